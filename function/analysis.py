@@ -1,0 +1,28 @@
+"""What makes a strategy of a student's feedback."""
+
+from typing import Protocol
+
+from function.feedback import Difficulty, Feedback, Strategy, StrategySnapshot
+
+NEUTRAL_STRATEGY = Strategy(
+    perceived_difficulty=Difficulty.OK,
+    difficulty_adjustment=0.0,
+    topic_weights={"general": 1.0},
+    sentiment="neutral",
+    snapshot=StrategySnapshot(difficulty_weight=1.0, feedback_based=True, sentiment="neutral"),
+)
+
+
+class Analyzer(Protocol):
+    """Turns feedback into a strategy."""
+
+    async def analyze(self, feedback: Feedback) -> Strategy:
+        """Return the strategy; never fails, for a student's message must not be lost."""
+        ...
+
+
+class StubAnalyzer:
+    """Finds every task just right, whatever the student says."""
+
+    async def analyze(self, feedback: Feedback) -> Strategy:
+        return NEUTRAL_STRATEGY

@@ -1,0 +1,36 @@
+"""What can go wrong for a client, one class each.
+
+`function.handler` maps them to a status and a code in one table; anything else is a bug.
+"""
+
+
+class RequestError(Exception):
+    """A failure with a text that is safe to show to the client."""
+
+
+class InvalidRequest(RequestError):
+    """The request can never succeed as it is."""
+
+
+class NotFound(RequestError):
+    """There is nothing at this path."""
+
+
+class MethodNotAllowed(RequestError):
+    """The path exists, but not for this method."""
+
+    def __init__(self, message: str, allowed: tuple[str, ...]) -> None:
+        super().__init__(message)
+        self.allowed = allowed
+
+
+class PayloadTooLarge(RequestError):
+    """The body is over the limit."""
+
+
+class IdempotencyKeyReused(RequestError):
+    """The key already stands for another payload of the same student."""
+
+
+class Unavailable(RequestError):
+    """PostgreSQL did not confirm the row in time; the same request may succeed later."""

@@ -1,0 +1,54 @@
+"""Ids of rows, and the keys that some are made of."""
+
+import time
+import uuid
+
+import pytest
+
+from function.errors import InvalidRequest
+from function.identity import _uuid7, new_id, parse_idempotency_key, repeatable_id
+
+STUDENT = uuid.UUID("550e8400-e29b-41d4-a716-446655440000")
+
+
+@pytest.mark.parametrize("make", [new_id, _uuid7])
+def test_a_new_id_is_a_uuid7_of_this_moment(make: object) -> None:
+    assert callable(make)
+    before = time.time_ns() // 1_000_000
+    made = make()
+    assert (made.version, made.variant) == (7, uuid.RFC_4122)
+    assert before <= made.int >> 80 <= time.time_ns() // 1_000_000
+
+
+def test_new_ids_differ() -> None:
+    assert len({_uuid7() for _ in range(10_000)}) == 10_000
+
+
+@pytest.mark.parametrize(
+    ("header", "key"),
+    [
+        ("abc", "abc"),
+        ('"abc"', "abc"),
+        (r'"a\"b\\c"', r'a"b\c'),
+        ('"', '"'),
+        ('a"b', 'a"b'),
+        (r'"a\b"', r'"a\b"'),
+        ("two words", "two words"),
+        ("k" * 255, "k" * 255),
+        (f'"{"k" * 255}"', "k" * 255),
+    ],
+)
+def test_a_key_is_the_same_with_and_without_quotes(header: str, key: str) -> None:
+    assert parse_idempotency_key(header) == key
+
+
+@pytest.mark.parametrize("header", ["", '""', "k" * 256, "naïve", "tab\there", "nul\0"])
+def test_a_key_that_is_not_printable_ascii_is_refused(header: str) -> None:
+    with pytest.raises(InvalidRequest, match="1 to 255 printable ASCII"):
+        parse_idempotency_key(header)
+
+
+def test_a_student_and_a_key_have_one_id() -> None:
+    assert repeatable_id(STUDENT, "a") == repeatable_id(STUDENT, "a")
+    assert repeatable_id(STUDENT, "a") != repeatable_id(STUDENT, "b")
+    assert repeatable_id(STUDENT, "a") != repeatable_id(uuid.uuid4(), "a")
