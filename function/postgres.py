@@ -1,0 +1,139 @@
+"""One way to connect to PostgreSQL, for the store and for the migrate job.
+
+pg8000 leaves three things to its caller that matter here, so it is handed a socket of ours:
+TCP_NODELAY (a statement over 8 KB goes out in two writes, and Nagle's algorithm with a delayed
+acknowledgement would hold the second one back for 40 ms), a time limit on the connect that is
+not the limit on a statement, and libpq's sslmode.
+"""
+
+import socket
+import ssl
+import struct
+import time
+
+from pg8000.exceptions import DatabaseError, InterfaceError
+from pg8000.native import Connection
+
+from function.settings import PostgresSettings
+
+# Everything that says "this connection, or the attempt at one, is of no use".
+CONNECTION_ERRORS = (OSError, InterfaceError, struct.error)
+
+# SQLSTATE classes whose message names roles, databases, tables and states, but no value of a row:
+# connection, authorization, catalog, syntax and access, resources, operator intervention.
+QUOTELESS = ("08", "25", "28", "3D", "3F", "42", "53", "55", "57")
+
+# https://www.postgresql.org/docs/current/protocol-message-formats.html, SSLRequest
+SSL_REQUEST = struct.pack("!ii", 8, 80877103)
+
+
+def connect(settings: PostgresSettings, statement_timeout: float) -> Connection:
+    """Open a connection whose statements end within `statement_timeout` seconds.
+
+    The server cancels a statement at the limit (SQLSTATE 57014); a server that does not answer at
+    all is given half a second more, then the socket raises TimeoutError.
+
+    Raises DatabaseError when PostgreSQL refuses, one of CONNECTION_ERRORS when it can't be reached.
+    """
+    user, password = _credentials(settings)
+    sock = _open_socket(settings)
+    try:
+        connection = Connection(
+            user,
+            password=password,
+            host=settings.host,
+            database=settings.database or user,
+            application_name=settings.application_name,
+            startup_params={"statement_timeout": str(int(statement_timeout * 1000))},
+            ssl_context=False,
+            sock=sock,
+        )
+    except BaseException:
+        sock.close()
+        raise
+    sock.settimeout(statement_timeout + 0.5)
+    return connection
+
+
+def sqlstate(error: BaseException) -> str:
+    """The five characters of PostgreSQL's error code, or "" for any other error.
+
+    https://www.postgresql.org/docs/current/errcodes-appendix.html
+    """
+    if isinstance(error, DatabaseError) and error.args and isinstance(error.args[0], dict):
+        return str(error.args[0].get("C", ""))
+    return ""
+
+
+def describe(error: BaseException) -> str:
+    """Say what went wrong, for a log, without any value of a row.
+
+    PostgreSQL's own text can quote the row (DETAIL always does), so only the SQLSTATE and the
+    message of errors that are not about data are told.
+    """
+    state = sqlstate(error)
+    if not state:
+        return f"{type(error).__name__}: {error}"
+    if state.startswith(QUOTELESS):
+        return f"SQLSTATE {state}: {error.args[0].get('M')}"
+    return f"SQLSTATE {state}"
+
+
+def _credentials(settings: PostgresSettings) -> tuple[str, str | None]:
+    """User and password, from their files if they are there: rotated ones need no restart."""
+    user, password = settings.user, settings.password
+    if settings.credentials_dir:
+        user = _read(settings, "username") or user
+        password = _read(settings, "password") or password
+    if not user:
+        raise InterfaceError("PG_CREDENTIALS_DIR holds no username")
+    return user, password
+
+
+def _read(settings: PostgresSettings, name: str) -> str | None:
+    assert settings.credentials_dir is not None
+    file = settings.credentials_dir / name
+    return file.read_text().strip() if file.exists() else None
+
+
+def _open_socket(settings: PostgresSettings) -> socket.socket:
+    deadline = time.monotonic() + settings.connect_timeout
+    if settings.host.startswith("/"):
+        sock = socket.socket(socket.AF_UNIX)
+        sock.settimeout(settings.connect_timeout)
+        sock.connect(f"{settings.host}/.s.PGSQL.{settings.port}")
+        return sock
+    sock = socket.create_connection((settings.host, settings.port), settings.connect_timeout)
+    try:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        sock.settimeout(max(0.1, deadline - time.monotonic()))
+        return sock if settings.sslmode == "disable" else _start_tls(sock, settings)
+    except BaseException:
+        sock.close()
+        raise
+
+
+def _start_tls(sock: socket.socket, settings: PostgresSettings) -> socket.socket:
+    """Ask for TLS as libpq does; `prefer` goes on without it when the server has none."""
+    sock.sendall(SSL_REQUEST)
+    answer = sock.recv(1)
+    if answer == b"S":
+        return _ssl_context(settings).wrap_socket(sock, server_hostname=settings.host)
+    if answer == b"N" and settings.sslmode == "prefer":
+        return sock
+    raise InterfaceError(f"the server offers no TLS, and sslmode={settings.sslmode} demands it")
+
+
+def _ssl_context(settings: PostgresSettings) -> ssl.SSLContext:
+    """https://www.postgresql.org/docs/current/libpq-ssl.html#LIBPQ-SSL-SSLMODE-STATEMENTS"""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = settings.sslmode == "verify-full"
+    # libpq: "require" with a root certificate at hand verifies as "verify-ca" does.
+    if settings.sslrootcert and settings.sslmode != "prefer":
+        context.load_verify_locations(settings.sslrootcert)
+    else:
+        context.verify_mode = ssl.CERT_NONE
+    if settings.sslcert:
+        context.load_cert_chain(settings.sslcert, settings.sslkey)
+    return context

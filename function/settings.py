@@ -1,0 +1,205 @@
+"""The configuration: the environment, read once at start and checked as a whole."""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+SSL_MODES = ("disable", "prefer", "require", "verify-ca", "verify-full")
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+SWITCHES = {"on": True, "true": True, "1": True, "off": False, "false": False, "0": False}
+
+# What may stand in DATABASE_URL's query, and the variable that it overrides.
+# https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS
+URL_PARAMETERS = {
+    "host": "PGHOST",
+    "port": "PGPORT",
+    "dbname": "PGDATABASE",
+    "user": "PGUSER",
+    "password": "PGPASSWORD",
+    "application_name": "PGAPPNAME",
+    "connect_timeout": "PGCONNECT_TIMEOUT",
+    "sslmode": "PGSSLMODE",
+    "sslrootcert": "PGSSLROOTCERT",
+    "sslcert": "PGSSLCERT",
+    "sslkey": "PGSSLKEY",
+}
+
+
+class ConfigurationError(Exception):
+    """The environment is not a valid configuration; the text names every problem, one a line."""
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresSettings:
+    """Where PostgreSQL is and how to reach it. `host` may be a folder: then it holds the socket."""
+
+    host: str
+    port: int
+    database: str | None
+    user: str | None
+    password: str | None = field(repr=False)
+    credentials_dir: Path | None
+    sslmode: str
+    sslrootcert: Path | None
+    sslcert: Path | None
+    sslkey: Path | None
+    connect_timeout: float
+    application_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The whole configuration. Times are in seconds."""
+
+    postgres: PostgresSettings
+    database_timeout: float
+    migrate_timeout: float
+    port: int
+    log_level: str
+    docs: bool
+
+
+def load(environ: Mapping[str, str]) -> Settings:
+    """Read the configuration from environment variables; an empty one counts as not set.
+
+    Raises ConfigurationError, which names every wrong or missing variable at once.
+    """
+    variables = _Variables(environ)
+    settings = Settings(
+        postgres=_postgres(variables),
+        database_timeout=variables.seconds("DATABASE_TIMEOUT", 10, at_most=300),
+        migrate_timeout=variables.seconds("MIGRATE_TIMEOUT", 60, at_most=3600),
+        port=variables.integer("PORT", 8080, at_most=65535),
+        log_level=variables.choice("LOG_LEVEL", "INFO", LOG_LEVELS),
+        docs=SWITCHES[variables.choice("DOCS", "on", tuple(SWITCHES))],
+    )
+    if variables.problems:
+        raise ConfigurationError("\n".join(variables.problems))
+    return settings
+
+
+def load_or_exit(environ: Mapping[str, str]) -> Settings:
+    """Read the configuration, or say on stderr what is wrong with it and exit with code 2."""
+    try:
+        return load(environ)
+    except ConfigurationError as exc:
+        print(f"The configuration is not valid:\n{exc}", file=sys.stderr)
+        raise SystemExit(2) from None
+
+
+def _postgres(variables: "_Variables") -> PostgresSettings:
+    url = variables.text("DATABASE_URL")
+    if url:
+        variables = variables.overridden_by(_parse_url(url, variables.problems))
+    settings = PostgresSettings(
+        host=variables.text("PGHOST") or "",
+        port=variables.integer("PGPORT", 5432, at_most=65535),
+        database=variables.text("PGDATABASE"),
+        user=variables.text("PGUSER"),
+        password=variables.text("PGPASSWORD"),
+        credentials_dir=variables.path("PG_CREDENTIALS_DIR"),
+        sslmode=variables.choice("PGSSLMODE", "prefer", SSL_MODES),
+        sslrootcert=variables.path("PGSSLROOTCERT"),
+        sslcert=variables.path("PGSSLCERT"),
+        sslkey=variables.path("PGSSLKEY"),
+        connect_timeout=variables.seconds("PGCONNECT_TIMEOUT", 3, at_most=60),
+        application_name=variables.text("PGAPPNAME") or "mentor-function",
+    )
+    _check(settings, variables.problems)
+    return settings
+
+
+def _check(postgres: PostgresSettings, problems: list[str]) -> None:
+    if not postgres.host:
+        problems.append("DATABASE_URL or PGHOST: neither names a host of PostgreSQL")
+    if "," in postgres.host:
+        problems.append("PGHOST: only one host is supported, not a list")
+    if not postgres.user and not postgres.credentials_dir:
+        problems.append("PGUSER: missing (so are a user in DATABASE_URL and PG_CREDENTIALS_DIR)")
+    if postgres.sslmode.startswith("verify") and not postgres.sslrootcert:
+        problems.append(f"PGSSLROOTCERT: missing, and sslmode={postgres.sslmode} needs it")
+    if postgres.sslkey and not postgres.sslcert:
+        problems.append("PGSSLCERT: missing, and PGSSLKEY needs it")
+
+
+def _parse_url(url: str, problems: list[str]) -> dict[str, str]:
+    """Split a libpq connection URI into the PG* variables that it stands for.
+
+    https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-URIS
+    """
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        problems.append("DATABASE_URL: not a URL with a valid host and port")
+        return {"PGHOST": "invalid", "PGUSER": "invalid"}
+    if parts.scheme not in ("postgresql", "postgres"):
+        problems.append("DATABASE_URL: must begin with postgresql://")
+        return {"PGHOST": "invalid", "PGUSER": "invalid"}
+    found = {
+        "PGHOST": unquote(parts.hostname or ""),
+        "PGPORT": str(port or ""),
+        "PGDATABASE": unquote(parts.path.removeprefix("/")),
+        "PGUSER": unquote(parts.username or ""),
+        "PGPASSWORD": unquote(parts.password or ""),
+    }
+    for name, value in parse_qsl(parts.query):
+        if name in URL_PARAMETERS:
+            found[URL_PARAMETERS[name]] = value
+        else:
+            problems.append(f"DATABASE_URL: the parameter {name!r} is not supported")
+    return {name: value for name, value in found.items() if value}
+
+
+@dataclass(frozen=True, slots=True)
+class _Variables:
+    """Reads typed values; what is wrong is kept in `problems`, and a stand-in is returned."""
+
+    environ: Mapping[str, str]
+    problems: list[str] = field(default_factory=list)
+
+    def overridden_by(self, values: Mapping[str, str]) -> "_Variables":
+        return _Variables({**self.environ, **values}, self.problems)
+
+    def text(self, name: str) -> str | None:
+        return self.environ.get(name) or None
+
+    def integer(self, name: str, default: int, *, at_most: int) -> int:
+        text = self.text(name)
+        if text is None:
+            return default
+        if text.isascii() and text.isdigit() and 1 <= int(text) <= at_most:
+            return int(text)
+        self.problems.append(f"{name}: must be a whole number from 1 to {at_most}")
+        return default
+
+    def seconds(self, name: str, default: float, *, at_most: float) -> float:
+        text = self.text(name)
+        if text is None:
+            return default
+        try:
+            seconds = float(text)
+        except ValueError:
+            seconds = 0.0
+        if 0.1 <= seconds <= at_most:
+            return seconds
+        self.problems.append(f"{name}: must be a number of seconds from 0.1 to {at_most:g}")
+        return default
+
+    def choice(self, name: str, default: str, choices: tuple[str, ...]) -> str:
+        text = self.text(name)
+        if text is None:
+            return default
+        for choice in choices:
+            if text.lower() == choice.lower():
+                return choice
+        self.problems.append(f"{name}: must be one of {', '.join(choices)}")
+        return default
+
+    def path(self, name: str) -> Path | None:
+        text = self.text(name)
+        if text is not None and not Path(text).exists():
+            self.problems.append(f"{name}: there is no such file or folder")
+        return None if text is None else Path(text)

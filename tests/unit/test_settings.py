@@ -1,0 +1,108 @@
+"""The configuration is read whole, and every problem is named."""
+
+from pathlib import Path
+
+import pytest
+
+from function.settings import ConfigurationError, load
+
+URL = "postgresql://mentor:s3cret@db.example:5433/mathtrail"
+
+
+def problems(**environ: str) -> list[str]:
+    with pytest.raises(ConfigurationError) as caught:
+        load(environ)
+    return str(caught.value).splitlines()
+
+
+def test_a_url_alone_is_a_configuration() -> None:
+    settings = load({"DATABASE_URL": URL})
+    postgres = settings.postgres
+    assert (postgres.host, postgres.port, postgres.database) == ("db.example", 5433, "mathtrail")
+    assert (postgres.user, postgres.password, postgres.sslmode) == ("mentor", "s3cret", "prefer")
+    assert (settings.port, settings.log_level, settings.docs) == (8080, "INFO", True)
+
+
+def test_libpqs_variables_are_a_configuration_too() -> None:
+    postgres = load({"PGHOST": "db", "PGUSER": "mentor", "PGDATABASE": "m"}).postgres
+    assert (postgres.host, postgres.port, postgres.database) == ("db", 5432, "m")
+
+
+def test_the_url_wins_over_libpqs_variables_but_only_where_it_says_something() -> None:
+    environ = {"DATABASE_URL": "postgresql://db/m", "PGHOST": "other", "PGUSER": "mentor"}
+    postgres = load(environ).postgres
+    assert (postgres.host, postgres.user) == ("db", "mentor")
+
+
+def test_a_url_is_percent_decoded_and_its_query_read() -> None:
+    url = "postgres://a%40b:p%2Fw@[::1]/m%20t?sslmode=require&application_name=mentor&user=c"
+    postgres = load({"DATABASE_URL": url}).postgres
+    assert (postgres.host, postgres.user, postgres.password) == ("::1", "c", "p/w")
+    assert (postgres.database, postgres.sslmode) == ("m t", "require")
+    assert postgres.application_name == "mentor"
+
+
+def test_a_socket_folder_is_a_host() -> None:
+    assert load({"DATABASE_URL": "postgresql://u@/m?host=/run/pg"}).postgres.host == "/run/pg"
+
+
+def test_the_file_of_a_user_is_enough(tmp_path: Path) -> None:
+    environ = {"PGHOST": "db", "PG_CREDENTIALS_DIR": str(tmp_path)}
+    assert load(environ).postgres.credentials_dir == tmp_path
+
+
+def test_nothing_set_names_all_that_is_missing() -> None:
+    assert problems() == [
+        "DATABASE_URL or PGHOST: neither names a host of PostgreSQL",
+        "PGUSER: missing (so are a user in DATABASE_URL and PG_CREDENTIALS_DIR)",
+    ]
+
+
+def test_every_wrong_variable_is_named_at_once() -> None:
+    found = problems(
+        DATABASE_URL="postgresql://u@a,b/m?sslmode=verify-full&target_session_attrs=any",
+        PGPORT="99999",
+        PGCONNECT_TIMEOUT="-1",
+        PGSSLCERT="/nowhere",
+        PORT="http",
+        LOG_LEVEL="LOUD",
+        DOCS="maybe",
+        DATABASE_TIMEOUT="nan",
+        MIGRATE_TIMEOUT="1e9",
+    )
+    named = [line.split(":")[0] for line in found]
+    assert named == [
+        "DATABASE_URL",
+        "PGPORT",
+        "PGSSLCERT",
+        "PGCONNECT_TIMEOUT",
+        "PGHOST",
+        "PGSSLROOTCERT",
+        "DATABASE_TIMEOUT",
+        "MIGRATE_TIMEOUT",
+        "PORT",
+        "LOG_LEVEL",
+        "DOCS",
+    ]
+
+
+@pytest.mark.parametrize("url", ["mysql://u@h/d", "postgresql://u@h:port/d", "h", "postgresql://["])
+def test_what_is_no_url_of_postgresql_is_one_problem(url: str) -> None:
+    assert [line.split(":")[0] for line in problems(DATABASE_URL=url)] == ["DATABASE_URL"]
+
+
+def test_no_problem_quotes_a_password() -> None:
+    assert "s3cret" not in "".join(problems(DATABASE_URL=f"{URL}?sslmode=x&s3=1", PORT="s"))
+    assert "s3cret" not in repr(load({"DATABASE_URL": URL}))
+
+
+def test_a_key_without_its_certificate_is_a_problem(tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    key.touch()
+    assert problems(DATABASE_URL=URL, PGSSLKEY=str(key)) == [
+        "PGSSLCERT: missing, and PGSSLKEY needs it"
+    ]
+
+
+def test_an_empty_variable_counts_as_not_set() -> None:
+    assert load({"DATABASE_URL": URL, "PORT": "", "DOCS": ""}).port == 8080
