@@ -1,0 +1,165 @@
+"""`python -m function.migrate`: bring the database to schema.sql, then exit.
+
+Strategy: an attempt connects, takes an advisory lock, runs schema.sql step by step and closes the
+connection. Whatever may pass (no server yet, another migration under way, a transaction that holds
+the table) ends the attempt, and the next one begins from the top: what is done already is not done
+again. The inserts that queued up behind a lock we waited for get their turn in between.
+"""
+
+import logging
+import os
+import re
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from itertools import chain, repeat
+from pathlib import Path
+
+from pg8000.exceptions import DatabaseError
+from pg8000.native import Connection
+
+from function import logs
+from function.postgres import CONNECTION_ERRORS, connect, describe, sqlstate
+from function.settings import Settings, load_or_exit
+
+# Any number will do that no other job takes in this database.
+ADVISORY_LOCK = int.from_bytes(b"mentor", "big")
+
+# SQLSTATEs of what another session causes and its end cures: locks, a restart, the same created
+# at the same moment (XX000 is "tuple concurrently updated").
+PASSING = ("08", "23505", "40", "53", "55P03", "57P", "XX000")
+
+# https://www.postgresql.org/docs/current/errcodes-appendix.html
+HINTS = {
+    "0A000": "Drop what depends on the column, run this again, and create it anew.",
+    "25006": "This is a standby, or set to read-only: DATABASE_URL must name the primary.",
+    "42501": "The role that runs this must own the table, or be a member of the role that does;"
+    " to create it, it needs: GRANT CREATE ON SCHEMA public TO <the role>",
+    "55P03": "A transaction holds the table: end it (see pg_stat_activity), or raise"
+    " MIGRATE_TIMEOUT.",
+    "57014": "MIGRATE_TIMEOUT limits each statement, too: raise it, or, if this built an index, end"
+    " the transaction that it waited for (see pg_stat_activity).",
+}
+
+log = logging.getLogger("function.migrate")
+
+
+class MigrationError(Exception):
+    """The schema could not be applied; the text tells a person why, and what would help."""
+
+
+class NotYetError(MigrationError):
+    """The same, but it may pass by itself."""
+
+
+def main() -> int:
+    """Return the exit code: 0, or 1 when the schema could not be applied."""
+    settings = load_or_exit(os.environ)
+    logs.configure(settings.log_level)
+    try:
+        changes = migrate(settings)
+    except MigrationError as exc:
+        log.error("migration failed", extra={"reason": str(exc)})
+        return 1
+    log.info("schema migrated" if changes else "schema was up to date", extra={"changes": changes})
+    return 0
+
+
+def migrate(settings: Settings) -> int:
+    """Apply schema.sql and return how many changes that took.
+
+    Waits for up to `settings.migrate_timeout` seconds, then raises what it waited for last.
+    """
+    deadline = time.monotonic() + settings.migrate_timeout
+    changes: list[str] = []
+    for pause in chain((0.1, 0.2, 0.5, 1.0), repeat(2.0)):
+        try:
+            _attempt(settings, changes)
+            break
+        except NotYetError as exc:
+            remaining = deadline - time.monotonic()
+            if remaining <= 0:
+                raise
+            log.info("waiting", extra={"reason": str(exc)})
+            time.sleep(min(pause, remaining))
+    return len(changes)
+
+
+def _attempt(settings: Settings, changes: list[str]) -> None:
+    """Append to `changes` what was done, even if an error ends the attempt."""
+    with _connected(settings) as connection:
+        with _explained("take the advisory lock"):
+            # Not pg_advisory_lock: who waits inside of a statement holds a snapshot, and the other
+            # job's CREATE INDEX CONCURRENTLY waits for all snapshots: a deadlock.
+            if connection.run(f"SELECT pg_try_advisory_lock({ADVISORY_LOCK})") != [[True]]:
+                raise NotYetError("another migration of this database is under way")
+        for title, sql in _steps():
+            with _explained(title):
+                for change in _run(connection, sql):
+                    log.info("schema changed", extra={"change": change})
+                    changes.append(change)
+
+
+def _steps() -> Iterator[tuple[str, str]]:
+    """Split schema.sql; it lies inside of the package in a wheel, beside it in the repository."""
+    inside = Path(__file__).with_name("schema.sql")
+    file = inside if inside.exists() else inside.parents[1] / inside.name
+    parts = re.split(r"^-- Step: (.+)\n", file.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return zip(parts[1::2], parts[2::2], strict=True)
+
+
+def _run(connection: Connection, sql: str) -> Iterator[str]:
+    """Run one step, and yield each change once it is made."""
+    query, generates, _ = sql.partition("\n\\gexec")
+    rows = connection.run(query)
+    yield from _said(connection)
+    for statement in filter(None, chain(*rows)) if generates else ():
+        connection.run(statement)
+        yield statement
+
+
+def _said(connection: Connection) -> Iterator[str]:
+    """Log warnings and yield schema.sql's own notices: PostgreSQL's "skipping" has a code."""
+    while connection.notices:
+        notice = {
+            key: value.decode(errors="replace")
+            for key, value in connection.notices.popleft().items()
+        }
+        if notice[b"V"] == "WARNING":
+            log.warning("left undone", extra={"what": notice[b"M"], "hint": notice.get(b"H", "")})
+        elif notice[b"C"] == "00000":
+            yield notice[b"M"]
+
+
+@contextmanager
+def _connected(settings: Settings) -> Iterator[Connection]:
+    """Connect; any refusal may pass, for a platform makes role and database at the same time."""
+    try:
+        connection = connect(settings.postgres, settings.migrate_timeout)
+    except (DatabaseError, *CONNECTION_ERRORS) as exc:
+        address = f"{settings.postgres.host}:{settings.postgres.port}"
+        raise NotYetError(f"no connection to PostgreSQL at {address}: {describe(exc)}") from exc
+    try:
+        yield connection
+    finally:
+        with suppress(*CONNECTION_ERRORS):
+            connection.close()
+
+
+@contextmanager
+def _explained(title: str) -> Iterator[None]:
+    """Translate errors, with PostgreSQL's DETAIL: these statements carry no student's words."""
+    try:
+        yield
+    except CONNECTION_ERRORS as exc:
+        raise NotYetError(f"could not {title}: {describe(exc)}") from exc
+    except DatabaseError as exc:
+        state, said = sqlstate(exc), exc.args[0]
+        parts = said.get("M"), said.get("D"), said.get("H") or HINTS.get(state)
+        reason = f"could not {title}: {'. '.join(filter(None, parts))}"
+        raise (NotYetError if state.startswith(PASSING) else MigrationError)(reason) from exc
+
+
+if __name__ == "__main__":
+    sys.exit(main())

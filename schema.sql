@@ -1,0 +1,196 @@
+-- The whole schema, for PostgreSQL 14 to 18, on an empty database, on one of the original service,
+-- or on one that has it already. Two ways apply it, and do the same:
+--
+--     python -m function.migrate                   waits, takes turns, tries again, reports
+--     psql -X -v ON_ERROR_STOP=1 -f schema.sql     by hand
+--
+-- Each step asks the catalog first and acts only where something is missing (ALTER TABLE ... IF NOT
+-- EXISTS would lock the table even when there is nothing to do), so a rerun locks nothing. A step is
+-- one statement, and so is done whole or not at all. What it did it says in a NOTICE without an
+-- error code; what it may not do, and can be done without, in a WARNING.
+--
+-- "-- Step:" lines and psql's \gexec (run the statements that this query returns) are all of the
+-- syntax that function/migrate.py knows.
+
+-- Step: set up the session
+-- The function goes on inserting meanwhile. A lock that it would have to queue behind is asked for
+-- during one second, then it's the inserts' turn again.
+SET lock_timeout = '1s';
+SET client_min_messages = notice;
+-- Debezium's configuration names public.feedback; a role's own search_path must not move it.
+SET search_path = public;
+
+-- Step: create the type and the table
+DO $$
+BEGIN
+    IF to_regtype('difficulty_level') IS NULL THEN
+        CREATE TYPE difficulty_level AS ENUM ('easy', 'ok', 'hard');
+        RAISE NOTICE 'created the type difficulty_level';
+    END IF;
+    IF to_regclass('feedback') IS NULL THEN
+        CREATE TABLE feedback (
+            id                    UUID PRIMARY KEY DEFAULT gen_random_uuid(),
+            student_id            UUID NOT NULL,
+            task_id               TEXT,
+            message               TEXT,
+            perceived_difficulty  difficulty_level NOT NULL,
+            difficulty_adjustment DOUBLE PRECISION,
+            topic_weights         JSONB,
+            sentiment             TEXT,
+            strategy_snapshot     JSONB NOT NULL,
+            created_at            TIMESTAMPTZ NOT NULL DEFAULT now(),
+            traceparent           TEXT NOT NULL
+                DEFAULT '00-00000000000000000000000000000000-0000000000000000-00'
+        );
+        RAISE NOTICE 'created the table feedback';
+    END IF;
+END
+$$;
+
+-- Step: upgrade the table of the original service
+DO $$
+DECLARE
+    columns CONSTANT text[] := ARRAY(
+        SELECT attname FROM pg_attribute
+        WHERE attrelid = 'feedback'::regclass AND attnum > 0 AND NOT attisdropped);
+BEGIN
+    IF NOT columns @> ARRAY['id', 'student_id', 'message', 'perceived_difficulty',
+                            'strategy_snapshot', 'created_at'] THEN
+        RAISE EXCEPTION 'the table feedback has not the columns of the mentor service'
+            USING HINT = 'It belongs to something else: use a database of the mentor''s own.';
+    END IF;
+    IF EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'feedback'::regclass
+               AND attname = 'created_at' AND atttypid = 'timestamp'::regtype) THEN
+        -- The original wrote UTC. In a session at UTC the two types have the same bits, so no row
+        -- is rewritten. The index would be rebuilt here, while inserts wait: it is made anew below.
+        SET LOCAL timezone = 'UTC';
+        IF to_regclass('idx_feedback_created_at') IS NOT NULL THEN
+            DROP INDEX idx_feedback_created_at;
+        END IF;
+        ALTER TABLE feedback
+            ALTER COLUMN created_at TYPE TIMESTAMPTZ,
+            ALTER COLUMN created_at SET DEFAULT now();
+        RAISE NOTICE 'changed created_at from TIMESTAMP to TIMESTAMPTZ';
+    END IF;
+    IF NOT columns @> ARRAY['task_id', 'difficulty_adjustment', 'topic_weights', 'sentiment',
+                            'traceparent'] THEN
+        ALTER TABLE feedback
+            ADD COLUMN IF NOT EXISTS task_id TEXT,
+            ADD COLUMN IF NOT EXISTS difficulty_adjustment DOUBLE PRECISION,
+            ADD COLUMN IF NOT EXISTS topic_weights JSONB,
+            ADD COLUMN IF NOT EXISTS sentiment TEXT,
+            ADD COLUMN IF NOT EXISTS traceparent TEXT NOT NULL
+                DEFAULT '00-00000000000000000000000000000000-0000000000000000-00';
+        RAISE NOTICE 'added the columns that the original service had not';
+    END IF;
+END
+$$;
+
+-- Step: create the publication
+DO $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_publication WHERE pubname = 'mentor_feedback') THEN
+        CREATE PUBLICATION mentor_feedback FOR TABLE feedback WITH (publish = 'insert');
+        RAISE NOTICE 'created the publication mentor_feedback';
+    END IF;
+    IF NOT EXISTS (SELECT FROM pg_publication
+                   LEFT JOIN pg_publication_rel ON prpubid = pg_publication.oid
+                   WHERE pubname = 'mentor_feedback'
+                   AND (puballtables OR prrelid = 'feedback'::regclass)) THEN
+        ALTER PUBLICATION mentor_feedback ADD TABLE feedback;
+        RAISE NOTICE 'added the table feedback to the publication mentor_feedback';
+    END IF;
+    IF EXISTS (SELECT FROM pg_publication WHERE pubname = 'mentor_feedback'
+               AND (NOT pubinsert OR pubupdate OR pubdelete OR pubtruncate)) THEN
+        ALTER PUBLICATION mentor_feedback SET (publish = 'insert');
+        RAISE NOTICE 'made the publication mentor_feedback publish inserts only';
+    END IF;
+EXCEPTION WHEN insufficient_privilege THEN
+    RAISE WARNING 'could not set up the publication mentor_feedback: %', SQLERRM
+        USING HINT = format('Events need it. Run this once as a superuser, or make %I the owner of '
+                            'the table and: GRANT CREATE ON DATABASE %I TO %I',
+                            current_user, current_database(), current_user);
+END
+$$;
+
+-- Step: create the group roles
+DO $$
+DECLARE
+    role text;
+BEGIN
+    FOREACH role IN ARRAY ARRAY['mentor_writer', 'mentor_cdc'] LOOP
+        CONTINUE WHEN EXISTS (SELECT FROM pg_roles WHERE rolname = role);
+        BEGIN
+            EXECUTE format('CREATE ROLE %I NOLOGIN', role);
+            RAISE NOTICE 'created the role %', role;
+        EXCEPTION
+            -- Roles are the cluster's: the migration of another database has just been faster.
+            WHEN duplicate_object OR unique_violation THEN
+                NULL;
+            WHEN insufficient_privilege THEN
+                RAISE WARNING 'could not create the role %: %', role, SQLERRM
+                    USING HINT = format('Whoever may create roles: CREATE ROLE %I NOLOGIN; '
+                                        'then run this again. Or do without it.', role);
+        END;
+    END LOOP;
+END
+$$;
+
+-- Step: grant the group roles what they need
+-- mentor_writer reads what it wrote: ON CONFLICT, RETURNING and repeated requests need SELECT.
+DO $$
+DECLARE
+    needed record;
+    held boolean;
+BEGIN
+    FOR needed IN
+        SELECT role, privilege, object,
+               format('SELECT has_%s_privilege(%L, %L, %L)', kind, role, name, privilege) AS test
+        FROM (VALUES
+            ('mentor_writer', 'USAGE', 'schema', 'public'),
+            ('mentor_writer', 'USAGE', 'type', 'difficulty_level'),
+            ('mentor_writer', 'INSERT', 'table', 'feedback'),
+            ('mentor_writer', 'SELECT', 'table', 'feedback'),
+            ('mentor_cdc', 'USAGE', 'schema', 'public'),
+            ('mentor_cdc', 'SELECT', 'table', 'feedback')) AS wanted (role, privilege, kind, name)
+        JOIN pg_roles ON rolname = role
+        CROSS JOIN LATERAL (SELECT format('%s %I', upper(kind), name) AS object) AS named
+    LOOP
+        EXECUTE needed.test INTO held;
+        CONTINUE WHEN held;
+        BEGIN
+            EXECUTE format('GRANT %s ON %s TO %I', needed.privilege, needed.object, needed.role);
+        EXCEPTION WHEN insufficient_privilege THEN
+            NULL;
+        END;
+        -- GRANT by one who holds a right, but may not hand it on, does nothing and is no error.
+        EXECUTE needed.test INTO held;
+        IF held THEN
+            RAISE NOTICE 'granted % on % to %', needed.privilege, needed.object, needed.role;
+        ELSE
+            RAISE WARNING '% has not %, and % may not grant it',
+                needed.role, needed.privilege || ' on ' || needed.object, current_user
+                USING HINT = format('The owner: GRANT %s ON %s TO %I',
+                                    needed.privilege, needed.object, needed.role);
+        END IF;
+    END LOOP;
+END
+$$;
+
+-- Step: let the index builds wait
+-- CREATE INDEX CONCURRENTLY waits for transactions, and no insert waits behind it.
+SET lock_timeout = 0;
+
+-- Step: create the indexes
+-- Concurrently, because on a big table a plain CREATE INDEX stalls inserts for as long as it takes.
+-- It can't run inside of a DO, so the query returns the statements. An invalid index is what an
+-- interrupted build left.
+SELECT CASE WHEN NOT indisvalid THEN format('DROP INDEX CONCURRENTLY %I', name) END,
+       format('CREATE INDEX CONCURRENTLY %I ON feedback %s', name, definition)
+FROM (VALUES
+    ('idx_feedback_student_id', '(student_id)'),
+    ('idx_feedback_created_at', '(created_at DESC)'),
+    ('idx_feedback_strategy_snapshot', 'USING gin (strategy_snapshot)')) AS wanted (name, definition)
+LEFT JOIN pg_index ON indexrelid = to_regclass(name)
+WHERE indisvalid IS NOT TRUE
+\gexec
