@@ -1,0 +1,110 @@
+"""One line an event on stdout: JSON for machines, text where a person looks at a terminal.
+
+What is logged is named field by field, and nothing of a request's body is among the fields.
+Events come by the standard library's `logging`, with their fields in `extra`. Only the line of
+each request goes straight to `write`: a LogRecord would cost it as much as its INSERT.
+"""
+
+import asyncio
+import json
+import logging
+import sys
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+
+# The request that is being answered, for each line that is logged on its way.
+request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
+
+# What a LogRecord has of its own; all else came by `extra`.
+STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "taskName"}
+
+Fields = Mapping[str, object]
+
+
+class EventHandler(logging.Handler):
+    """Writes events; those of one turn of the event loop together, at the turn's end.
+
+    A write for each would give up the interpreter's lock to the store's thread each time.
+    """
+
+    def __init__(self, render: "Callable[[float, str, str, Fields], str]") -> None:
+        super().__init__()
+        self._render = render
+        self._lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        fields = {name: value for name, value in vars(record).items() if name not in STANDARD}
+        if record.exc_info and record.exc_info[1]:
+            fields["stack"] = _stack(record.exc_info[1])
+        self.write(record.created, record.levelname, record.getMessage(), fields)
+
+    def write(self, when: float, level: str, event: str, fields: Fields) -> None:
+        if current := request_id.get():
+            fields = {"request_id": current, **fields}
+        self._lines.append(self._render(when, level, event, fields))
+        if len(self._lines) == 1:
+            try:
+                asyncio.get_running_loop().call_soon(self.flush)
+            except RuntimeError:  # this thread has no event loop
+                self.flush()
+
+    def flush(self) -> None:
+        lines, self._lines = self._lines, []
+        if lines:
+            print("\n".join(lines), flush=True)
+
+
+_handler: EventHandler | None = None
+_level = logging.CRITICAL
+
+
+def configure(level: str) -> None:
+    """Send the function's events to stdout, from `level` on."""
+    global _handler, _level
+    _handler = EventHandler(_as_text if sys.stdout.isatty() else _as_json)
+    _level = logging.getLevelNamesMapping()[level]
+    logger = logging.getLogger("function")
+    logger.handlers = [_handler]
+    logger.setLevel(level)
+    logger.propagate = False
+
+
+def write(level: int, event: str, fields: Fields) -> None:
+    """Write an event of the request in progress."""
+    if _handler and level >= _level:
+        _handler.write(time.time(), logging.getLevelName(level), event, fields)
+
+
+_encode = json.JSONEncoder(default=str).encode
+
+
+def _as_json(when: float, level: str, event: str, fields: Fields) -> str:
+    clock = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(when))
+    stamp = f"{clock}.{int(when % 1 * 1000):03}Z"
+    return _encode({"time": stamp, "level": level, "event": event, **fields})
+
+
+def _as_text(when: float, level: str, event: str, fields: Fields) -> str:
+    clock = time.strftime("%H:%M:%S", time.localtime(when))
+    words = [f"{name}={_printable(value)}" for name, value in fields.items() if name != "stack"]
+    line = " ".join([clock, f"{level:7}", event, *words])
+    return f"{line}\n{fields['stack']}" if "stack" in fields else line
+
+
+def _printable(value: object) -> str:
+    """What a client chose must not steer the terminal."""
+    text = str(value)
+    return text if text.isprintable() else repr(text)
+
+
+def _stack(error: BaseException) -> str:
+    """Every frame of the error and its causes, but not their texts: those can quote a message."""
+    chain: list[str] = []
+    cause: BaseException | None = error
+    while cause:
+        frames = "".join(traceback.format_tb(cause.__traceback__))
+        chain.append(f"{frames}{type(cause).__module__}.{type(cause).__qualname__}")
+        cause = cause.__cause__ or cause.__context__
+    return "\n".join(chain)

@@ -1,0 +1,131 @@
+"""The table `feedback` over one connection: its two statements, prepared once."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from function.postgres import CONNECTION_ERRORS, connect
+from function.settings import PostgresSettings
+
+if TYPE_CHECKING:  # connecting does not wait for pydantic's import
+    from function.feedback import Entry, StoredEntry
+
+CREATED_AT = """to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
+
+# One row with all the answers: pg8000 takes longer over a row than PostgreSQL does.
+INSERT = f"""
+WITH inserted AS (
+INSERT INTO feedback (id, student_id, task_id, message, perceived_difficulty,
+                      difficulty_adjustment, topic_weights, sentiment, strategy_snapshot,
+                      traceparent)
+SELECT id, student_id, task_id, message, perceived_difficulty,
+       difficulty_adjustment, topic_weights, sentiment, strategy_snapshot, traceparent
+FROM jsonb_to_recordset($1) AS entry (
+    id uuid, student_id uuid, task_id text, message text, perceived_difficulty difficulty_level,
+    difficulty_adjustment double precision, topic_weights jsonb, sentiment text,
+    strategy_snapshot jsonb, traceparent text)
+ON CONFLICT (id) DO NOTHING
+RETURNING id, {CREATED_AT} AS created_at
+)
+SELECT coalesce(json_object_agg(id, created_at), '{{}}') FROM inserted
+"""
+
+SELECT = f"""
+SELECT id::text, task_id, message, perceived_difficulty::text, difficulty_adjustment,
+       topic_weights, sentiment, strategy_snapshot, {CREATED_AT}
+FROM feedback
+WHERE id IN (SELECT jsonb_array_elements_text($1)::uuid)
+"""
+
+
+class FeedbackTable:
+    """Rows in, rows out. Every error of pg8000 and of the socket passes through."""
+
+    def __init__(self, settings: PostgresSettings, statement_timeout: float) -> None:
+        """Connect; `statement_timeout` is in seconds."""
+        self._connection = connect(settings, statement_timeout)
+        try:
+            self._insert = self._connection.prepare(INSERT)
+            self._select = self._connection.prepare(SELECT)
+        except BaseException:
+            self.close()
+            raise
+
+    def insert(self, entries: Sequence[Entry]) -> dict[UUID, StoredEntry]:
+        """Insert in one statement; return those whose id was not there yet."""
+        from function.feedback import StoredEntry
+
+        rows = [_row(entry) for entry in entries]
+        [[created]] = self._insert.run(entries=json.dumps(rows))
+        return {
+            entry.id: StoredEntry(
+                task_id=entry.feedback.task_id,
+                message=entry.feedback.message,
+                strategy=entry.strategy,
+                created_at=created[row["id"]],
+                repeated=False,
+            )
+            for entry, row in zip(entries, rows, strict=True)
+            if row["id"] in created
+        }
+
+    def select(self, ids: Iterable[UUID]) -> dict[UUID, StoredEntry]:
+        """Return those rows that are there."""
+        from function.feedback import Difficulty, StoredEntry, Strategy, StrategySnapshot
+
+        rows = self._select.run(ids=json.dumps([str(row_id) for row_id in ids]))
+        return {
+            UUID(row_id): StoredEntry(
+                task_id=task_id,
+                message=message,
+                strategy=Strategy(
+                    perceived_difficulty=Difficulty(perceived_difficulty),
+                    difficulty_adjustment=difficulty_adjustment,
+                    topic_weights=topic_weights,
+                    sentiment=sentiment,
+                    snapshot=StrategySnapshot.model_validate(snapshot),
+                ),
+                created_at=created_at,
+                repeated=True,
+            )
+            for (
+                row_id,
+                task_id,
+                message,
+                perceived_difficulty,
+                difficulty_adjustment,
+                topic_weights,
+                sentiment,
+                snapshot,
+                created_at,
+            ) in rows
+        }
+
+    def check(self) -> None:
+        """Ask PostgreSQL for a sign of life."""
+        self._connection.run("SELECT 1")
+
+    def close(self) -> None:
+        """Disconnect; that the connection is broken already is no error."""
+        with suppress(*CONNECTION_ERRORS):
+            self._connection.close()
+
+
+def _row(entry: Entry) -> dict[str, object]:
+    feedback, strategy = entry.feedback, entry.strategy
+    return {
+        "id": str(entry.id),
+        "student_id": str(feedback.student_id),
+        "task_id": feedback.task_id,
+        "message": feedback.message,
+        "perceived_difficulty": strategy.perceived_difficulty.value,
+        "difficulty_adjustment": strategy.difficulty_adjustment,
+        "topic_weights": strategy.topic_weights,
+        "sentiment": strategy.sentiment,
+        "strategy_snapshot": strategy.snapshot.model_dump(),
+        "traceparent": entry.traceparent,
+    }

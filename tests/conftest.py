@@ -1,0 +1,75 @@
+"""The PostgreSQL that tests run against: embedded, or the server that DATABASE_URL names."""
+
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from urllib.parse import urlsplit, urlunsplit
+
+import pytest
+from pg8000.native import Connection
+
+from dev.postgres import EmbeddedPostgres
+from function.migrate import migrate
+from function.postgres import connect
+from function.settings import load
+
+def open_connection(url: str) -> Connection:
+    """Connect as a test that looks at what the function does; not under the function's name."""
+    settings = load({"DATABASE_URL": url, "PGAPPNAME": "test"}).postgres
+    return connect(settings, statement_timeout=30)
+
+
+@pytest.fixture(scope="session")
+def server_url() -> Iterator[str]:
+    """A superuser's URL of the maintenance database."""
+    if url := os.environ.get("DATABASE_URL"):
+        yield urlunsplit(urlsplit(url)._replace(path="/postgres"))
+    else:
+        with EmbeddedPostgres.temporary() as server:
+            yield server.url()
+
+
+@pytest.fixture
+def database(server_url: str) -> Iterator[str]:
+    """The URL of an empty database of this test's own."""
+    with _temporary_database(server_url) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def migrated_template(server_url: str) -> Iterator[str]:
+    """The name of a database that has the schema, to copy from."""
+    with _temporary_database(server_url) as url:
+        apply_schema(url)
+        yield urlsplit(url).path.removeprefix("/")
+
+
+@pytest.fixture
+def feedback_database(server_url: str, migrated_template: str) -> Iterator[str]:
+    """The URL of a database of this test's own that has the schema, and no rows."""
+    with _temporary_database(server_url, f"TEMPLATE {migrated_template}") as url:
+        yield url
+
+
+@pytest.fixture
+def own_postgres() -> Iterator[EmbeddedPostgres]:
+    """A server of this test's own, to restart, freeze or kill; its database has the schema."""
+    with EmbeddedPostgres.temporary() as server:
+        apply_schema(server.url())
+        yield server
+
+
+def apply_schema(url: str) -> None:
+    migrate(load({"DATABASE_URL": url}))
+
+
+@contextmanager
+def _temporary_database(server_url: str, options: str = "") -> Iterator[str]:
+    name = f"test_{uuid.uuid4().hex}"
+    with closing(open_connection(server_url)) as connection:
+        connection.run(f"CREATE DATABASE {name} {options}")
+        try:
+            yield urlunsplit(urlsplit(server_url)._replace(path=f"/{name}"))
+        finally:
+            connection.run(f"DROP DATABASE {name} WITH (FORCE)")
