@@ -1,0 +1,131 @@
+"""The function as one ASGI application, which each host serves.
+
+https://asgi.readthedocs.io/en/latest/specs/www.html
+"""
+
+import asyncio
+import logging
+import random
+import re
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from function import logs
+from function.analysis import StubAnalyzer
+from function.errors import PayloadTooLarge
+from function.handler import Handler, Request, Response
+from function.settings import Settings
+from function.store import Store
+
+# ASGI's own types: its messages are dictionaries of anything.
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+BODY_LIMIT = 64 * 1024  # bytes
+REQUEST_ID = re.compile(r"[ -~]{1,128}")
+
+
+class ClientDisconnected(Exception):
+    """The client went away before it had sent its request."""
+
+
+class Application:
+    """The ASGI application; it owns the store from its start to its end."""
+
+    def __init__(self, handler: Handler, store: Store) -> None:
+        self._handler = handler
+        self._store = store
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await self._answer(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await self._live(receive, send)
+        else:
+            raise NotImplementedError(f"the function does not speak {scope['type']}")
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        while (await receive())["type"] == "lifespan.startup":
+            self._store.start()
+            await send({"type": "lifespan.startup.complete"})
+        await asyncio.to_thread(self._store.close)
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _answer(self, scope: Message, receive: Receive, send: Send) -> None:
+        started = time.perf_counter()
+        request = _request(scope, receive)
+        request_id = _request_id(request)
+        logs.request_id.set(request_id)
+        try:
+            response = await self._handler.handle(request)
+        except ClientDisconnected:
+            _log(request, 499, "CLIENT_DISCONNECTED", started)
+            return
+        await _send(send, request, response, request_id)
+        _log(request, response.status, response.code, started)
+
+
+def create_application(settings: Settings, store: Store) -> Application:
+    """Put the function together; the host decides when the store starts."""
+    return Application(Handler(StubAnalyzer(), store, docs=settings.docs), store)
+
+
+def _request(scope: Message, receive: Receive) -> Request:
+    headers: dict[str, str] = {}
+    for raw_name, raw_value in scope["headers"]:
+        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+
+    async def read() -> bytes:
+        return await _read(receive, headers.get("content-length", ""))
+
+    return Request(scope["method"], scope["path"], headers, read)
+
+
+async def _read(receive: Receive, content_length: str) -> bytes:
+    if content_length.isdigit() and int(content_length) > BODY_LIMIT:
+        raise PayloadTooLarge(f"the body is over {BODY_LIMIT} bytes")
+    body = b""
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnected
+        body += message.get("body", b"")
+        if len(body) > BODY_LIMIT:
+            raise PayloadTooLarge(f"the body is over {BODY_LIMIT} bytes")
+        more = message.get("more_body", False)
+    return body
+
+
+def _request_id(request: Request) -> str:
+    given = request.headers.get("x-request-id", "")
+    return given if REQUEST_ID.fullmatch(given) else f"{random.getrandbits(128):032x}"
+
+
+async def _send(send: Send, request: Request, response: Response, request_id: str) -> None:
+    headers = [
+        (b"content-type", response.content_type.encode()),
+        (b"content-length", b"%d" % len(response.body)),
+        (b"x-request-id", request_id.encode()),
+        *((name.lower().encode(), value.encode()) for name, value in response.headers),
+    ]
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    body = b"" if request.method == "HEAD" else response.body
+    await send({"type": "http.response.body", "body": body})
+
+
+def _log(request: Request, status: int, code: str | None, started: float) -> None:
+    """One line a request; probes come too often for more than DEBUG."""
+    probe = status < 400 and request.method in ("GET", "HEAD")
+    fields: dict[str, object] = {
+        "method": request.method,
+        "path": request.path,
+        "status": status,
+        "duration_ms": round((time.perf_counter() - started) * 1000, 3),
+    }
+    if code:
+        fields["code"] = code
+    logs.write(logging.DEBUG if probe else logging.INFO, "request", fields)

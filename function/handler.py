@@ -1,0 +1,220 @@
+"""The way of a request through the function: route, parse, analyze, store, respond."""
+
+import asyncio
+import json
+import logging
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from function.analysis import Analyzer
+from function.errors import (
+    IdempotencyKeyReused,
+    InvalidRequest,
+    MethodNotAllowed,
+    NotFound,
+    PayloadTooLarge,
+    RequestError,
+    Unavailable,
+)
+from function.feedback import Entry, Feedback, StoredEntry, StrategyUpdate, parse_feedback
+from function.identity import new_id, parse_idempotency_key, repeatable_id
+from function.store import CHECK_TIMEOUT, Store
+from function.trace import continue_trace
+
+# What a client sees of each failure. Any other exception is a bug: 500, INTERNAL_ERROR.
+ERRORS: dict[type[RequestError], tuple[int, str]] = {
+    InvalidRequest: (400, "INVALID_REQUEST"),
+    NotFound: (404, "NOT_FOUND"),
+    MethodNotAllowed: (405, "METHOD_NOT_ALLOWED"),
+    PayloadTooLarge: (413, "PAYLOAD_TOO_LARGE"),
+    IdempotencyKeyReused: (422, "IDEMPOTENCY_KEY_REUSED"),
+    Unavailable: (503, "UNAVAILABLE"),
+}
+RETRY_AFTER = "2"  # seconds
+
+log = logging.getLogger("function.handler")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a host received. Names of headers are in lower case; `read` returns the body, once."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    read: Callable[[], Awaitable[bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What a host sends. `code` is that of an error, for the log."""
+
+    status: int
+    body: bytes
+    content_type: str = "application/json"
+    headers: tuple[tuple[str, str], ...] = ()
+    code: str | None = None
+
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+class Handler:
+    """Answers requests, with the analyzer and the store that it is handed."""
+
+    def __init__(self, analyzer: Analyzer, store: Store, *, docs: bool) -> None:
+        self._analyzer = analyzer
+        self._store = store
+        self._routes: dict[str, tuple[str, Endpoint]] = {
+            "/api/v1/feedback": ("POST", self.take_feedback),
+            "/v1/feedback": ("POST", self.take_feedback),
+            "/health/startup": ("GET", _say("started")),
+            "/health/liveness": ("GET", _say("ok")),
+            "/_/health": ("GET", _say("ok")),
+            "/health/ready": ("GET", self.tell_readiness),
+            "/health/readiness": ("GET", self.tell_readiness),
+            "/_/ready": ("GET", self.tell_readiness),
+            "/openapi.json": ("GET", _describe_api),
+        }
+        if docs:
+            self._routes["/docs"] = ("GET", _show_docs)
+
+    async def handle(self, request: Request) -> Response:
+        """Answer the request; each failure is turned into an answer here."""
+        try:
+            endpoint = self._route(request)
+            return await endpoint(request)
+        except RequestError as exc:
+            status, code = ERRORS[type(exc)]
+            return _error(request, status, code, str(exc), _error_headers(exc))
+        except Exception:
+            log.exception("internal error")
+            return _error(request, 500, "INTERNAL_ERROR", "internal error")
+
+    def _route(self, request: Request) -> Endpoint:
+        path = request.path.removesuffix("/")
+        if path.startswith("/docs/"):
+            path = "/docs"
+        if path not in self._routes:
+            raise NotFound("there is nothing at this path")
+        method, endpoint = self._routes[path]
+        allowed = ("GET", "HEAD") if method == "GET" else (method,)
+        if request.method not in allowed:
+            raise MethodNotAllowed(f"only {' and '.join(allowed)} can be used here", allowed)
+        return endpoint
+
+    async def take_feedback(self, request: Request) -> Response:
+        """The main path."""
+        feedback = parse_feedback(_parse_json(await request.read()))
+        key = request.headers.get("idempotency-key")
+        if key is None:
+            row_id, stored = new_id(), None
+        else:
+            row_id = repeatable_id(feedback.student_id, parse_idempotency_key(key))
+            stored = await self._store.find(row_id)
+        if stored is None:
+            strategy = await self._analyzer.analyze(feedback)
+            traceparent = continue_trace(request.headers.get("traceparent", ""))
+            stored = await self._store.insert(Entry(row_id, feedback, strategy, traceparent))
+        return _respond(feedback, stored, replayed=key is not None and stored.repeated)
+
+    async def tell_readiness(self, request: Request) -> Response:
+        """Ready is who can reach PostgreSQL and finds the table there."""
+        check = asyncio.wrap_future(self._store.check())
+        await asyncio.wait([check], timeout=CHECK_TIMEOUT)
+        if check.done() and check.result():
+            return Response(200, b'{"status": "ready"}')
+        return Response(503, b'{"status": "not ready"}')
+
+
+def _respond(feedback: Feedback, stored: StoredEntry, *, replayed: bool) -> Response:
+    if (stored.task_id, stored.message) != (feedback.task_id, feedback.message):
+        raise IdempotencyKeyReused("this Idempotency-Key was used with another payload")
+    update = StrategyUpdate(
+        student_id=feedback.student_id,
+        task_id=stored.task_id,
+        difficulty_adjustment=stored.strategy.difficulty_adjustment,
+        topic_weights=stored.strategy.topic_weights,
+        sentiment=stored.strategy.sentiment,
+        strategy_snapshot=stored.strategy.snapshot,
+        timestamp=stored.created_at,
+    )
+    headers = (("Idempotency-Replayed", "true"),) if replayed else ()
+    return Response(200, update.model_dump_json().encode(), headers=headers)
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+_json = json.JSONDecoder(parse_constant=_refuse_constant)
+
+
+def _parse_json(body: bytes) -> object:
+    """Parse UTF-8 JSON, with U+FFFD for what is not UTF-8, and with or without a BOM."""
+    try:
+        return _json.decode(body.decode("utf-8-sig", errors="replace"))
+    except (ValueError, RecursionError):
+        raise InvalidRequest("the body is not valid JSON") from None
+
+
+def _say(status: str) -> Endpoint:
+    response = Response(200, b'{"status": "%s"}' % status.encode())
+
+    async def endpoint(request: Request) -> Response:
+        return response
+
+    return endpoint
+
+
+async def _describe_api(request: Request) -> Response:
+    from function import openapi  # only who asks for the description pays for its import
+
+    return Response(200, openapi.document())
+
+
+async def _show_docs(request: Request) -> Response:
+    from function import docs  # as above
+
+    page = docs.find(request.path)
+    return Response(200, page.content, page.content_type)
+
+
+def _error(
+    request: Request,
+    status: int,
+    code: str,
+    message: str,
+    headers: tuple[tuple[str, str], ...] = (),
+) -> Response:
+    """The error's body; RFC 9457 for who asks: https://www.rfc-editor.org/rfc/rfc9457"""
+    if not _accepts_problem(request.headers.get("accept", "")):
+        body = {"code": code, "message": message}
+        return Response(status, json.dumps(body).encode(), headers=headers, code=code)
+    problem = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": message,
+        "code": code,
+    }
+    body_type = "application/problem+json"
+    return Response(status, json.dumps(problem).encode(), body_type, headers, code)
+
+
+def _error_headers(error: RequestError) -> tuple[tuple[str, str], ...]:
+    if isinstance(error, MethodNotAllowed):
+        return (("Allow", ", ".join(error.allowed)),)
+    if isinstance(error, Unavailable):
+        return (("Retry-After", RETRY_AFTER),)
+    return ()
+
+
+def _accepts_problem(accept: str) -> bool:
+    for media_range in accept.lower().split(","):
+        media_type, *parameters = (part.strip() for part in media_range.split(";"))
+        if media_type == "application/problem+json":
+            return not any(re.fullmatch(r"q=0(\.0*)?", parameter) for parameter in parameters)
+    return False

@@ -1,0 +1,44 @@
+"""The host for Knative's func-python, which serves an object with these methods.
+
+https://github.com/knative/func/tree/main/templates/python/http
+"""
+
+import os
+from collections.abc import Mapping
+
+from function import logs
+from function.asgi import Message, Receive, Send, create_application
+from function.settings import load_or_exit
+from function.store import CHECK_TIMEOUT, Store
+
+
+class KnativeFunction:
+    """One instance. Its methods but `handle` are called synchronously, on the event loop."""
+
+    def __init__(self) -> None:
+        settings = load_or_exit(os.environ)
+        logs.configure(settings.log_level)
+        self._store = Store(settings.postgres, settings.database_timeout)
+        self._application = create_application(settings, self._store)
+
+    def start(self, cfg: Mapping[str, str]) -> None:
+        """Begin to connect. The configuration was read before, where a mistake ends the process."""
+        self._store.start()
+
+    def stop(self) -> None:
+        """Finish what waits for PostgreSQL."""
+        self._store.close()
+
+    def alive(self) -> tuple[bool, str]:
+        return True, "ok"
+
+    def ready(self) -> tuple[bool, str]:
+        """Say whether PostgreSQL answers. It blocks the loop: /health/ready does not."""
+        try:
+            ready = self._store.check().result(CHECK_TIMEOUT)
+        except TimeoutError:
+            ready = False
+        return (True, "ready") if ready else (False, "not ready")
+
+    async def handle(self, scope: Message, receive: Receive, send: Send) -> None:
+        await self._application(scope, receive, send)

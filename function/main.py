@@ -1,0 +1,30 @@
+"""The host for functions-framework and Cloud Functions.
+
+    functions-framework --source function/main.py --target feedback
+"""
+
+import os
+import sys
+from pathlib import Path
+
+import functions_framework.aio
+from starlette.requests import Request
+
+# functions-framework puts this file's own folder on the path, not the one that holds the package.
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from function import logs  # noqa: E402 - after the path
+from function.asgi import Application, create_application  # noqa: E402
+from function.settings import load_or_exit  # noqa: E402
+from function.store import Store  # noqa: E402
+
+settings = load_or_exit(os.environ)
+logs.configure(settings.log_level)
+# The store starts with the first request: gunicorn forks after this line.
+application = create_application(settings, Store(settings.postgres, settings.database_timeout))
+
+
+@functions_framework.aio.http
+async def feedback(request: Request) -> Application:
+    """Let the application answer: Starlette takes any ASGI application for a response."""
+    return application

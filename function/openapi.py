@@ -1,0 +1,157 @@
+"""The description of the API, OpenAPI 3.1, made from the models: imported when it is asked for.
+
+https://spec.openapis.org/oas/v3.1.1.html
+"""
+
+import json
+from functools import cache
+from http import HTTPStatus
+
+from pydantic.json_schema import models_json_schema
+
+from function.feedback import Feedback, StrategyUpdate
+
+Schema = dict[str, object]
+
+REQUEST_ID = {
+    "description": "The client's own X-Request-Id, or a new one.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 128},
+}
+ERROR_SCHEMAS: dict[str, Schema] = {
+    "Error": {
+        "type": "object",
+        "properties": {"code": {"type": "string"}, "message": {"type": "string"}},
+        "required": ["code", "message"],
+        "additionalProperties": False,
+    },
+    "Problem": {
+        "description": "RFC 9457, for `Accept: application/problem+json`.",
+        "type": "object",
+        "properties": {
+            "type": {"type": "string", "format": "uri-reference"},
+            "title": {"type": "string"},
+            "status": {"type": "integer"},
+            "detail": {"type": "string"},
+            "code": {"type": "string"},
+        },
+        "required": ["type", "title", "status", "detail", "code"],
+        "additionalProperties": False,
+    },
+}
+PARAMETERS = [
+    {
+        "name": "Idempotency-Key",
+        "in": "header",
+        "description": (
+            "A repeat of a request with the same key is stored once and answered alike; "
+            "with or without the quotes of the IETF draft."
+        ),
+        "schema": {
+            "type": "string",
+            "minLength": 1,
+            "maxLength": 255,
+            "pattern": '^(?!""$)[!-~]([ -~]*[!-~])?$',
+        },
+    },
+    {
+        "name": "X-Request-Id",
+        "in": "header",
+        "description": "Any other value than 1 to 128 printable ASCII characters is replaced.",
+        "schema": {"type": "string"},
+    },
+    {
+        "name": "traceparent",
+        "in": "header",
+        "description": "The trace to continue: https://www.w3.org/TR/trace-context/",
+        "schema": {"type": "string"},
+    },
+]
+
+
+@cache
+def document() -> bytes:
+    """Return the description as JSON."""
+    _, definitions = models_json_schema(
+        [(Feedback, "validation"), (StrategyUpdate, "serialization")],
+        ref_template="#/components/schemas/{model}",
+    )
+    return json.dumps(
+        {
+            "openapi": "3.1.1",
+            "info": {
+                "title": "Mentor function",
+                "version": "1",
+                "description": "Takes what a student says of a task; answers with a strategy.",
+                "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+            },
+            "paths": {
+                "/api/v1/feedback": {"post": _feedback("takeFeedback")},
+                "/v1/feedback": {"post": _feedback("takeFeedbackAlias")},
+                **{path: {"get": _health(path, status)} for path, status in HEALTH.items()},
+            },
+            "components": {"schemas": {**definitions["$defs"], **ERROR_SCHEMAS}},
+        }
+    ).encode()
+
+
+HEALTH = {
+    "/health/startup": "started",
+    "/health/liveness": "ok",
+    "/health/ready": "ready",
+}
+
+
+def _feedback(operation_id: str) -> Schema:
+    replayed = {"description": "`true` on a repeat.", "schema": {"const": "true"}}
+    return {
+        "operationId": operation_id,
+        "summary": "Take a student's feedback",
+        "parameters": PARAMETERS,
+        "requestBody": {"required": True, "content": _json({"$ref": _ref("Feedback")})},
+        "responses": {
+            "200": {
+                "description": "The feedback is stored; this is the strategy.",
+                "headers": {"X-Request-Id": REQUEST_ID, "Idempotency-Replayed": replayed},
+                "content": _json({"$ref": _ref("StrategyUpdate")}),
+            },
+            "400": _error(400, "INVALID_REQUEST: every wrong or missing field is named."),
+            "413": _error(413, "PAYLOAD_TOO_LARGE: the body is over 64 KiB."),
+            "422": _error(422, "IDEMPOTENCY_KEY_REUSED: the key came with another payload."),
+            "500": _error(500, "INTERNAL_ERROR: a bug."),
+            "503": _error(503, "UNAVAILABLE: send it again, with the same Idempotency-Key."),
+        },
+    }
+
+
+def _health(path: str, status: str) -> Schema:
+    responses = {"200": _status("It is.", status)}
+    if status == "ready":
+        responses["503"] = _status("PostgreSQL does not answer.", "not ready")
+    name = path.rsplit("/", 1)[1].capitalize()
+    return {"operationId": f"check{name}", "summary": f"{name} probe", "responses": responses}
+
+
+def _status(description: str, status: str) -> Schema:
+    properties = {"status": {"const": status}}
+    schema = {"type": "object", "properties": properties, "required": ["status"]}
+    headers = {"X-Request-Id": REQUEST_ID}
+    return {"description": description, "headers": headers, "content": _json(schema)}
+
+
+def _error(status: int, description: str) -> Schema:
+    headers: Schema = {"X-Request-Id": REQUEST_ID}
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        headers["Retry-After"] = {"description": "Seconds.", "schema": {"type": "integer"}}
+    content = {
+        **_json({"$ref": _ref("Error")}),
+        "application/problem+json": {"schema": {"$ref": _ref("Problem")}},
+    }
+    return {"description": description, "headers": headers, "content": content}
+
+
+def _json(schema: Schema | dict[str, str]) -> Schema:
+    return {"application/json": {"schema": schema}}
+
+
+def _ref(name: str) -> str:
+    return f"#/components/schemas/{name}"

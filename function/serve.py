@@ -1,0 +1,64 @@
+"""The container's host: uvicorn by its Python API. Run it with `python -m function.serve`.
+
+An instance starts because a request waits, so the order of the imports is a feature: the store
+connects in its own thread while the rest is still being imported.
+"""
+
+import gc
+import os
+import signal
+import sys
+import types
+
+from function import logs
+from function.settings import load_or_exit
+from function.store import Store
+
+DRAIN_TIMEOUT = 25  # seconds; Kubernetes kills 30 s after its SIGTERM
+
+
+def main() -> None:
+    """Serve until SIGTERM or SIGINT; then finish the requests in flight and return."""
+    gc.disable()  # nothing that is imported becomes garbage
+    settings = load_or_exit(os.environ)
+    logs.configure(settings.log_level)
+    store = Store(settings.postgres, settings.database_timeout)
+    store.start()
+
+    from function.asgi import create_application
+
+    _leave_out_command_line()
+    from uvicorn.config import Config
+    from uvicorn.server import Server
+
+    server = Server(
+        Config(
+            create_application(settings, store),
+            host="0.0.0.0",  # noqa: S104 - a container is reached from outside of it
+            port=settings.port,
+            lifespan="on",
+            ws="none",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_graceful_shutdown=DRAIN_TIMEOUT,
+        )
+    )
+    # uvicorn raises the signal once more when it has finished; an orderly end is no failure.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    gc.freeze()
+    gc.enable()
+    server.run()
+
+
+def _leave_out_command_line() -> None:
+    """Let `import uvicorn` pass by uvicorn.main: its command line needs click, and we have none."""
+    stand_in = types.ModuleType("uvicorn.main")
+    vars(stand_in).update(Server=None, main=None, run=None)
+    sys.modules["uvicorn.main"] = stand_in
+
+
+if __name__ == "__main__":
+    main()
