@@ -13,7 +13,7 @@ from typing import Any
 
 from function import logs
 from function.analysis import StubAnalyzer
-from function.errors import PayloadTooLarge
+from function.errors import ClientDisconnected, PayloadTooLarge
 from function.handler import Handler, Request, Response
 from function.settings import Settings
 from function.store import Store
@@ -25,10 +25,6 @@ Send = Callable[[Message], Awaitable[None]]
 
 BODY_LIMIT = 64 * 1024  # bytes
 REQUEST_ID = re.compile(r"[ -~]{1,128}")
-
-
-class ClientDisconnected(Exception):
-    """The client went away before it had sent its request."""
 
 
 class Application:
@@ -85,7 +81,7 @@ def _request(scope: Message, receive: Receive) -> Request:
 
 
 async def _read(receive: Receive, content_length: str) -> bytes:
-    if content_length.isdigit() and int(content_length) > BODY_LIMIT:
+    if content_length.isdecimal() and int(content_length) > BODY_LIMIT:
         raise PayloadTooLarge(f"the body is over {BODY_LIMIT} bytes")
     body = b""
     more = True

@@ -4,6 +4,10 @@
 """
 
 
+class ClientDisconnected(Exception):
+    """The client went away before it had sent its request: there is nobody to answer."""
+
+
 class RequestError(Exception):
     """A failure with a text that is safe to show to the client."""
 

@@ -136,7 +136,7 @@ class StrategyUpdate(BaseModel):
 
 
 def parse_feedback(document: object) -> Feedback:
-    """Check a parsed JSON document; raises InvalidRequest, which names every field that is wrong."""
+    """Check a parsed JSON document; raises InvalidRequest, which names all wrong fields."""
     if not isinstance(document, dict):
         raise InvalidRequest("the body must be a JSON object")
     try:

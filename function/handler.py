@@ -10,6 +10,7 @@ from http import HTTPStatus
 
 from function.analysis import Analyzer
 from function.errors import (
+    ClientDisconnected,
     IdempotencyKeyReused,
     InvalidRequest,
     MethodNotAllowed,
@@ -86,6 +87,8 @@ class Handler:
         try:
             endpoint = self._route(request)
             return await endpoint(request)
+        except ClientDisconnected:
+            raise
         except RequestError as exc:
             status, code = ERRORS[type(exc)]
             return _error(request, status, code, str(exc), _error_headers(exc))

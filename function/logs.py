@@ -56,25 +56,22 @@ class EventHandler(logging.Handler):
             print("\n".join(lines), flush=True)
 
 
-_handler: EventHandler | None = None
-_level = logging.CRITICAL
+_logger = logging.getLogger("function")
 
 
 def configure(level: str) -> None:
     """Send the function's events to stdout, from `level` on."""
-    global _handler, _level
-    _handler = EventHandler(_as_text if sys.stdout.isatty() else _as_json)
-    _level = logging.getLevelNamesMapping()[level]
-    logger = logging.getLogger("function")
-    logger.handlers = [_handler]
-    logger.setLevel(level)
-    logger.propagate = False
+    _logger.handlers = [EventHandler(_as_text if sys.stdout.isatty() else _as_json)]
+    _logger.setLevel(level)
+    _logger.propagate = False
 
 
 def write(level: int, event: str, fields: Fields) -> None:
     """Write an event of the request in progress."""
-    if _handler and level >= _level:
-        _handler.write(time.time(), logging.getLevelName(level), event, fields)
+    if _logger.isEnabledFor(level):
+        for handler in _logger.handlers:
+            if isinstance(handler, EventHandler):
+                handler.write(time.time(), logging.getLevelName(level), event, fields)
 
 
 _encode = json.JSONEncoder(default=str).encode

@@ -1,6 +1,6 @@
 """The host for functions-framework and Cloud Functions.
 
-    functions-framework --source function/main.py --target feedback
+$ functions-framework --source function/main.py --target feedback
 """
 
 import os
@@ -13,10 +13,10 @@ from starlette.requests import Request
 # functions-framework puts this file's own folder on the path, not the one that holds the package.
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from function import logs  # noqa: E402 - after the path
-from function.asgi import Application, create_application  # noqa: E402
-from function.settings import load_or_exit  # noqa: E402
-from function.store import Store  # noqa: E402
+from function import logs
+from function.asgi import Application, create_application
+from function.settings import load_or_exit
+from function.store import Store
 
 settings = load_or_exit(os.environ)
 logs.configure(settings.log_level)
@@ -24,7 +24,7 @@ logs.configure(settings.log_level)
 application = create_application(settings, Store(settings.postgres, settings.database_timeout))
 
 
-@functions_framework.aio.http
+@functions_framework.aio.http  # type: ignore[arg-type] # its types name Response only
 async def feedback(request: Request) -> Application:
     """Let the application answer: Starlette takes any ASGI application for a response."""
     return application

@@ -133,7 +133,7 @@ def _health(path: str, status: str) -> Schema:
 
 def _status(description: str, status: str) -> Schema:
     properties = {"status": {"const": status}}
-    schema = {"type": "object", "properties": properties, "required": ["status"]}
+    schema: Schema = {"type": "object", "properties": properties, "required": ["status"]}
     headers = {"X-Request-Id": REQUEST_ID}
     return {"description": description, "headers": headers, "content": _json(schema)}
 

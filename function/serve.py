@@ -8,11 +8,16 @@ import gc
 import os
 import signal
 import sys
-import types
+from functools import partial
+from types import FrameType, ModuleType
+from typing import TYPE_CHECKING
 
 from function import logs
 from function.settings import load_or_exit
 from function.store import Store
+
+if TYPE_CHECKING:
+    from uvicorn.server import Server
 
 DRAIN_TIMEOUT = 25  # seconds; Kubernetes kills 30 s after its SIGTERM
 
@@ -45,17 +50,25 @@ def main() -> None:
             timeout_graceful_shutdown=DRAIN_TIMEOUT,
         )
     )
-    # uvicorn raises the signal once more when it has finished; an orderly end is no failure.
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, partial(_stop, server))
     gc.freeze()
     gc.enable()
     server.run()
 
 
+def _stop(server: "Server", number: int, frame: FrameType | None) -> None:
+    """Hear a signal outside of uvicorn's own handling.
+
+    One that comes before must not be lost; and uvicorn raises it once more when it has finished,
+    where the default would make a failure of an orderly end.
+    """
+    server.should_exit = True
+
+
 def _leave_out_command_line() -> None:
     """Let `import uvicorn` pass by uvicorn.main: its command line needs click, and we have none."""
-    stand_in = types.ModuleType("uvicorn.main")
+    stand_in = ModuleType("uvicorn.main")
     vars(stand_in).update(Server=None, main=None, run=None)
     sys.modules["uvicorn.main"] = stand_in
 

@@ -31,8 +31,6 @@ from function.table import FeedbackTable
 if TYPE_CHECKING:  # connecting does not wait for pydantic's import
     from function.feedback import Entry, StoredEntry
 
-    Outcome = StoredEntry | RowRefused | None
-
 BATCH_LIMIT = 128  # rows a statement
 WAITING_LIMIT = 4096  # jobs; what PostgreSQL takes in about half a second
 CHECK_INTERVAL = 1.0  # seconds for which one check answers every probe
@@ -230,7 +228,7 @@ class Store:
             self._table.close()
             self._table = None
 
-    def _settle(self, outcomes: Mapping[_Job, Outcome | Exception]) -> None:
+    def _settle(self, outcomes: Mapping[_Job, StoredEntry | Exception | None]) -> None:
         """Hand the outcomes to the event loop, in one go."""
         self._jobs = [job for job in self._jobs if job not in outcomes]
         if self._loop and outcomes:
@@ -238,7 +236,7 @@ class Store:
                 self._loop.call_soon_threadsafe(_resolve, outcomes)
 
 
-def _insert(table: FeedbackTable, jobs: Sequence[_Job]) -> dict[_Job, Outcome]:
+def _insert(table: FeedbackTable, jobs: Sequence[_Job]) -> dict[_Job, StoredEntry | RowRefused]:
     """Insert together; if PostgreSQL refuses a row, one by one, so that it fails alone."""
     first: dict[UUID, _Job] = {}
     for job in jobs:
@@ -265,7 +263,7 @@ def _expire(job: _Job) -> None:
         job.future.set_exception(Unavailable("the database did not confirm the feedback in time"))
 
 
-def _resolve(outcomes: Mapping[_Job, Outcome | Exception]) -> None:
+def _resolve(outcomes: Mapping[_Job, StoredEntry | Exception | None]) -> None:
     for job, outcome in outcomes.items():
         if job.future.done():
             continue

@@ -11,7 +11,7 @@ TRACEPARENT = re.compile(
 
 
 def continue_trace(traceparent: str) -> str:
-    """Return the `traceparent` of a new span: in the caller's trace, or else in a trace of its own."""
+    """Return the `traceparent` of a new span, in the caller's trace or in one of its own."""
     caller = TRACEPARENT.fullmatch(traceparent)
     span_id = f"{random.getrandbits(64) or 1:016x}"
     if caller is None or (caller["version"] == "00" and caller["more"]):

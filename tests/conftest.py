@@ -14,6 +14,7 @@ from function.migrate import migrate
 from function.postgres import connect
 from function.settings import load
 
+
 def open_connection(url: str) -> Connection:
     """Connect as a test that looks at what the function does; not under the function's name."""
     settings = load({"DATABASE_URL": url, "PGAPPNAME": "test"}).postgres

@@ -41,17 +41,17 @@ def query(url: str, sql: str) -> list[list[object]]:
 
 
 @asynccontextmanager
-async def opened(url: str, timeout: float = 10) -> AsyncIterator[Store]:
-    store = Store(load({"DATABASE_URL": url}).postgres, timeout)
+async def opened(url: str, seconds: float = 10) -> AsyncIterator[Store]:
+    store = Store(load({"DATABASE_URL": url}).postgres, seconds)
     try:
         yield store
     finally:
         await asyncio.to_thread(store.close)
 
 
-def use(url: str, work: Callable[[Store], Awaitable[T]], timeout: float = 10) -> T:
+def use(url: str, work: Callable[[Store], Awaitable[T]], seconds: float = 10) -> T:
     async def with_store() -> T:
-        async with opened(url, timeout) as store:
+        async with opened(url, seconds) as store:
             return await work(store)
 
     return asyncio.run(with_store())
@@ -227,14 +227,14 @@ def test_a_lock_that_outlasts_a_statement_is_waited_for_until_the_deadline(
         with locked_table(feedback_database, 1.5):
             return await store.insert(entry())
 
-    use(feedback_database, insert, timeout=2)  # hence a statement timeout of 1 s
+    use(feedback_database, insert, seconds=2)  # hence a statement timeout of 1 s
     assert query(feedback_database, "SELECT count(*) FROM feedback") == [[2]]
 
 
 def test_a_server_that_is_not_there_is_unavailable_at_the_deadline() -> None:
     started = time.monotonic()
     with pytest.raises(Unavailable):
-        use("postgresql://u@127.0.0.1:1/nothing", lambda store: store.insert(entry()), timeout=1)
+        use("postgresql://u@127.0.0.1:1/nothing", lambda store: store.insert(entry()), seconds=1)
     assert 0.9 < time.monotonic() - started < 3
 
 
@@ -266,7 +266,8 @@ def test_too_many_that_wait_are_turned_away_at_once(
     monkeypatch.setattr("function.store.WAITING_LIMIT", 5)
 
     async def insert_6(store: Store) -> list[StoredEntry | BaseException]:
-        return await asyncio.gather(*(store.insert(entry()) for _ in range(6)), return_exceptions=True)
+        inserts = [store.insert(entry()) for _ in range(6)]
+        return await asyncio.gather(*inserts, return_exceptions=True)
 
     *accepted, refused = use(feedback_database, insert_6)
     assert all(isinstance(outcome, StoredEntry) for outcome in accepted)
