@@ -1,13 +1,28 @@
-"""The domain: what a student says, the strategy made of it, and the row that keeps both."""
+"""The domain: what a student says, the strategy made of it, and the row that keeps both.
+
+Requests are checked by pydantic's own engine, pydantic-core, with the schema that it documents
+for direct use. pydantic's layer of models above it would make up a third of a cold start, and is
+left to function/openapi.py, which describes the API with the same schema.
+https://docs.pydantic.dev/latest/api/pydantic_core_schema/
+"""
 
 import re
 from dataclasses import dataclass
 from enum import Enum
-from typing import Annotated
+from typing import NamedTuple
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
-from pydantic_core import PydanticCustomError
+from pydantic_core import PydanticCustomError, SchemaValidator, ValidationError
+from pydantic_core.core_schema import (
+    CoreSchema,
+    no_info_after_validator_function,
+    no_info_before_validator_function,
+    str_schema,
+    typed_dict_field,
+    typed_dict_schema,
+    uuid_schema,
+)
+from typing_extensions import TypedDict  # pydantic takes typing's own only from Python 3.12 on
 
 from function.errors import InvalidRequest
 
@@ -31,15 +46,65 @@ class Difficulty(Enum):
     HARD = "hard"
 
 
-def _storable(text: object) -> object:
-    """Half an emoji, cut by a client, must not cost the message: it becomes U+FFFD."""
-    return SURROGATES.sub("\ufffd", text) if isinstance(text, str) else text
+class Feedback(NamedTuple):
+    """What a student says about a task."""
+
+    student_id: UUID
+    task_id: str
+    message: str
 
 
-def _without_nul(text: str) -> str:
-    if "\0" in text:
-        raise PydanticCustomError("nul", "NUL")
-    return text
+@dataclass(frozen=True, slots=True)
+class StrategySnapshot:
+    """What decided the strategy."""
+
+    difficulty_weight: float
+    feedback_based: bool
+    sentiment: str
+
+
+class Strategy(NamedTuple):
+    """How teaching is to change. `difficulty_adjustment` is in [-1, 1], the weights sum to 1."""
+
+    perceived_difficulty: Difficulty
+    difficulty_adjustment: float
+    topic_weights: dict[str, float]
+    sentiment: str
+    snapshot: StrategySnapshot
+
+
+class Entry(NamedTuple):
+    """A row to insert. Its id is made before the insert, so that inserting twice is harmless."""
+
+    id: UUID
+    feedback: Feedback
+    strategy: Strategy
+    traceparent: str
+
+
+class StoredEntry(NamedTuple):
+    """A row that PostgreSQL has committed; `created_at` is RFC 3339 text in UTC.
+
+    `repeated` says that the row was there before this attempt to insert it.
+    """
+
+    task_id: str
+    message: str
+    strategy: Strategy
+    created_at: str
+    repeated: bool
+
+
+class StrategyUpdate(TypedDict):
+    """The answer to feedback: the strategy it led to. `timestamp` is RFC 3339 text in UTC."""
+
+    student_id: str
+    task_id: str
+    difficulty_adjustment: float
+    topic_weights: dict[str, float]
+    sentiment: str
+    strategy_snapshot: StrategySnapshot
+    timestamp: str
 
 
 def _lowercase(text: object) -> object:
@@ -53,86 +118,47 @@ def _not_nil(uuid: UUID) -> UUID:
     return uuid
 
 
-Text = Annotated[
-    str,
-    BeforeValidator(_storable),
-    AfterValidator(_without_nul),
-    Field(json_schema_extra={"pattern": r"^[^\u0000]*$"}),
-]
+def _storable(text: object) -> object:
+    """Half an emoji, cut by a client, must not cost the message: it becomes U+FFFD."""
+    return SURROGATES.sub("\ufffd", text) if isinstance(text, str) else text
 
 
-class Feedback(BaseModel):
-    """What a student says about a task: the body of the request."""
-
-    model_config = ConfigDict(frozen=True)
-
-    student_id: Annotated[
-        UUID,
-        BeforeValidator(_lowercase),
-        AfterValidator(_not_nil),
-        Field(json_schema_extra={"not": {"const": str(UUID(int=0))}}),
-    ]
-    task_id: Annotated[Text, Field(min_length=1)]
-    message: Annotated[Text, Field(min_length=1, max_length=MESSAGE_LIMIT)]
+def _without_nul(text: str) -> str:
+    if "\0" in text:
+        raise PydanticCustomError("nul", "NUL")
+    return text
 
 
-class StrategySnapshot(BaseModel):
-    """What decided the strategy."""
-
-    model_config = ConfigDict(frozen=True)
-
-    difficulty_weight: float
-    feedback_based: bool
-    sentiment: str
-
-
-@dataclass(frozen=True, slots=True)
-class Strategy:
-    """How teaching is to change. `difficulty_adjustment` is in [-1, 1], the weights sum to 1."""
-
-    perceived_difficulty: Difficulty
-    difficulty_adjustment: float
-    topic_weights: dict[str, float]
-    sentiment: str
-    snapshot: StrategySnapshot
+def _text(max_length: int | None, example: str) -> CoreSchema:
+    text = str_schema(min_length=1, max_length=max_length, strict=True)
+    checked = no_info_after_validator_function(_without_nul, text)
+    described = {"pattern": r"^[^\u0000]*$", "examples": [example]}
+    return no_info_before_validator_function(
+        _storable, checked, metadata={"pydantic_js_updates": described}
+    )
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A row to insert. Its id is made before the insert, so that inserting twice is harmless."""
-
-    id: UUID
-    feedback: Feedback
-    strategy: Strategy
-    traceparent: str
-
-
-@dataclass(frozen=True, slots=True)
-class StoredEntry:
-    """A row that PostgreSQL has committed; `created_at` is RFC 3339 text in UTC.
-
-    `repeated` says that the row was there before this attempt to insert it.
-    """
-
-    task_id: str
-    message: str
-    strategy: Strategy
-    created_at: str
-    repeated: bool
+def _student_id() -> CoreSchema:
+    checked = no_info_after_validator_function(_not_nil, uuid_schema())
+    described = {
+        "not": {"const": str(UUID(int=0))},
+        "examples": ["550e8400-e29b-41d4-a716-446655440000"],
+    }
+    return no_info_before_validator_function(
+        _lowercase, checked, metadata={"pydantic_js_updates": described}
+    )
 
 
-class StrategyUpdate(BaseModel):
-    """The strategy that a student's feedback led to: the body of the answer."""
+# The metadata is for function/openapi.py.
+FEEDBACK_SCHEMA = typed_dict_schema(
+    {
+        "student_id": typed_dict_field(_student_id()),
+        "task_id": typed_dict_field(_text(None, "task-123")),
+        "message": typed_dict_field(_text(MESSAGE_LIMIT, "This is too hard")),
+    }
+)
 
-    model_config = ConfigDict(frozen=True)
-
-    student_id: UUID
-    task_id: str
-    difficulty_adjustment: float
-    topic_weights: dict[str, float]
-    sentiment: str
-    strategy_snapshot: StrategySnapshot
-    timestamp: Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+_validator = SchemaValidator(FEEDBACK_SCHEMA)
 
 
 def parse_feedback(document: object) -> Feedback:
@@ -140,7 +166,7 @@ def parse_feedback(document: object) -> Feedback:
     if not isinstance(document, dict):
         raise InvalidRequest("the body must be a JSON object")
     try:
-        return Feedback.model_validate(document)
+        return Feedback(**_validator.validate_python(document))
     except ValidationError as exc:
         problems = [_describe(error["type"], str(error["loc"][0])) for error in exc.errors()]
         raise InvalidRequest("; ".join(problems)) from None

@@ -5,8 +5,10 @@ import json
 import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from http import HTTPStatus
+from typing import NamedTuple
+
+from pydantic_core import to_json
 
 from function.analysis import Analyzer
 from function.errors import (
@@ -38,8 +40,7 @@ RETRY_AFTER = "2"  # seconds
 log = logging.getLogger("function.handler")
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """What a host received. Names of headers are in lower case; `read` returns the body, once."""
 
     method: str
@@ -48,8 +49,7 @@ class Request:
     read: Callable[[], Awaitable[bytes]]
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(NamedTuple):
     """What a host sends. `code` is that of an error, for the log."""
 
     status: int
@@ -125,9 +125,10 @@ class Handler:
 
     async def tell_readiness(self, request: Request) -> Response:
         """Ready is who can reach PostgreSQL and finds the table there."""
-        check = asyncio.wrap_future(self._store.check())
-        await asyncio.wait([check], timeout=CHECK_TIMEOUT)
-        if check.done() and check.result():
+        check = self._store.check()
+        answer = asyncio.wrap_future(check.answer)
+        await asyncio.wait([answer], timeout=check.time_left(CHECK_TIMEOUT))
+        if answer.done() and answer.result():
             return Response(200, b'{"status": "ready"}')
         return Response(503, b'{"status": "not ready"}')
 
@@ -136,7 +137,7 @@ def _respond(feedback: Feedback, stored: StoredEntry, *, replayed: bool) -> Resp
     if (stored.task_id, stored.message) != (feedback.task_id, feedback.message):
         raise IdempotencyKeyReused("this Idempotency-Key was used with another payload")
     update = StrategyUpdate(
-        student_id=feedback.student_id,
+        student_id=str(feedback.student_id),
         task_id=stored.task_id,
         difficulty_adjustment=stored.strategy.difficulty_adjustment,
         topic_weights=stored.strategy.topic_weights,
@@ -145,14 +146,15 @@ def _respond(feedback: Feedback, stored: StoredEntry, *, replayed: bool) -> Resp
         timestamp=stored.created_at,
     )
     headers = (("Idempotency-Replayed", "true"),) if replayed else ()
-    return Response(200, update.model_dump_json().encode(), headers=headers)
+    return Response(200, to_json(update), headers=headers)
 
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
 
 
-_json = json.JSONDecoder(parse_constant=_refuse_constant)
+# No number is looked at, so none is too long to be an int.
+_json = json.JSONDecoder(parse_constant=_refuse_constant, parse_int=float)
 
 
 def _parse_json(body: bytes) -> object:

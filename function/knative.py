@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from function import logs
 from function.asgi import Message, Receive, Send, create_application
 from function.settings import load_or_exit
-from function.store import CHECK_TIMEOUT, Store
+from function.store import Store
+
+BLOCKING_LIMIT = 0.2  # seconds for which a probe may hold up the event loop
 
 
 class KnativeFunction:
@@ -33,9 +35,10 @@ class KnativeFunction:
         return True, "ok"
 
     def ready(self) -> tuple[bool, str]:
-        """Say whether PostgreSQL answers. It blocks the loop: /health/ready does not."""
+        """Say whether PostgreSQL answers, and that soon: the loop waits meanwhile."""
+        check = self._store.check()
         try:
-            ready = self._store.check().result(CHECK_TIMEOUT)
+            ready = check.answer.result(check.time_left(BLOCKING_LIMIT))
         except TimeoutError:
             ready = False
         return (True, "ready") if ready else (False, "not ready")

@@ -6,13 +6,13 @@ each request goes straight to `write`: a LogRecord would cost it as much as its 
 """
 
 import asyncio
-import json
 import logging
 import sys
 import time
 import traceback
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
+from functools import lru_cache
 
 # The request that is being answered, for each line that is logged on its way.
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
@@ -60,8 +60,10 @@ _logger = logging.getLogger("function")
 
 
 def configure(level: str) -> None:
-    """Send the function's events to stdout, from `level` on."""
-    _logger.handlers = [EventHandler(_as_text if sys.stdout.isatty() else _as_json)]
+    """Send the function's events to stdout, from `level` on, and the libraries' warnings."""
+    handler = EventHandler(_as_text if sys.stdout.isatty() else _as_json)
+    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    _logger.handlers = [handler]
     _logger.setLevel(level)
     _logger.propagate = False
 
@@ -74,13 +76,20 @@ def write(level: int, event: str, fields: Fields) -> None:
                 handler.write(time.time(), logging.getLevelName(level), event, fields)
 
 
-_encode = json.JSONEncoder(default=str).encode
+@lru_cache(maxsize=1)
+def _clock(second: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
 
 
 def _as_json(when: float, level: str, event: str, fields: Fields) -> str:
-    clock = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(when))
-    stamp = f"{clock}.{int(when % 1 * 1000):03}Z"
-    return _encode({"time": stamp, "level": level, "event": event, **fields})
+    # pydantic-core writes JSON five times as fast as json does. Imported here, for the store
+    # starts to connect before.
+    from pydantic_core import to_json
+
+    stamp = f"{_clock(int(when))}.{int(when % 1 * 1000):03}Z"
+    line = {"time": stamp, "level": level, "event": event, **fields}
+    # In ASCII, for some readers take U+2028 and its like for the end of a line.
+    return to_json(line, fallback=str, ensure_ascii=True).decode()
 
 
 def _as_text(when: float, level: str, event: str, fields: Fields) -> str:

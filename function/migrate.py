@@ -16,11 +16,15 @@ from contextlib import contextmanager, suppress
 from itertools import chain, repeat
 from pathlib import Path
 
-from pg8000.exceptions import DatabaseError
-from pg8000.native import Connection
-
 from function import logs
-from function.postgres import CONNECTION_ERRORS, connect, describe, sqlstate
+from function.postgres import (
+    CONNECTION_ERRORS,
+    Connection,
+    DatabaseError,
+    connect,
+    describe,
+    sqlstate,
+)
 from function.settings import Settings, load_or_exit
 
 # Any number will do that no other job takes in this database.

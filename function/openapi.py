@@ -7,9 +7,10 @@ import json
 from functools import cache
 from http import HTTPStatus
 
-from pydantic.json_schema import models_json_schema
+from pydantic import TypeAdapter
+from pydantic.json_schema import GenerateJsonSchema
 
-from function.feedback import Feedback, StrategyUpdate
+from function.feedback import FEEDBACK_SCHEMA, StrategyUpdate
 
 Schema = dict[str, object]
 
@@ -71,10 +72,6 @@ PARAMETERS = [
 @cache
 def document() -> bytes:
     """Return the description as JSON."""
-    _, definitions = models_json_schema(
-        [(Feedback, "validation"), (StrategyUpdate, "serialization")],
-        ref_template="#/components/schemas/{model}",
-    )
     return json.dumps(
         {
             "openapi": "3.1.1",
@@ -89,9 +86,19 @@ def document() -> bytes:
                 "/v1/feedback": {"post": _feedback("takeFeedbackAlias")},
                 **{path: {"get": _health(path, status)} for path, status in HEALTH.items()},
             },
-            "components": {"schemas": {**definitions["$defs"], **ERROR_SCHEMAS}},
+            "components": {"schemas": {**_models(), **ERROR_SCHEMAS}},
         }
     ).encode()
+
+
+def _models() -> dict[str, Schema]:
+    request = GenerateJsonSchema().generate(FEEDBACK_SCHEMA)
+    response = TypeAdapter(StrategyUpdate).json_schema(
+        ref_template=_ref("{model}"), mode="serialization"
+    )
+    response["properties"]["student_id"]["format"] = "uuid"
+    response["properties"]["timestamp"]["format"] = "date-time"
+    return {**response.pop("$defs"), "Feedback": request, "StrategyUpdate": response}
 
 
 HEALTH = {

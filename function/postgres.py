@@ -6,15 +6,42 @@ acknowledgement would hold the second one back for 40 ms), a time limit on the c
 not the limit on a statement, and libpq's sslmode.
 """
 
+import importlib
 import socket
 import ssl
 import struct
+import sys
 import time
-
-from pg8000.exceptions import DatabaseError, InterfaceError
-from pg8000.native import Connection
+from types import ModuleType
 
 from function.settings import PostgresSettings
+
+
+def _defer_import(name: str) -> None:
+    """Put the import of a module off until something in it is used."""
+
+    def load(attribute: str) -> object:
+        sys.modules.pop(name, None)
+        return getattr(importlib.import_module(name), attribute)
+
+    vars(stand_in := ModuleType(name))["__getattr__"] = load
+    sys.modules.setdefault(name, stand_in)
+
+
+# A tenth of a cold start, and only a server that asks for a SCRAM password needs it.
+_defer_import("scramp")
+
+from pg8000.exceptions import DatabaseError, InterfaceError  # noqa: E402 - after the deferral
+from pg8000.native import Connection  # noqa: E402
+
+__all__ = [
+    "CONNECTION_ERRORS",
+    "Connection",
+    "DatabaseError",
+    "connect",
+    "describe",
+    "sqlstate",
+]
 
 # Everything that says "this connection, or the attempt at one, is of no use".
 CONNECTION_ERRORS = (OSError, InterfaceError, struct.error)

@@ -24,7 +24,6 @@ DRAIN_TIMEOUT = 25  # seconds; Kubernetes kills 30 s after its SIGTERM
 
 def main() -> None:
     """Serve until SIGTERM or SIGINT; then finish the requests in flight and return."""
-    gc.disable()  # nothing that is imported becomes garbage
     settings = load_or_exit(os.environ)
     logs.configure(settings.log_level)
     store = Store(settings.postgres, settings.database_timeout)
@@ -36,11 +35,14 @@ def main() -> None:
     from uvicorn.config import Config
     from uvicorn.server import Server
 
+    from function.transport import HttpProtocol
+
     server = Server(
         Config(
             create_application(settings, store),
             host="0.0.0.0",  # noqa: S104 - a container is reached from outside of it
             port=settings.port,
+            http=HttpProtocol,
             lifespan="on",
             ws="none",
             log_config=None,
@@ -52,8 +54,9 @@ def main() -> None:
     )
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, partial(_stop, server))
+    # What is imported lives for ever, and a request leaves no cycles: collect seldom.
     gc.freeze()
-    gc.enable()
+    gc.set_threshold(20_000)
     server.run()
 
 

@@ -17,14 +17,12 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from pg8000.exceptions import DatabaseError
-
 from function.errors import Unavailable
-from function.postgres import CONNECTION_ERRORS, describe, sqlstate
+from function.postgres import CONNECTION_ERRORS, DatabaseError, describe, sqlstate
 from function.settings import PostgresSettings
 from function.table import FeedbackTable
 
@@ -62,11 +60,15 @@ class _Job:
 
 
 @dataclass(eq=False, slots=True)
-class _Check:
-    """A question whether PostgreSQL answers."""
+class Check:
+    """A question whether PostgreSQL answers; `answer` stays open while it is silent."""
 
-    future: Future[bool] = field(default_factory=Future)
+    answer: Future[bool] = field(default_factory=Future)
     asked: float = field(default_factory=time.monotonic)
+
+    def time_left(self, limit: float) -> float:
+        """How many seconds are left of `limit` seconds since it was asked."""
+        return max(0.0, self.asked + limit - time.monotonic())
 
 
 class Store:
@@ -76,17 +78,17 @@ class Store:
         """`timeout` is how long a request may wait for its row, in seconds."""
         self._settings = settings
         self._timeout = timeout
-        self._queue: queue.SimpleQueue[list[_Job] | _Check | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[list[_Job] | Check | None] = queue.SimpleQueue()
         self._arrived: list[_Job] = []
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._waiting = 0
-        self._last_check: _Check | None = None
+        self._last_check: Check | None = None
         # What the thread alone touches.
         self._table: FeedbackTable | None = None
         self._jobs: list[_Job] = []
-        self._checks: list[_Check] = []
+        self._checks: list[Check] = []
         self._closing = False
         self._failures = 0
 
@@ -119,20 +121,19 @@ class Store:
         """Return the row with this id, if it is there. Raises Unavailable."""
         return await self._submit(row_id, None)
 
-    def check(self) -> Future[bool]:
-        """Ask whether PostgreSQL answers; the future's result says so.
+    def check(self) -> Check:
+        """Ask whether PostgreSQL answers.
 
-        Probes come often: those of one second share one answer. Where PostgreSQL is frozen the
-        future stays open, so wait for it no longer than CHECK_TIMEOUT.
+        Probes come often: those of one second share one check.
         """
         self.start()
         with self._lock:
             last = self._last_check
-            if last and (time.monotonic() - last.asked < CHECK_INTERVAL or not last.future.done()):
-                return last.future
-            self._last_check = _Check()
+            if last and (time.monotonic() - last.asked < CHECK_INTERVAL or not last.answer.done()):
+                return last
+            self._last_check = Check()
             self._queue.put(self._last_check)
-            return self._last_check.future
+            return self._last_check
 
     async def _submit(self, row_id: UUID, entry: Entry | None) -> StoredEntry | None:
         if self._loop is None:
@@ -178,7 +179,7 @@ class Store:
             wait = False
             if item is None:
                 self._closing = True
-            elif isinstance(item, _Check):
+            elif isinstance(item, Check):
                 self._checks.append(item)
             else:
                 self._jobs += item
@@ -206,7 +207,7 @@ class Store:
         if self._checks:
             table.check()
             while self._checks:
-                self._checks.pop().future.set_result(True)
+                self._checks.pop().answer.set_result(True)
 
     def _connect(self) -> FeedbackTable:
         self._table = FeedbackTable(self._settings, statement_timeout=self._timeout / 2)
@@ -218,7 +219,7 @@ class Store:
             log.warning("database unavailable", extra={"reason": describe(error)})
         self._disconnect()
         while self._checks:
-            self._checks.pop().future.set_result(False)
+            self._checks.pop().answer.set_result(False)
         # At once after the first failure: it is most often a connection that ended while idle.
         time.sleep(min(self._failures * RETRY_PAUSE, 10 * RETRY_PAUSE))
         self._failures += 1
@@ -252,7 +253,7 @@ def _insert(table: FeedbackTable, jobs: Sequence[_Job]) -> dict[_Job, StoredEntr
     if conflicts := first.keys() - stored.keys():
         stored |= table.select(conflicts)
     return {
-        job: stored[job.id] if job is first[job.id] else replace(stored[job.id], repeated=True)
+        job: stored[job.id] if job is first[job.id] else stored[job.id]._replace(repeated=True)
         for job in jobs
         if job.id in stored  # else it was deleted in between: the job goes on waiting
     }

@@ -57,10 +57,12 @@ class FeedbackTable:
 
     def insert(self, entries: Sequence[Entry]) -> dict[UUID, StoredEntry]:
         """Insert in one statement; return those whose id was not there yet."""
+        from pydantic_core import to_json
+
         from function.feedback import StoredEntry
 
         rows = [_row(entry) for entry in entries]
-        [[created]] = self._insert.run(entries=json.dumps(rows))
+        [[created]] = self._insert.run(entries=to_json(rows).decode())
         return {
             entry.id: StoredEntry(
                 task_id=entry.feedback.task_id,
@@ -87,7 +89,11 @@ class FeedbackTable:
                     difficulty_adjustment=difficulty_adjustment,
                     topic_weights=topic_weights,
                     sentiment=sentiment,
-                    snapshot=StrategySnapshot.model_validate(snapshot),
+                    snapshot=StrategySnapshot(
+                        difficulty_weight=snapshot["difficulty_weight"],
+                        feedback_based=snapshot["feedback_based"],
+                        sentiment=snapshot["sentiment"],
+                    ),
                 ),
                 created_at=created_at,
                 repeated=True,
@@ -119,13 +125,13 @@ def _row(entry: Entry) -> dict[str, object]:
     feedback, strategy = entry.feedback, entry.strategy
     return {
         "id": str(entry.id),
-        "student_id": str(feedback.student_id),
+        "student_id": feedback.student_id,
         "task_id": feedback.task_id,
         "message": feedback.message,
-        "perceived_difficulty": strategy.perceived_difficulty.value,
+        "perceived_difficulty": strategy.perceived_difficulty,
         "difficulty_adjustment": strategy.difficulty_adjustment,
         "topic_weights": strategy.topic_weights,
         "sentiment": strategy.sentiment,
-        "strategy_snapshot": strategy.snapshot.model_dump(),
+        "strategy_snapshot": strategy.snapshot,
         "traceparent": entry.traceparent,
     }
