@@ -68,7 +68,7 @@ def test_backends_killed_under_load_cost_no_request_and_no_row(
             [[count]] = connection.run(kill)
             killed += count
             time.sleep(0.05)
-    assert killed > 10
+    assert killed > 3
     assert {answer.status for answer in posting.result()} == {200}
     assert tasks(own_postgres) == [f"task-{number:03}" for number in range(REQUESTS)]
 

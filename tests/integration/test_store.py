@@ -277,7 +277,7 @@ def test_too_many_that_wait_are_turned_away_at_once(
 def test_probes_of_one_second_share_one_check(feedback_database: str) -> None:
     async def check(store: Store) -> int:
         checks = {id(store.check()) for _ in range(100)}
-        assert await asyncio.wrap_future(store.check())
+        assert await asyncio.wrap_future(store.check().answer)
         return len(checks)
 
     assert use(feedback_database, check) == 1
@@ -285,6 +285,6 @@ def test_probes_of_one_second_share_one_check(feedback_database: str) -> None:
 
 def test_a_check_fails_where_the_schema_is_missing(database: str) -> None:
     async def check(store: Store) -> bool:
-        return await asyncio.wrap_future(store.check())
+        return await asyncio.wrap_future(store.check().answer)
 
     assert not use(database, check)
