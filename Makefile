@@ -1,0 +1,53 @@
+# Needs Python 3.11 or later, and nothing else; what it installs stays in this folder.
+#   DATABASE_URL=postgresql://...   for run, test and migrate: that server, not the embedded one
+#   PORT=9000                       for run: where it listens
+#   ARGS="-k idempotency -x"        for test, bench and lock: more arguments
+#   PYTHON=python3.13               for the first of all: the interpreter to set up with
+
+BIN := .venv/bin
+# An environment holds its own address: one that was moved along with the clone is made anew.
+READY := ready-$(firstword $(shell pwd | cksum))
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(ARGS)
+
+.PHONY: help run test test-browser migrate bench lint lock clean
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
+
+run: .venv/$(READY) ## serve the function here, with a PostgreSQL of its own, until Ctrl-C
+	@exec $(BIN)/python -m dev.run
+
+test: .venv/$(READY) .venv-func/$(READY) ## run all tests and report which branches they cover
+	@$(BIN)/python -m pytest --cov --cov-report=term-missing:skip-covered $(ARGS)
+
+test-browser: .venv/$(READY) ## try the page at /docs in a real Chromium (chromium, chromedriver)
+	@$(BIN)/python -m pytest -m browser tests/browser $(ARGS)
+
+migrate: .venv/$(READY) ## apply schema.sql to the database of `make run`
+	@exec $(BIN)/python -m dev.migrate
+
+bench: .venv/$(READY) ## measure the function beside its alternatives
+	@$(BIN)/python -m bench $(ARGS)
+
+lint: .venv/$(READY) ## check style and types
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+
+lock: .venv/$(READY) ## make the locks anew from pyproject.toml (ARGS=--upgrade: newest versions)
+	@$(COMPILE) pyproject.toml --extra server --extra functions-framework --extra docs --group embedded \
+		--group test --group lint --group bench --group build --output-file requirements/dev.txt
+	@$(COMPILE) pyproject.toml --group func --group build --output-file requirements/func.txt
+	@$(COMPILE) pyproject.toml --extra server --extra docs --output-file requirements/server.txt
+
+clean: ## remove all that these targets made, the data of `make run` too
+	@rm -rf .data "/var/tmp/mentor-function$$(pwd -P | tr / -)" # see dev/places.py
+	@rm -rf .venv .venv-func .venv*.log .coverage* .hypothesis .schemathesis .*_cache
+	@find . -name __pycache__ -prune -exec rm -rf {} +
+
+.venv/$(READY): requirements/dev.txt pyproject.toml
+	@sh dev/venv.sh .venv requirements/dev.txt $@
+
+.venv-func/$(READY): requirements/func.txt pyproject.toml
+	@sh dev/venv.sh .venv-func requirements/func.txt $@

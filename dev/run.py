@@ -1,0 +1,143 @@
+"""`make run`: PostgreSQL and the function in a terminal, until Ctrl-C.
+
+With DATABASE_URL set PostgreSQL is that one, and none is started.
+"""
+
+import os
+import socket
+import sys
+import time
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+
+from dev.child import Child, Stopped, StopRequest, Trace
+from dev.cluster import PostgresError
+from dev.database import migrate, own_postgres, started
+from dev.postgres import EmbeddedPostgres
+
+HOST = "127.0.0.1"  # what runs on a laptop is nobody else's business
+READY_LIMIT = 60.0  # seconds
+
+READY = """
+The function is ready. Send it a student's feedback from another terminal:
+
+  curl -H 'Content-Type: application/json' {address}/api/v1/feedback \\
+    -d '{{"student_id": "550e8400-e29b-41d4-a716-446655440000", "task_id": "task-123",
+         "message": "This is too hard"}}'
+
+  It listens on   {address}
+  In a browser    {address}/docs
+  The database    {url}
+  Its data        {data}
+  To stop it      Ctrl-C
+"""
+
+
+class RunError(Exception):
+    """`make run` can't go on; the text tells its user what to do."""
+
+
+def main() -> int:
+    """Run until somebody stops it (exit code 0) or something fails (another)."""
+    stop = StopRequest()
+    try:
+        return _run(stop)
+    except Stopped:
+        print("Stopped.")
+        return 0
+    except (RunError, PostgresError) as exc:
+        print(exc, file=sys.stderr)
+        return 1
+
+
+def _run(stop: StopRequest) -> int:
+    port = _port()
+    with own_postgres() as server:
+        _end_leftover(server)
+        _check_free(port)
+        environ = started(server)
+        if code := migrate(environ, stop):
+            return code
+        print("Starting the function ...", flush=True)
+        with Child(_command(port), environ) as function:
+            _leave_trace(server, function)
+            _wait_until_ready(function, port, stop)
+            _welcome(port, environ["DATABASE_URL"], server)
+            code = function.wait(stop)
+    raise RunError(f"The function ended by itself, with exit code {code}.")
+
+
+def _port() -> int:
+    text = os.environ.get("PORT") or "8080"
+    if text.isascii() and text.isdigit() and 1 <= int(text) <= 65535:
+        return int(text)
+    raise RunError("PORT must be a number from 1 to 65535: make run PORT=9000")
+
+
+def _check_free(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as exc:
+            another = 9000 if port != 9000 else 9001
+            raise RunError(
+                f"Port {port} is not to be had ({exc.strerror}). Take another one: "
+                f"make run PORT={another}"
+            ) from None
+
+
+def _command(port: int) -> list[str | Path]:
+    """The command line of functions-framework's users."""
+    program = Path(sys.executable).with_name("functions-framework")
+    source = ["--source", "function/main.py", "--target", "feedback"]
+    return [program, *source, "--host", HOST, "--port", str(port)]
+
+
+def _wait_until_ready(function: Child, port: int, stop: StopRequest) -> None:
+    deadline = time.monotonic() + READY_LIMIT
+    while not _is_ready(port):
+        stop.check()
+        if function.exit_code() is not None:
+            return
+        if time.monotonic() > deadline:
+            raise RunError(f"The function is not ready after {READY_LIMIT:g} seconds.")
+        time.sleep(0.05)
+
+
+def _is_ready(port: int) -> bool:
+    connection = HTTPConnection(HOST, port, timeout=5)
+    try:
+        connection.request("GET", "/health/ready")
+        return connection.getresponse().status == 200
+    except (OSError, HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _welcome(port: int, url: str, server: EmbeddedPostgres | None) -> None:
+    if server:
+        database, data = url, str(server.folder)
+    else:
+        database, data = "DATABASE_URL's", "on that server"  # the URL may hold a password
+    print(READY.format(address=f"http://{HOST}:{port}", url=database, data=data), flush=True)
+
+
+def _trace(server: EmbeddedPostgres) -> Trace:
+    return Trace(server.folder / "function.pid")
+
+
+def _leave_trace(server: EmbeddedPostgres | None, function: Child) -> None:
+    if server:
+        _trace(server).write(function.pid)
+
+
+def _end_leftover(server: EmbeddedPostgres | None) -> None:
+    """End the function of a `make run` that was killed: the server is claimed, so none lives."""
+    if server:
+        _trace(server).end_leftover()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
