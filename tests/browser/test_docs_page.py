@@ -1,0 +1,147 @@
+"""The page at /docs in a real Chromium, driven through chromedriver: `pytest -m browser`.
+
+https://www.w3.org/TR/webdriver2/
+"""
+
+import json
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.conftest import open_connection
+from tests.instance import Instance, free_port, running
+
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome") or ""
+CHROMEDRIVER = shutil.which("chromedriver") or ""
+NAME = "mentor.example"  # Swagger UI can ask a validator elsewhere, but not for localhost
+OPTIONS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-proxy-server",
+    "--window-size=1200,2400",
+    f"--host-resolver-rules=MAP {NAME} 127.0.0.1",
+]
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(
+        not (CHROMIUM and CHROMEDRIVER),
+        reason="chromium or chromedriver is missing (Debian: chromium, chromium-driver)",
+    ),
+]
+BUILT_IN = ("data:", "chrome:", "about:", "blob:")  # no network
+CLICK = "document.querySelector(arguments[0]).click()"
+VALUE = "return document.querySelector(arguments[0])?.value"
+PATHS = """return [...document.querySelectorAll(".opblock-summary-path")]
+    .map(path => path.innerText.replaceAll("\\u200b", ""))"""
+POST = ".opblock-post"  # the first of them is /api/v1/feedback
+
+
+class Browser:
+    """One window of Chromium."""
+
+    def __init__(self, client: httpx.Client) -> None:
+        self._client = client
+
+    def open(self, url: str) -> None:
+        self._client.post("url", json={"url": url}).raise_for_status()
+
+    def run(self, script: str, *arguments: str) -> Any:
+        document = {"script": script, "args": list(arguments)}
+        answer = self._client.post("execute/sync", json=document)
+        answer.raise_for_status()
+        return answer.json()["value"]
+
+    def text(self, selector: str) -> str:
+        found = "const found = document.querySelector(arguments[0]); return found?.innerText ?? ''"
+        return str(self.run(found, selector))
+
+    def console(self) -> list[str]:
+        """What the page's console says of failures."""
+        log = self._client.post("se/log", json={"type": "browser"}).json()["value"]
+        return [entry["message"] for entry in log if entry["level"] == "SEVERE"]
+
+    def requested(self) -> set[str]:
+        """Every URL that the network stack of the browser was asked for, for any reason."""
+        log = self._client.post("se/log", json={"type": "performance"}).json()["value"]
+        events = [json.loads(entry["message"])["message"] for entry in log]
+        return {
+            event["params"]["request"]["url"]
+            for event in events
+            if event["method"] == "Network.requestWillBeSent"
+        }
+
+
+@pytest.fixture
+def browser(tmp_path: Path) -> Iterator[Browser]:
+    base = f"http://127.0.0.1:{(port := free_port())}/"
+    driver = subprocess.Popen([CHROMEDRIVER, f"--port={port}"], stdout=subprocess.DEVNULL)
+    chrome = {"binary": CHROMIUM, "args": [*OPTIONS, f"--user-data-dir={tmp_path / 'profile'}"]}
+    logs = {"browser": "ALL", "performance": "ALL"}
+    wanted = {"alwaysMatch": {"goog:chromeOptions": chrome, "goog:loggingPrefs": logs}}
+    try:
+        wait_for(lambda: httpx.get(f"{base}status").json()["value"]["ready"])
+        session = httpx.post(f"{base}session", json={"capabilities": wanted}, timeout=60)
+        session.raise_for_status()
+        url = f"{base}session/{session.json()['value']['sessionId']}/"
+        with httpx.Client(base_url=url, timeout=60) as client:
+            yield Browser(client)
+            client.delete(url.rstrip("/"))
+    finally:
+        driver.terminate()
+        driver.wait()
+
+
+def wait_for(condition: Callable[[], object], timeout: float = 30) -> None:
+    deadline = time.monotonic() + timeout
+    while time.monotonic() < deadline:
+        try:
+            if condition():
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(0.1)
+    raise AssertionError("it did not happen in time")
+
+
+@pytest.fixture
+def function(feedback_database: str, tmp_path: Path) -> Iterator[Instance]:
+    with running(tmp_path / "log", feedback_database) as instance:
+        yield instance.wait_until_ready()
+
+
+@pytest.mark.parametrize("path", ["/docs", "/docs/"])
+def test_feedback_can_be_tried_on_the_page_and_no_other_server_is_asked(
+    function: Instance, browser: Browser, feedback_database: str, path: str
+) -> None:
+    base = f"http://{NAME}:{function.port}/"
+    browser.open(f"{base.rstrip('/')}{path}")
+    wait_for(lambda: browser.text(POST))
+    assert browser.run(PATHS) == list(function.get("/openapi.json").json()["paths"])
+
+    browser.run(CLICK, f"{POST} .opblock-summary-control")
+    wait_for(lambda: browser.run(VALUE, f"{POST} textarea"))
+    browser.run(CLICK, f"{POST} .execute")
+    status = f"{POST} .live-responses-table .response .response-col_status"
+    wait_for(lambda: browser.text(status))
+
+    assert browser.text(status) == "200"
+    assert '"strategy_snapshot"' in browser.text(f"{POST} .live-responses-table")
+    with closing(open_connection(feedback_database)) as connection:
+        assert connection.run("SELECT count(*) FROM feedback") == [[1]]
+    requested = browser.requested()
+    assert f"{base}api/v1/feedback" in requested
+    assert {url for url in requested if not url.startswith((base, *BUILT_IN))} == set()
+    assert browser.console() == []

@@ -1,0 +1,79 @@
+"""The function behind each of its hosts, as one real process, for the tests that all of them pass.
+
+The hosts share a database, whose time zone is far from UTC on purpose. Every test uses a student
+of its own, so that it finds its own rows.
+"""
+
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import pytest
+from pg8000.native import Connection
+
+from tests.conftest import apply_schema, open_connection
+from tests.instance import Instance, running
+
+HOSTS = ("uvicorn", "functions-framework", "knative")
+TIME_ZONE = "Asia/Kolkata"
+
+Rows = Callable[[str], list[dict[str, Any]]]
+
+
+@pytest.fixture(scope="session")
+def hosts_database(server_url: str) -> Iterator[str]:
+    """The URL of the database that the hosts share."""
+    name = f"hosts_{uuid.uuid4().hex}"
+    url = urlunsplit(urlsplit(server_url)._replace(path=f"/{name}"))
+    with closing(open_connection(server_url)) as connection:
+        connection.run(f"CREATE DATABASE {name}")
+        connection.run(f"ALTER DATABASE {name} SET timezone = '{TIME_ZONE}'")
+        try:
+            apply_schema(url)
+            yield url
+        finally:
+            connection.run(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def database_connection(hosts_database: str) -> Iterator[Connection]:
+    with closing(open_connection(hosts_database)) as connection:
+        yield connection
+
+
+@pytest.fixture
+def rows(database_connection: Connection) -> Rows:
+    """Returns what the table has of a student."""
+
+    def find(student_id: str) -> list[dict[str, Any]]:
+        found = database_connection.run(
+            "SELECT * FROM feedback WHERE student_id = :student ORDER BY id", student=student_id
+        )
+        names = [column["name"] for column in database_connection.columns]
+        return [dict(zip(names, row, strict=True)) for row in found]
+
+    return find
+
+
+@pytest.fixture(scope="session", params=HOSTS)
+def host(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="session")
+def instance(
+    host: str, hosts_database: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Instance]:
+    """One process for all tests of a host; whatever they send, it never has an internal error."""
+    log_file = tmp_path_factory.mktemp("hosts") / f"{host}.log"
+    with running(log_file, hosts_database, host, LOG_LEVEL="DEBUG") as function:
+        yield function.wait_until_ready()
+        assert function.terminate() == 0
+        assert [event for event in function.events() if event.get("status") == 500] == []
+
+
+@pytest.fixture
+def student() -> str:
+    return str(uuid.uuid4())

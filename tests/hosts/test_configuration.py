@@ -1,0 +1,74 @@
+"""A configuration that is not valid ends every host at once, with all that is wrong with it."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.instance import running
+
+SECRET = "my-secret-password"
+GOOD = "postgresql://postgres@127.0.0.1:1/postgres"
+
+
+def start(host: str, tmp_path: Path, database_url: str, **environ: str) -> tuple[int, str]:
+    """Run the host until it exits by itself; return the exit code and what it said."""
+    with running(tmp_path / "log", database_url, host, **environ) as function:
+        return function.process.wait(20), function.log
+
+
+def test_every_wrong_variable_is_named_in_one_message_and_no_secret(
+    host: str, tmp_path: Path
+) -> None:
+    wrong = {
+        "DATABASE_TIMEOUT": SECRET,
+        "MIGRATE_TIMEOUT": "0",
+        "LOG_LEVEL": SECRET,
+        "DOCS": SECRET,
+        "PGSSLMODE": SECRET,
+        "PGCONNECT_TIMEOUT": "-1",
+        "PG_CREDENTIALS_DIR": f"/nowhere/{SECRET}",
+        "PGPASSWORD": SECRET,
+    }
+    url = f"mysql://mentor:{SECRET}@localhost/mentor"
+
+    code, output = start(host, tmp_path, url, **wrong)
+
+    assert code == 2
+    assert output.count("The configuration is not valid:") == 1
+    for name in ("DATABASE_URL", *wrong.keys() - {"PGPASSWORD"}):
+        assert output.count(f"\n{name}: ") == 1
+    assert SECRET not in output
+    assert "Traceback" not in output
+
+
+def test_missing_variables_are_named_in_one_message(host: str, tmp_path: Path) -> None:
+    code, output = start(host, tmp_path, "")
+
+    assert code == 2
+    assert output.count("The configuration is not valid:") == 1
+    assert "\nDATABASE_URL or PGHOST: " in output
+    assert "\nPGUSER: " in output
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"postgresql://mentor:{SECRET}@localhost:port/mentor",
+        f"postgresql://mentor:{SECRET}@localhost/mentor?tls=on",
+        f"postgresql://mentor:{SECRET}@[/mentor",
+        SECRET,
+    ],
+)
+def test_a_wrong_url_is_named_without_its_password(tmp_path: Path, url: str) -> None:
+    code, output = start("uvicorn", tmp_path, url)
+
+    assert code == 2
+    assert "\nDATABASE_URL: " in output
+    assert SECRET not in output
+
+
+def test_the_port_is_checked_where_the_function_listens_by_itself(tmp_path: Path) -> None:
+    for port in ("http", "0", "65536", "8080.0", "٨٠٨٠"):
+        code, output = start("uvicorn", tmp_path, GOOD, PORT=port)
+        assert code == 2
+        assert "\nPORT: must be a whole number from 1 to 65535" in output

@@ -1,0 +1,52 @@
+"""The page to try the function is there when it is asked for, and gone with DOCS=off.
+
+That it works is for tests/browser to say; func's environment has not the extra `docs`.
+"""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.instance import Instance, running
+
+
+@pytest.mark.parametrize("host", ["uvicorn", "functions-framework"], indirect=True, scope="session")
+@pytest.mark.parametrize("path", ["/docs", "/docs/"])
+def test_the_page_asks_for_nothing_but_files_of_the_function(instance: Instance, path: str) -> None:
+    page = instance.get(path)
+    links = re.findall(r'(?:href|src|url: )=?"([^"]*)"', page.body.decode())
+
+    assert (page.status, page.headers["content-type"].split(";")[0]) == (200, "text/html")
+    assert len(links) >= 4
+    base = path.removesuffix("docs") if path == "/docs" else path
+    for link in links:
+        assert not re.match(r"\w+:|/", link)  # a gateway may serve it all below a path of its own
+        target = "/openapi.json" if link.endswith("openapi.json") else base + link
+        answer = instance.get(target)
+        assert answer.status == 200
+        assert answer.headers["content-type"].split(";")[0] in TYPES[Path(link).suffix]
+
+
+TYPES = {
+    ".css": ("text/css",),
+    ".js": ("text/javascript",),
+    ".json": ("application/json",),
+    ".png": ("image/png",),
+}
+
+
+@pytest.mark.parametrize("host", ["knative"], indirect=True, scope="session")
+def test_without_the_extra_there_is_no_page(instance: Instance) -> None:
+    answer = instance.get("/docs")
+
+    assert (answer.status, answer.json()["code"]) == (404, "NOT_FOUND")
+
+
+def test_docs_off_takes_the_page_away(hosts_database: str, tmp_path: Path) -> None:
+    with running(tmp_path / "log", hosts_database, DOCS="off") as function:
+        function.wait_until_ready()
+        for path in ("/docs", "/docs/", "/docs/swagger-ui.css"):
+            answer = function.get(path)
+            assert (answer.status, answer.json()["code"]) == (404, "NOT_FOUND")
+        assert function.get("/openapi.json").status == 200

@@ -1,0 +1,163 @@
+"""What a student's feedback is answered with, and the row that it leaves."""
+
+import json
+import re
+from datetime import UTC, datetime
+
+import pytest
+from pg8000.native import Connection
+
+from tests.hosts.conftest import TIME_ZONE, Rows
+from tests.instance import FEEDBACK, PATH, Instance
+
+SNAPSHOT = {"difficulty_weight": 1.0, "feedback_based": True, "sentiment": "neutral"}
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-0[01]")
+
+
+def test_feedback_is_answered_with_the_strategy_in_the_order_of_the_contract(
+    instance: Instance, student: str
+) -> None:
+    answer = instance.post({**FEEDBACK, "student_id": student})
+
+    body = answer.json()
+    expected = {
+        "student_id": student,
+        "task_id": "task-123",
+        "difficulty_adjustment": 0.0,
+        "topic_weights": {"general": 1.0},
+        "sentiment": "neutral",
+        "strategy_snapshot": SNAPSHOT,
+        "timestamp": body["timestamp"],
+    }
+    assert answer.status == 200
+    assert answer.headers["content-type"] == "application/json"
+    assert "idempotency-replayed" not in answer.headers
+    assert json.dumps(body) == json.dumps(expected)  # the order and 0.0 in place of 0, too
+
+
+def test_the_row_keeps_what_the_student_said_and_all_of_the_strategy(
+    instance: Instance, student: str, rows: Rows
+) -> None:
+    instance.post({**FEEDBACK, "student_id": student})
+
+    [row] = rows(student)
+    assert row.pop("id").version == 7
+    assert TRACEPARENT.fullmatch(row.pop("traceparent"))
+    del row["created_at"]
+    assert {**row, "student_id": str(row["student_id"])} == {
+        "student_id": student,
+        "task_id": "task-123",
+        "message": "This is too hard",
+        "perceived_difficulty": "ok",
+        "difficulty_adjustment": 0.0,
+        "topic_weights": {"general": 1.0},
+        "sentiment": "neutral",
+        "strategy_snapshot": SNAPSHOT,
+    }
+
+
+def test_the_timestamp_is_the_rows_created_at_in_utc_whatever_the_databases_time_zone(
+    instance: Instance, student: str, rows: Rows, database_connection: Connection
+) -> None:
+    timestamp = instance.post({**FEEDBACK, "student_id": student}).json()["timestamp"]
+
+    assert database_connection.run("SHOW timezone") == [[TIME_ZONE]]
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", timestamp)
+    [row] = rows(student)
+    assert datetime.fromisoformat(timestamp) == row["created_at"]
+    assert abs((datetime.now(UTC) - row["created_at"]).total_seconds()) < 60
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/v1/feedback",
+        "/api/v1/feedback/",
+        "/v1/feedback",
+        "/v1/feedback/",
+        "/v1/feedback?student=1&a[]=%00",
+        "/api/v1/f%65edback",
+    ],
+)
+def test_every_spelling_of_the_path_takes_feedback(
+    instance: Instance, student: str, rows: Rows, path: str
+) -> None:
+    body = json.dumps({**FEEDBACK, "student_id": student}).encode()
+
+    assert instance.request("POST", path, body).status == 200
+    assert len(rows(student)) == 1
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "",
+        "application/json; charset=utf-16",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=x",
+        "text/plain",
+        "nonsense",
+    ],
+)
+def test_the_body_is_json_whatever_its_content_type_says(
+    instance: Instance, student: str, content_type: str
+) -> None:
+    headers = {"Content-Type": content_type}
+
+    assert instance.post({**FEEDBACK, "student_id": student}, headers).status == 200
+
+
+def test_unknown_fields_are_ignored(instance: Instance, student: str, rows: Rows) -> None:
+    unknown = {"id": "x", "timestamp": 5, "sentiment": "angry", "": [{"message": None}], "é": -1}
+
+    assert instance.post({**unknown, **FEEDBACK, "student_id": student}).status == 200
+    assert rows(student)[0]["sentiment"] == "neutral"
+
+
+def test_of_a_repeated_field_the_last_one_counts(
+    instance: Instance, student: str, rows: Rows
+) -> None:
+    body = f'{{"message": 5, "task_id": "t", "student_id": "{student}", "message": "last"}}'
+
+    assert instance.request("POST", PATH, body.encode()).status == 200
+    assert rows(student)[0]["message"] == "last"
+
+
+@pytest.mark.parametrize("flags", ["00", "01"])
+def test_the_row_continues_the_trace_of_the_request(
+    instance: Instance, student: str, rows: Rows, flags: str
+) -> None:
+    span = "00f067aa0ba902b7"
+    headers = {"traceparent": f"00-{TRACE}-{span}-{flags}"}
+
+    instance.post({**FEEDBACK, "student_id": student}, headers)
+
+    match = TRACEPARENT.fullmatch(rows(student)[0]["traceparent"])
+    assert match
+    assert match[1] == TRACE
+    assert match[2] not in (span, "0" * 16)
+    assert match[0].endswith(flags)
+
+
+@pytest.mark.parametrize(
+    "traceparent",
+    [
+        "",
+        "nonsense",
+        f"00-{TRACE}-0000000000000000-01",
+        f"00-{'0' * 32}-00f067aa0ba902b7-01",
+        f"ff-{TRACE}-00f067aa0ba902b7-01",
+        f"00-{TRACE}-00f067aa0ba902b7-01-more",
+        f"00-{TRACE.upper()}-00f067aa0ba902b7-01",
+        f"00-{TRACE}-00f067aa0ba902b7",
+    ],
+)
+def test_a_malformed_traceparent_starts_a_fresh_trace(
+    instance: Instance, student: str, rows: Rows, traceparent: str
+) -> None:
+    instance.post({**FEEDBACK, "student_id": student}, {"traceparent": traceparent})
+
+    match = TRACEPARENT.fullmatch(rows(student)[0]["traceparent"])
+    assert match
+    assert match[1] not in (TRACE, "0" * 32)

@@ -1,0 +1,154 @@
+"""A request may come again under its Idempotency-Key: it is stored once and answered alike."""
+
+import json
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.hosts.conftest import Rows
+from tests.instance import FEEDBACK, PATH, Answer, Instance
+
+ALL = "".join(map(chr, range(33, 127)))  # a quote and a backslash among them
+
+
+def send(instance: Instance, student: str, key: str, **changes: str) -> Answer:
+    headers = {"Idempotency-Key": key}
+    return instance.post({**FEEDBACK, "student_id": student, **changes}, headers)
+
+
+def replayed(answer: Answer) -> str | None:
+    return answer.headers.get("idempotency-replayed")
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "1",
+        "x" * 255,
+        '"' + "x" * 255 + '"',
+        "two words",
+        "a;b=1, c",
+        "%00",
+        ALL,
+    ],
+    ids=lambda key: key[:20],
+)
+def test_a_repeat_gets_the_first_answer_byte_for_byte_and_says_so(
+    instance: Instance, student: str, rows: Rows, key: str
+) -> None:
+    first, second, third = (send(instance, student, key) for _ in range(3))
+
+    assert [answer.status for answer in (first, second, third)] == [200, 200, 200]
+    assert first.body == second.body == third.body
+    assert [replayed(answer) for answer in (first, second, third)] == [None, "true", "true"]
+    assert len(rows(student)) == 1
+
+
+def test_a_repeat_may_differ_in_all_but_its_meaning(instance: Instance, student: str) -> None:
+    first = send(instance, student, "spelling")
+    body = (
+        '{"message": "\\u0054his is too hard", "task_id": "task-123", "unknown": 1, '
+        f'"student_id": "urn:uuid:{student.upper()}"}}'
+    )
+
+    second = instance.request(
+        "POST", "/v1/feedback/", body.encode(), {"idempotency-key": "spelling"}
+    )
+
+    assert (second.status, second.body, replayed(second)) == (200, first.body, "true")
+
+
+@pytest.mark.parametrize(
+    ("key", "same"),
+    [("abc", '"abc"'), ("two words", '"two words"'), ('a"b', r'"a\"b"'), ("a\\b", r'"a\\b"')],
+)
+def test_a_key_is_the_same_with_quotes_and_without(
+    instance: Instance, student: str, rows: Rows, key: str, same: str
+) -> None:
+    first, second = send(instance, student, key), send(instance, student, same)
+
+    assert first.body == second.body
+    assert replayed(second) == "true"
+    assert len(rows(student)) == 1
+
+
+@pytest.mark.parametrize(("key", "another"), [("abc", "ABC"), ("a", "aa"), ("a b", "a  b")])
+def test_another_key_is_another_request(
+    instance: Instance, student: str, rows: Rows, key: str, another: str
+) -> None:
+    assert replayed(send(instance, student, key)) is None
+    assert replayed(send(instance, student, another)) is None
+    assert len(rows(student)) == 2
+
+
+@pytest.mark.parametrize("changes", [{"message": "zebra"}, {"task_id": "zebra"}])
+def test_a_key_with_another_payload_is_refused_and_stays_with_its_first(
+    instance: Instance, student: str, rows: Rows, changes: dict[str, str]
+) -> None:
+    first = send(instance, student, "used")
+
+    refused = send(instance, student, "used", **changes)
+
+    assert (refused.status, refused.json()["code"]) == (422, "IDEMPOTENCY_KEY_REUSED")
+    assert "zebra" not in refused.json()["message"]
+    assert replayed(refused) is None
+    assert send(instance, student, "used").body == first.body
+    [row] = rows(student)
+    assert (row["task_id"], row["message"]) == (FEEDBACK["task_id"], FEEDBACK["message"])
+
+
+def test_two_students_may_use_one_key(instance: Instance, student: str, rows: Rows) -> None:
+    other = str(uuid.uuid4())
+
+    assert send(instance, student, "shared").json()["student_id"] == student
+    answer = send(instance, other, "shared", message="something else")
+
+    assert (answer.status, answer.json()["student_id"], replayed(answer)) == (200, other, None)
+    assert (len(rows(student)), len(rows(other))) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [b"", b'""', b"x" * 256, b'"' + b"x" * 256 + b'"', "é".encode(), b"\xe9", b"a\tb", b'"\t"'],
+    ids=lambda key: ascii(key)[:20],
+)
+def test_a_key_that_is_not_1_to_255_printable_ascii_characters_is_refused(
+    instance: Instance, student: str, rows: Rows, key: bytes
+) -> None:
+    body = json.dumps({**FEEDBACK, "student_id": student}).encode()
+    received = instance.raw(
+        f"POST {PATH} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n".encode()
+        + b"Idempotency-Key: %b\r\nContent-Length: %d\r\n\r\n%b" % (key, len(body), body)
+    )
+
+    assert received.split()[1] == b"400"
+    assert b'{"code": "INVALID_REQUEST", "message": "Idempotency-Key ' in received
+    assert rows(student) == []
+
+
+def test_50_concurrent_requests_with_one_key_make_one_row_and_50_equal_answers(
+    instance: Instance, student: str, rows: Rows
+) -> None:
+    with ThreadPoolExecutor(50) as pool:
+        answers = list(pool.map(lambda _: send(instance, student, "race"), range(50)))
+
+    assert {answer.status for answer in answers} == {200}
+    assert len({answer.body for answer in answers}) == 1
+    assert [replayed(answer) for answer in answers].count(None) == 1
+    assert len(rows(student)) == 1
+
+
+def test_of_concurrent_requests_with_one_key_and_different_payloads_one_wins(
+    instance: Instance, student: str, rows: Rows
+) -> None:
+    messages = [f"message {number}" for number in range(20)]
+
+    with ThreadPoolExecutor(20) as pool:
+        answers = list(
+            pool.map(lambda text: send(instance, student, "race", message=text), messages)
+        )
+
+    assert sorted(answer.status for answer in answers) == [200] + [422] * 19
+    [row] = rows(student)
+    assert answers[messages.index(row["message"])].status == 200

@@ -1,0 +1,106 @@
+"""A request that can never succeed is told why, and in our own words."""
+
+import json
+import re
+
+import pytest
+
+from tests.hosts.conftest import Rows
+from tests.instance import FEEDBACK, PATH, Answer, Instance
+
+VALID = json.dumps(FEEDBACK).encode()
+FOREIGN = re.compile(r"pydantic|json\.|Input should|validation error|Traceback|line \d|char \d")
+
+
+def assert_invalid(answer: Answer) -> str:
+    """Check the answer, and return its message."""
+    body = answer.json()
+    assert (answer.status, list(body), body["code"]) == (
+        400,
+        ["code", "message"],
+        "INVALID_REQUEST",
+    )
+    assert not FOREIGN.search(body["message"])
+    return str(body["message"])
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b" \n",
+        b"student_id=550e8400-e29b-41d4-a716-446655440000&task_id=1&message=x",
+        VALID[:-1],
+        VALID[:-1] + b",}",
+        VALID + b"}",
+        VALID + VALID,
+        VALID + b"\0",
+        b"\xef\xbb\xbf\xef\xbb\xbf" + VALID,
+        VALID.replace(b'"', b"'"),
+        VALID.replace(b"hard", b"\0hard"),
+        VALID.replace(b"hard", b"\nhard"),
+        VALID.replace(b"hard", rb"\x41"),
+        VALID.replace(b'"This', b'/* a comment */ "This'),
+        VALID[:-1] + b', "unknown": NaN}',
+        VALID[:-1] + b', "unknown": -Infinity}',
+        VALID[:-1] + b', "unknown": 01}',
+        VALID.decode().encode("utf-16"),
+        VALID.decode().encode("utf-16-be"),
+        b"\xff" * 100,
+        b"[" * 65536,
+        b'{"a":' * 13107,
+        VALID[:-1] + b', "unknown": ' + b"[" * 30_000 + b"]" * 30_000 + b"}",
+    ],
+    ids=lambda body: ascii(body)[:40],
+)
+def test_what_is_not_json_is_refused(instance: Instance, body: bytes) -> None:
+    assert assert_invalid(instance.request("POST", PATH, body)) == "the body is not valid JSON"
+
+
+@pytest.mark.parametrize(
+    "number",
+    ["1e999999", "-1E+400", "9" * 4000, "9" * 60_000, "0." + "1" * 9000],
+    ids=["1e999999", "-1E+400", "4000 digits", "60000 digits", "9000 decimals"],
+)
+def test_a_huge_number_in_an_unknown_field_does_not_cost_the_feedback(
+    instance: Instance, number: str
+) -> None:
+    body = VALID[:-1] + f', "unknown": {number}}}'.encode()
+
+    assert instance.request("POST", PATH, body).status == 200
+
+
+@pytest.mark.parametrize("body", [b"[]", b"null", b"true", b"5", b'"text"', b"[" + VALID + b"]"])
+def test_json_that_is_no_object_is_refused(instance: Instance, body: bytes) -> None:
+    assert assert_invalid(instance.request("POST", PATH, body)) == "the body must be a JSON object"
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        *(({field: ...}, [field]) for field in FEEDBACK),
+        *(
+            ({field: value}, [field])
+            for field in FEEDBACK
+            for value in (None, 5, 0.5, True, [], ["x"], {}, {"x": "y"}, "")
+        ),
+        ({"student_id": ..., "message": ...}, ["student_id", "message"]),
+        ({"student_id": "nobody", "task_id": 5, "message": ...}, list(FEEDBACK)),
+        ({"student_id": None, "task_id": "", "message": "x" * 5001}, list(FEEDBACK)),
+        ({"student_id": ..., "task_id": ..., "message": ...}, list(FEEDBACK)),
+        ({"task_id": "\0", "message": "\0"}, ["task_id", "message"]),
+    ],
+    ids=lambda value: ascii(value)[:60],
+)
+def test_every_missing_or_wrong_field_is_named_in_one_message(
+    instance: Instance, student: str, rows: Rows, changes: dict[str, object], named: list[str]
+) -> None:
+    feedback = {**FEEDBACK, "student_id": student, **changes}
+    present = {name: value for name, value in feedback.items() if value is not ...}
+
+    message = assert_invalid(instance.post(present))
+
+    assert [part.split()[0] for part in message.split("; ")] == named
+    for name in named:
+        assert (f"{name} is missing" in message) == (name not in present)
+    assert rows(student) == []

@@ -1,0 +1,107 @@
+"""One JSON line an event on stdout; readable text where a person looks at a terminal."""
+
+import contextlib
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.instance import FEEDBACK, PATH, ROOT, Answer, Instance, command, free_port, running
+
+
+@contextmanager
+def running_on(
+    stdout: int, host: str, database: str, log_file: Path, level: str
+) -> Iterator[Instance]:
+    """Run an instance with this stdout, and without its stderr."""
+    port = free_port()
+    arguments, variables = command(host, port)
+    environ = {**os.environ, **variables, "DATABASE_URL": database, "LOG_LEVEL": level}
+    process = subprocess.Popen(
+        arguments,
+        cwd=ROOT,
+        env=environ,
+        stdout=stdout,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        yield Instance(process, port, log_file).wait_until_ready()
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def test_stdout_has_one_json_line_an_event_and_nothing_else(
+    host: str, hosts_database: str, tmp_path: Path
+) -> None:
+    log_file = tmp_path / "log"
+    with (
+        log_file.open("wb") as stdout,
+        running_on(stdout.fileno(), host, hosts_database, log_file, "INFO") as function,
+    ):
+        answers = [
+            function.post(),
+            function.request("POST", PATH, b"nonsense"),
+            function.get("/nothing%0D%22%1B%E2%80%A8"),
+        ]
+        probe = function.get("/health/startup")
+        assert function.terminate() == 0
+
+    events = [json.loads(line) for line in log_file.read_text().splitlines()]
+    for event in events:
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", event["time"])
+        assert event["level"] in ("INFO", "WARNING")
+        assert event["event"]
+    for answer in answers:
+        [line] = [event for event in events if event.get("request_id") == request_id(answer)]
+        assert (line["event"], line["status"]) == ("request", answer.status)
+        assert line["duration_ms"] > 0
+    assert [event for event in events if event.get("request_id") == request_id(probe)] == []
+
+
+def request_id(answer: Answer) -> str:
+    return answer.headers["x-request-id"]
+
+
+def test_log_level_warning_leaves_out_requests(hosts_database: str, tmp_path: Path) -> None:
+    with running(tmp_path / "log", hosts_database, LOG_LEVEL="warning") as function:
+        function.wait_until_ready()
+        assert function.post().status == 200
+        assert function.terminate() == 0
+
+    assert function.log == ""
+
+
+def test_a_terminal_shows_text_that_no_client_can_steer(
+    host: str, hosts_database: str, tmp_path: Path
+) -> None:
+    terminal, stdout = pty.openpty()
+    with running_on(stdout, host, hosts_database, tmp_path / "log", "INFO") as function:
+        os.close(stdout)
+        function.post(FEEDBACK, {"X-Request-Id": "of-the-test"})
+        function.get("/%1b[31mred%0A")
+        assert function.terminate() == 0
+    text = read_all(terminal)
+
+    [line] = [line for line in text.splitlines() if "of-the-test" in line]
+    assert re.match(r"\d\d:\d\d:\d\d INFO +request request_id=of-the-test method=POST ", line)
+    assert " status=200 duration_ms=" in line
+    assert "{" not in line
+    assert r"'/\x1b[31mred\n'" in text
+    assert "\x1b" not in text
+
+
+def read_all(terminal: int) -> str:
+    received = b""
+    with contextlib.suppress(OSError):  # what Linux says at the end of a terminal
+        while part := os.read(terminal, 65536):
+            received += part
+    os.close(terminal)
+    return received.decode()

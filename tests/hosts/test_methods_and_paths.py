@@ -1,0 +1,159 @@
+"""Every method at every path, by every host; and, in one table, what a host answers by itself."""
+
+import json
+from dataclasses import dataclass
+
+import pytest
+
+from tests.hosts.conftest import HOSTS
+from tests.instance import PATH, Answer, Instance
+
+METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "TRACE", "BREW", "get")
+BODIES = {
+    "/health/startup": {"status": "started"},
+    "/health/liveness": {"status": "ok"},
+    "/health/liveness/": {"status": "ok"},
+    "/_/health": {"status": "ok"},
+    "/health/ready": {"status": "ready"},
+    "/health/ready?verbose=1": {"status": "ready"},
+    "/health/readiness": {"status": "ready"},
+    "/_/ready": {"status": "ready"},
+}
+TO_POST = (PATH, "/v1/feedback", "/v1/feedback/")
+UNKNOWN = (
+    "/",
+    "//",
+    "/api",
+    "/api/v1/feedback//",
+    "/api/v1/feedback/1",
+    "/API/v1/feedback",
+    "/health",
+    "/%00",
+    "/%ff%fe",
+    "/line%0Abreak",
+    "/favicon.ico",
+    "/robots.txt",
+    "/" + "x" * 50_000,
+)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What the host answers without asking the function."""
+
+    status: int
+    body: bytes
+    reason: str
+
+
+NO_HTTP = Kept(400, b"Invalid HTTP request received.", "httptools knows the registered methods")
+NO_ROUTE = Kept(405, b"Method Not Allowed", "functions-framework routes seven methods to us")
+NO_ICON = Kept(404, b"Not Found", "functions-framework answers browsers and crawlers itself")
+NO_LINE = Kept(404, b"Not Found", "Starlette's {path:path} has no line breaks")
+LIVENESS = Kept(200, b"ok", "func-python asks alive() instead, whatever the method")
+READINESS = Kept(200, b"ready", "func-python asks ready() instead, whatever the method")
+
+EVERYWHERE = (*BODIES, *TO_POST, *UNKNOWN)
+KEPT: dict[tuple[str, str, str], Kept] = {
+    **{
+        (host, method, path): NO_HTTP
+        for host in ("uvicorn", "functions-framework")
+        for method in ("BREW", "get")
+        for path in EVERYWHERE
+    },
+    **{("functions-framework", "TRACE", path): NO_ROUTE for path in EVERYWHERE},
+    **{("functions-framework", method, "/line%0Abreak"): NO_LINE for method in METHODS[:8]},
+    **{
+        ("functions-framework", method, path): NO_ICON
+        for method in ("GET", "HEAD")
+        for path in ("/favicon.ico", "/robots.txt")
+    },
+    **{("knative", method, "/health/liveness"): LIVENESS for method in METHODS},
+    **{("knative", method, "/health/readiness"): READINESS for method in METHODS},
+}
+
+
+def by_contract(method: str, path: str) -> tuple[int, str | None, object]:
+    """The status, the `Allow` header, and the body or the code in it."""
+    if path in UNKNOWN:
+        return 404, None, "NOT_FOUND"
+    if path in TO_POST:
+        return (400, None, "INVALID_REQUEST") if method == "POST" else (405, "POST", NOT_ALLOWED)
+    if method in ("GET", "HEAD"):
+        return 200, None, BODIES[path]
+    return 405, "GET, HEAD", NOT_ALLOWED
+
+
+NOT_ALLOWED = "METHOD_NOT_ALLOWED"
+
+
+def body_of(answer: Answer, method: str) -> object:
+    if method == "HEAD":
+        assert answer.body == b""
+        return None
+    document = answer.json()
+    return document.get("code", document)
+
+
+@pytest.mark.parametrize("path", EVERYWHERE, ids=lambda path: path[:30])
+@pytest.mark.parametrize("method", METHODS)
+def test_each_method_at_each_path_is_answered_by_the_contract_or_by_the_table_of_what_hosts_keep(
+    instance: Instance, host: str, method: str, path: str
+) -> None:
+    answer = instance.request(method, path)
+
+    if kept := KEPT.get((host, method, path)):
+        assert answer.status == kept.status
+        assert answer.headers["content-type"].startswith("text/plain")
+        assert answer.body == (b"" if method == "HEAD" else kept.body)
+        assert "x-request-id" not in answer.headers
+        return
+    if host == "knative":
+        method = method.upper()  # hypercorn does it: methods of HTTP have a case
+    status, allow, body = by_contract(method, path)
+    assert (answer.status, answer.headers.get("allow")) == (status, allow)
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.headers["x-request-id"]
+    assert body_of(answer, method) == (None if method == "HEAD" else body)
+
+
+def test_head_tells_the_length_that_get_has(instance: Instance) -> None:
+    head = instance.request("HEAD", "/openapi.json")
+
+    assert head.headers["content-length"] == str(len(instance.get("/openapi.json").body))
+    assert head.body == b""
+
+
+@pytest.mark.parametrize(
+    "path", ["/docs/../openapi.json", "/docs/%2e%2e/docs.py", "/docs//etc/passwd", "/docs/nothing"]
+)
+def test_below_docs_are_only_the_files_of_the_page(instance: Instance, path: str) -> None:
+    answer = instance.get(path)
+
+    assert (answer.status, answer.json()["code"]) == (404, "NOT_FOUND")
+
+
+@pytest.mark.parametrize(
+    ("data", "statuses"),
+    [
+        (b"nonsense\r\n\r\n", (400, 400, 400)),
+        (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: many\r\n\r\n", (400, 400, 400)),
+        (b"GET /" + b"x" * 70_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", (400, 400, 431)),
+    ],
+    ids=["no request line", "no length", "a target over 64 KiB"],
+)
+def test_what_is_no_http_is_refused_by_the_server_of_the_host_in_a_form_of_its_own(
+    instance: Instance, host: str, data: bytes, statuses: tuple[int, int, int]
+) -> None:
+    received = instance.raw(data)
+
+    assert int(received.split()[1]) == statuses[HOSTS.index(host)]
+    assert b"x-request-id" not in received.lower()
+    assert json.dumps("code").encode() not in received
+
+
+def test_http_1_0_is_spoken(instance: Instance) -> None:
+    received = instance.raw(b"GET /health/startup HTTP/1.0\r\n\r\n")
+
+    assert received.split()[1] == b"200"
+    assert received.endswith(b'\r\n\r\n{"status": "started"}')

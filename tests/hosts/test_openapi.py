@@ -1,0 +1,147 @@
+"""/openapi.json says what the function does: schemathesis tries it, real answers are checked."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import httpx
+import pytest
+import schemathesis
+from schemathesis.specs.openapi.schemas import OpenApiSchema
+
+from tests.conftest import open_connection
+from tests.instance import FEEDBACK, Instance, free_port, running
+
+# A key that came before with another payload is refused, and no schema can say so.
+CONFIG = """
+[checks.positive_data_acceptance]
+expected-statuses = ["2xx", 422]
+"""
+
+on_uvicorn = pytest.mark.parametrize("host", ["uvicorn"], indirect=True, scope="session")
+
+
+@on_uvicorn
+def test_schemathesis_finds_nothing_in_the_running_function(
+    instance: Instance, tmp_path: Path
+) -> None:
+    config = tmp_path / "schemathesis.toml"
+    config.write_text(CONFIG)
+    program = Path(sys.executable).with_name("schemathesis")
+    options = ["--max-examples", "50", "--no-color", "--warnings", "off"]
+    url = f"http://127.0.0.1:{instance.port}/openapi.json"
+
+    result = subprocess.run(
+        [program, "--config-file", config, "run", url, *options],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "5 selected / 5 total" in result.stdout
+
+
+@pytest.fixture
+def function(feedback_database: str, tmp_path: Path) -> Iterator[Instance]:
+    """An instance whose PostgreSQL refuses one task, so that even a 500 can be seen."""
+    with closing(open_connection(feedback_database)) as connection:
+        connection.run("ALTER TABLE feedback ADD CHECK (task_id <> 'bug')")
+    with running(tmp_path / "log", feedback_database) as instance:
+        yield instance.wait_until_ready()
+
+
+@pytest.fixture
+def without_database(tmp_path: Path) -> Iterator[Instance]:
+    url = f"postgresql://postgres@127.0.0.1:{free_port()}/postgres"
+    with running(tmp_path / "log-without-database", url, DATABASE_TIMEOUT="0.5") as instance:
+        with pytest.raises(AssertionError, match="did not get ready"):
+            instance.wait_until_ready(2)
+        yield instance
+
+
+def test_every_documented_answer_is_what_the_function_really_says(
+    function: Instance, without_database: Instance
+) -> None:
+    schema = schemathesis.openapi.from_url(f"http://127.0.0.1:{function.port}/openapi.json")
+
+    assert schema.validate() is None
+    for path in schema.raw_schema["paths"]:
+        answers = [
+            answer
+            for accept in ("application/json", "application/problem+json")
+            for answer in (
+                post_everything(function, without_database, path, accept)
+                if path.endswith("/feedback")
+                else get_from_both(function, without_database, path, accept)
+            )
+        ]
+        check(schema, path, answers)
+
+
+def check(schema: OpenApiSchema, path: str, answers: list[httpx.Response]) -> None:
+    """Each answer is documented, and each documented answer is among them."""
+    [(method, operation)] = schema.raw_schema["paths"][path].items()
+    documented = {
+        (int(status), content_type)
+        for status, response in operation["responses"].items()
+        for content_type in response["content"]
+    }
+    assert {
+        (answer.status_code, answer.headers["content-type"]) for answer in answers
+    } == documented
+    for answer in answers:
+        response = operation["responses"][str(answer.status_code)]
+        optional = {"Idempotency-Replayed"}
+        assert all(name in answer.headers for name in response["headers"].keys() - optional)
+        schema[path][method.upper()].validate_response(answer)  # raises
+
+
+def post_everything(
+    function: Instance, without_database: Instance, path: str, accept: str
+) -> Iterator[httpx.Response]:
+    url, broken = (
+        f"http://127.0.0.1:{port}{path}" for port in (function.port, without_database.port)
+    )
+    headers = {"Accept": accept}
+    key = {**headers, "Idempotency-Key": f"{path} {accept}"}
+    yield httpx.post(url, json=FEEDBACK, headers=headers)
+    first = httpx.post(url, json=FEEDBACK, headers=key)
+    again = httpx.post(url, json=FEEDBACK, headers=key)
+    assert again.headers["idempotency-replayed"] == "true"
+    yield from (first, again)
+    yield httpx.post(url, json={**FEEDBACK, "task_id": "other"}, headers=key)
+    yield httpx.post(url, json={}, headers=headers)
+    yield httpx.post(url, content=b" " * 65537, headers=headers)
+    yield httpx.post(url, json={**FEEDBACK, "task_id": "bug"}, headers=headers)
+    yield httpx.post(broken, json=FEEDBACK, headers=headers)
+
+
+def get_from_both(
+    function: Instance, without_database: Instance, path: str, accept: str
+) -> Iterator[httpx.Response]:
+    for port in (function.port, without_database.port):
+        yield httpx.get(f"http://127.0.0.1:{port}{path}", headers={"Accept": accept})
+
+
+@on_uvicorn
+def test_the_models_are_described_with_their_limits(instance: Instance) -> None:
+    document = instance.get("/openapi.json").json()
+
+    feedback = document["components"]["schemas"]["Feedback"]
+    assert document["openapi"].startswith("3.1.")
+    assert feedback["required"] == ["student_id", "task_id", "message"]
+    assert feedback["properties"]["student_id"]["format"] == "uuid"
+    message = feedback["properties"]["message"]
+    assert (message["minLength"], message["maxLength"]) == (1, 5000)
+
+
+def test_every_host_serves_the_same_description(instance: Instance, function: Instance) -> None:
+    answer = instance.get("/openapi.json")
+
+    assert (answer.status, answer.headers["content-type"]) == (200, "application/json")
+    assert json.dumps(answer.json()) == json.dumps(function.get("/openapi.json").json())

@@ -1,0 +1,117 @@
+"""Every answer carries an X-Request-Id: the client's own, if it is fit for a log."""
+
+import json
+import re
+import time
+import uuid
+from typing import Any
+
+import pytest
+
+from tests.instance import FEEDBACK, PATH, Instance
+
+PRINTABLE = "".join(map(chr, range(33, 127)))
+OURS = re.compile(r"[0-9a-f]{32}")
+
+
+def request_id_of(received: bytes) -> str:
+    found = re.search(rb"\r\nx-request-id: ([^\r]*)\r\n", received, re.IGNORECASE)
+    assert found
+    return found[1].decode("latin-1")
+
+
+def send(instance: Instance, value: bytes) -> bytes:
+    return instance.raw(
+        b"GET /health/startup HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+        b"X-Request-Id: " + value + b"\r\n\r\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "1",
+        "x" * 128,
+        "req-42/a.b:c",
+        'two words, "quoted" \\ {}',
+        PRINTABLE,
+    ],
+)
+def test_the_clients_own_id_is_kept(instance: Instance, given: str) -> None:
+    assert request_id_of(send(instance, given.encode())) == given
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        b"",
+        b"x" * 129,
+        "caf\xe9".encode(),
+        b"caf\xe9",
+        b"a\tb",
+        b"\xff",
+        b"x" * 9000,
+    ],
+    ids=lambda given: ascii(given)[:20],
+)
+def test_what_is_not_1_to_128_printable_ascii_characters_is_replaced(
+    instance: Instance, given: bytes
+) -> None:
+    assert OURS.fullmatch(request_id_of(send(instance, given)))
+
+
+@pytest.mark.parametrize("given", [b"a\x01b", b"a\x7f", b"\x1b[31m"], ids=ascii)
+def test_a_control_character_never_comes_back(instance: Instance, host: str, given: bytes) -> None:
+    received = send(instance, given)
+
+    if host == "knative":  # the other servers refuse it before the function sees it
+        assert OURS.fullmatch(request_id_of(received))
+    else:
+        assert received.startswith(b"HTTP/1.1 400 ")
+        assert given not in received
+
+
+def logged(instance: Instance, request_id: str) -> dict[str, Any]:
+    """The line of this request, which is written just after its answer."""
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
+        lines = [event for event in instance.events() if event.get("request_id") == request_id]
+        if lines:
+            [line] = lines
+            return line
+        time.sleep(0.01)
+    raise AssertionError(f"nothing was logged of {request_id}")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status"),
+    [
+        ("POST", PATH, json.dumps(FEEDBACK).encode(), 200),
+        ("POST", PATH, b"{}", 400),
+        ("GET", PATH, b"", 405),
+        ("GET", "/nothing", b"", 404),
+        ("POST", PATH, b" " * 65537, 413),
+        ("GET", "/health/startup", b"", 200),
+        ("GET", "/_/health", b"", 200),
+        ("GET", "/health/ready", b"", 200),
+        ("HEAD", "/_/ready", b"", 200),
+        ("GET", "/openapi.json", b"", 200),
+    ],
+    ids=lambda value: ascii(value)[:20],
+)
+def test_every_answer_carries_it_and_so_does_the_log(
+    instance: Instance, method: str, path: str, body: bytes, status: int
+) -> None:
+    given = f"test-{uuid.uuid4()}"
+
+    answer = instance.request(method, path, body, {"X-Request-Id": given})
+    own = instance.request(method, path, body).headers["x-request-id"]
+    another = instance.request(method, path, body).headers["x-request-id"]
+
+    assert (answer.status, answer.headers["x-request-id"]) == (status, given)
+    assert OURS.fullmatch(own)
+    assert own != another
+    for request_id in (given, own, another):
+        line = logged(instance, request_id)
+        assert (line["method"], line["path"], line["status"]) == (method, path, status)
+        assert 0 < line["duration_ms"] < 30_000

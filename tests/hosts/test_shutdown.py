@@ -1,0 +1,62 @@
+"""SIGTERM ends an instance when the requests in flight are answered, not before."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+
+from pg8000.native import Connection
+
+from tests.conftest import open_connection
+from tests.instance import FEEDBACK, Instance, running
+
+REQUESTS = 40
+
+
+def test_sigterm_lets_all_requests_in_flight_finish(
+    host: str, feedback_database: str, tmp_path: Path
+) -> None:
+    with (
+        running(tmp_path / "log", feedback_database, host, LOG_LEVEL="DEBUG") as function,
+        closing(open_connection(feedback_database)) as locker,
+        ThreadPoolExecutor(REQUESTS + 1) as pool,
+    ):
+        function.wait_until_ready()
+        locker.run("BEGIN")
+        locker.run("LOCK TABLE feedback IN EXCLUSIVE MODE")
+        answers = pool.map(lambda number: send(function, number), range(REQUESTS))
+        wait_until_sent(locker)
+        exit_code = pool.submit(function.terminate)
+        time.sleep(0.7)
+        locker.run("COMMIT")
+
+        assert [answer for answer in answers if answer != 200] == []
+        assert exit_code.result() == 0
+        assert locker.run("SELECT count(*), count(DISTINCT message) FROM feedback") == [
+            [REQUESTS, REQUESTS]
+        ]
+    finished = [event for event in function.events() if event.get("path") == "/api/v1/feedback"]
+    assert [event["status"] for event in finished] == [200] * REQUESTS
+
+
+def send(function: Instance, number: int) -> int:
+    return function.post({**FEEDBACK, "message": f"message {number}"}).status
+
+
+def wait_until_sent(connection: Connection) -> None:
+    """Until a statement waits for the lock; the other requests join its queue just after."""
+    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+    deadline = time.monotonic() + 10
+    while connection.run(waiting) == [[0]] and time.monotonic() < deadline:
+        time.sleep(0.01)
+    time.sleep(0.3)
+
+
+def test_an_idle_instance_ends_at_once(host: str, feedback_database: str, tmp_path: Path) -> None:
+    with running(tmp_path / "log", feedback_database, host) as function:
+        function.wait_until_ready()
+        assert function.post().status == 200
+
+        started = time.monotonic()
+        assert function.terminate() == 0
+        assert time.monotonic() - started < 3

@@ -1,0 +1,137 @@
+"""What a student writes is stored as it is, or as nearly so as PostgreSQL and Unicode allow."""
+
+import json
+
+import pytest
+
+from tests.hosts.conftest import Rows
+from tests.instance import FEEDBACK, PATH, Answer, Instance
+
+EMOJI = "\N{GRINNING FACE}"
+
+
+def send(instance: Instance, student: str, field: str, literal: bytes) -> Answer:
+    """Post feedback whose `field` is this very piece of JSON."""
+    document = json.dumps({**FEEDBACK, "student_id": student, field: "HERE"}).encode()
+    return instance.request("POST", PATH, document.replace(b'"HERE"', literal))
+
+
+@pytest.mark.parametrize(
+    ("written", "size"),
+    [
+        (f'"{EMOJI * 5000}"'.encode(), 20_002),
+        (json.dumps(EMOJI * 5000).encode(), 60_002),
+        (b'"%s"' % (b"x" * 5000), 5002),
+    ],
+    ids=["emoji in UTF-8", "emoji as escapes", "letters"],
+)
+def test_a_message_may_have_5000_code_points(
+    instance: Instance, student: str, rows: Rows, written: bytes, size: int
+) -> None:
+    assert len(written) == size
+
+    assert send(instance, student, "message", written).status == 200
+    assert rows(student)[0]["message"] == json.loads(written)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [f'"{EMOJI * 5001}"'.encode(), json.dumps(EMOJI * 5001).encode(), b'"%s"' % (b"x" * 5001)],
+    ids=["emoji in UTF-8", "emoji as escapes", "letters"],
+)
+def test_a_message_may_not_have_5001_code_points(
+    instance: Instance, student: str, rows: Rows, written: bytes
+) -> None:
+    answer = send(instance, student, "message", written)
+
+    assert (answer.status, answer.json()["code"]) == (400, "INVALID_REQUEST")
+    assert answer.json()["message"].startswith("message ")
+    assert rows(student) == []
+
+
+def test_a_task_id_has_no_limit_but_that_of_the_body(
+    instance: Instance, student: str, rows: Rows
+) -> None:
+    answer = instance.post({**FEEDBACK, "student_id": student, "task_id": "x" * 60_000})
+
+    assert answer.json()["task_id"] == rows(student)[0]["task_id"] == "x" * 60_000
+
+
+@pytest.mark.parametrize("field", ["task_id", "message"])
+@pytest.mark.parametrize(
+    ("written", "stored"),
+    [
+        (rb'"\ud83d"', "\ufffd"),
+        (rb'"a\ude00b"', "a\ufffdb"),
+        (rb'"\ude00\ud83d"', "\ufffd\ufffd"),
+        (rb'"\ud83d\ud83d\ude00"', "\ufffd" + EMOJI),
+        (b'"\xed\xa0\xbd"', "\ufffd\ufffd\ufffd"),
+        (b'"caf\xe9"', "caf\ufffd"),
+        (b'"\x80"', "\ufffd"),
+        (b'"\xff\xfe"', "\ufffd\ufffd"),
+        (b'"\xc0\xaf"', "\ufffd\ufffd"),
+        (b'"\xf0\x9f\x98"', "\ufffd"),
+        (b'"\xf4\x90\x80\x80!"', "\ufffd\ufffd\ufffd\ufffd!"),
+    ],
+    ids=[
+        "high surrogate",
+        "low surrogate",
+        "reversed pair",
+        "high surrogate before a pair",
+        "surrogate in UTF-8",
+        "Latin-1",
+        "continuation byte",
+        "bytes that UTF-8 never has",
+        "overlong",
+        "truncated",
+        "beyond Unicode",
+    ],
+)
+def test_what_is_not_unicode_is_stored_as_replacement_characters(
+    instance: Instance, student: str, rows: Rows, field: str, written: bytes, stored: str
+) -> None:
+    answer = send(instance, student, field, written)
+
+    assert answer.status == 200
+    assert answer.json()["task_id"] == rows(student)[0]["task_id"]
+    assert rows(student)[0][field] == stored
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\x01\x1f\x7f\x85",
+        "\ufeff",
+        "\u2028\u202e",
+        "\ufffe\uffff\U0010ffff",
+        "' \" \\ $1 {} %s",
+        " ",
+    ],
+    ids=ascii,
+)
+def test_any_other_character_is_stored_as_it_is(
+    instance: Instance, student: str, rows: Rows, text: str
+) -> None:
+    feedback = {"student_id": student, "task_id": text, "message": text}
+
+    assert instance.post(feedback).json()["task_id"] == text
+    [row] = rows(student)
+    assert (row["task_id"], row["message"]) == (text, text)
+
+
+@pytest.mark.parametrize("field", ["student_id", "task_id", "message"])
+@pytest.mark.parametrize("text", ["\0", "before\0after", "x" * 4999 + "\0"], ids=ascii)
+def test_a_nul_is_refused_in_each_text(
+    instance: Instance, student: str, rows: Rows, field: str, text: str
+) -> None:
+    answer = instance.post({**FEEDBACK, "student_id": student, field: text})
+
+    assert (answer.status, answer.json()["code"]) == (400, "INVALID_REQUEST")
+    assert answer.json()["message"].startswith(f"{field} ")
+    assert rows(student) == []
+
+
+def test_a_byte_order_mark_before_the_json_is_passed_over(instance: Instance, student: str) -> None:
+    body = b"\xef\xbb\xbf" + json.dumps({**FEEDBACK, "student_id": student}).encode()
+
+    assert instance.request("POST", PATH, body).status == 200
