@@ -1,0 +1,109 @@
+"""`make bench`: measure, then print the tables. A missed goal is said, and is no failure."""
+
+import json
+import os
+import platform
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, is_dataclass
+from types import FrameType
+
+from bench import coldstart, footprint, goals, throughput, wrk
+from bench.database import Database, started
+from bench.failure import BenchFailure
+from bench.goals import Goal
+from bench.options import Options, parse
+from dev.cluster import PostgresError
+
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one part of the measurements found: all samples, a table of them, and the goals."""
+
+    found: object
+    table: str
+    goals: Sequence[Goal]
+
+
+def main() -> int:
+    """Return 1 when something could not be measured, 130 when somebody stopped it."""
+    options = parse(sys.argv[1:])
+    if "throughput" in options.parts and not wrk.is_installed():
+        print(wrk.HOW_TO_INSTALL, file=sys.stderr)
+        return 1
+    for number in STOP_SIGNALS:
+        signal.signal(number, _stop)
+    try:
+        with started() as database:
+            _report(_head(database, options), _measure(database, options), options)
+    except (BenchFailure, PostgresError) as exc:
+        print(exc, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def _measure(database: Database, options: Options) -> dict[str, Part]:
+    parts: dict[str, Callable[[Database, Options], Part]] = {
+        "throughput": _throughput,
+        "cold": _cold,
+        "memory": _memory,
+    }
+    return {name: parts[name](database, options) for name in options.parts}
+
+
+def _throughput(database: Database, options: Options) -> Part:
+    found = throughput.measure(database, options.connections, options.rounds, options.seconds)
+    return Part(found, throughput.render(found), [*goals.of_throughput(found)])
+
+
+def _cold(database: Database, options: Options) -> Part:
+    found = coldstart.measure(database, options.starts)
+    return Part(found, coldstart.render(found), [*goals.of_starts(found)])
+
+
+def _memory(database: Database, _options: Options) -> Part:
+    found = footprint.measure(database)
+    return Part(found, footprint.render(found), [*goals.of_footprints(found)])
+
+
+def _head(database: Database, options: Options) -> str:
+    machine = (
+        f"{os.cpu_count()} cores, Python {platform.python_version()}, PostgreSQL {database.version}"
+    )
+    extent = {
+        "throughput": f"medians of {options.rounds} rounds of {options.seconds} s each",
+        "cold": f"medians of {options.starts} cold starts",
+        "memory": "memory once",
+    }
+    return "; ".join([machine, *(extent[part] for part in options.parts)])
+
+
+def _report(head: str, parts: dict[str, Part], options: Options) -> None:
+    aims = [goal for part in parts.values() for goal in part.goals]
+    print("\n\n".join([head, *(part.table for part in parts.values()), goals.render(aims)]))
+    if options.json:
+        found = {name: part.found for name, part in parts.items()}
+        kept = json.dumps({"head": head, **found, "goals": aims}, default=_plain, indent=1)
+        options.json.write_text(f"{kept}\n")
+
+
+def _plain(value: object) -> object:
+    assert is_dataclass(value)
+    assert not isinstance(value, type)
+    return asdict(value)
+
+
+def _stop(_number: int, _frame: FrameType | None) -> None:
+    """Leave all blocks, so that what was started is ended; a second Ctrl-C doesn't disturb that."""
+    for number in STOP_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())

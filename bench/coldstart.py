@@ -1,0 +1,87 @@
+"""From the start of a program to its first answer, which for two of them is a committed row."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from bench import payload
+from bench.database import Database
+from bench.failure import BenchFailure
+from bench.processes import cpu_seconds
+from bench.progress import say
+from bench.server import FUNCTION, HELLO, STOCK, Command, running
+from bench.table import table
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """One start: time on the clock, and user and system time, in milliseconds."""
+
+    wall: float
+    cpu: float
+
+
+@dataclass(frozen=True, slots=True)
+class Starter:
+    """What is started, the request that it must answer, and the rows that this makes."""
+
+    command: Command
+    request: bytes
+    rows: int
+
+
+STARTERS = {
+    "function": Starter(FUNCTION, payload.post(), 1),
+    "stock": Starter(STOCK, payload.post(), 1),
+    "bare hello": Starter(HELLO, payload.GET, 0),
+}
+
+Starts = Mapping[str, Sequence[Start]]
+
+
+def measure(database: Database, count: int) -> Starts:
+    """Start each program so many times, in turn.
+
+    One start before is not counted: it leaves bytecode and files where the next ones find them.
+    """
+    for starter in STARTERS.values():
+        _start(database, starter)
+    starts = {name: list[Start]() for name in STARTERS}
+    for turn in range(count):
+        for name, starter in STARTERS.items():
+            starts[name].append(_start(database, starter))
+        say(f"cold start {turn + 1} of {count}")
+    return starts
+
+
+def middle(starts: Sequence[Start]) -> float:
+    """The median time on the clock, in milliseconds."""
+    return median(start.wall for start in starts)
+
+
+def render(starts: Starts) -> str:
+    """The table: one line a program."""
+    rows = [
+        [
+            name,
+            *(f"{find(start.wall for start in found):.0f}" for find in (min, median, max)),
+            f"{median(start.cpu for start in found):.0f}",
+            f"{middle(starts['function']) / middle(found):.2f}",
+        ]
+        for name, found in starts.items()
+    ]
+    return table(
+        ["cold start", "min ms", "median ms", "max ms", "CPU ms", "function's / its"], rows
+    )
+
+
+def _start(database: Database, starter: Starter) -> Start:
+    database.empty()
+    before = time.perf_counter()
+    with running(starter.command, database.url) as server:
+        server.wait_for_answer(starter.request)
+        wall, cpu = time.perf_counter() - before, cpu_seconds(server.pid)
+        if (rows := database.count()) != starter.rows:
+            raise BenchFailure(f"the first answer came with {rows} rows")
+    return Start(wall * 1000, cpu * 1000)

@@ -1,0 +1,111 @@
+"""The PostgreSQL that all contenders insert into: durable, and with the function's own schema."""
+
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from pg8000.native import Connection
+
+from bench.failure import BenchFailure
+from bench.payload import ROW
+from bench.server import production_environ
+from dev import cluster
+from dev.places import CLONE
+from dev.postgres import EmbeddedPostgres
+
+NAME = "mentor"
+MAX_CONNECTIONS = 300
+CONNECT_LIMIT = 30.0  # seconds
+SETTLE = 0.2  # seconds without a new row
+
+
+class Database:
+    """The table `feedback`, and the server around it."""
+
+    def __init__(self, server: EmbeddedPostgres) -> None:
+        self.url = server.create_database(NAME)
+        self.pid = server.pids()[0]
+        _migrate(self.url)
+        self._connection = Connection("postgres", host="127.0.0.1", port=server.port, database=NAME)
+
+    @property
+    def version(self) -> str:
+        """PostgreSQL's, like 18.4."""
+        [[version]] = self._connection.run("SHOW server_version")
+        return str(version)
+
+    def empty(self) -> None:
+        """Remove all rows, and write out what earlier ones left to be written."""
+        self._connection.run("TRUNCATE feedback")
+        self._connection.run("CHECKPOINT")
+
+    def count(self) -> int:
+        """Count the rows, when no more are coming.
+
+        Raises BenchFailure unless all of them hold what payload.ROW says.
+        """
+        rows = self._count()
+        while True:
+            time.sleep(SETTLE)
+            earlier, rows = rows, self._count()
+            if rows == earlier:
+                break
+        self._check()
+        return rows
+
+    def wait_for_clients(self, number: int, name: str) -> None:
+        """Wait until so many clients of this application_name are connected."""
+        deadline = time.monotonic() + CONNECT_LIMIT
+        query = "SELECT count(*) FROM pg_stat_activity WHERE application_name = :name"
+        while self._connection.run(query, name=name) != [[number]]:
+            if time.monotonic() > deadline:
+                raise BenchFailure(f"{name} did not open {number} connections")
+            time.sleep(0.01)
+
+    def close(self) -> None:
+        """Disconnect."""
+        self._connection.close()
+
+    def _count(self) -> int:
+        [[rows]] = self._connection.run("SELECT count(*) FROM feedback")
+        return int(rows)
+
+    def _check(self) -> None:
+        columns = ", ".join(f"{name}::text" for name in ROW)
+        found = self._connection.run(f"SELECT DISTINCT {columns} FROM feedback")
+        if found and found != [list(ROW.values())]:
+            raise BenchFailure(f"not the row that was asked for: {found[:3]}")
+
+
+@contextmanager
+def started() -> Iterator[Database]:
+    """Start a server of the bench's own; nothing is left of it afterwards.
+
+    Under /var/tmp, for where /tmp lies in memory a commit costs nothing.
+    """
+    cluster.SETTINGS["max_connections"] = str(MAX_CONNECTIONS)  # in this process only
+    with tempfile.TemporaryDirectory(prefix="mentor-bench-", dir="/var/tmp") as folder:
+        server = EmbeddedPostgres(Path(folder))
+        try:
+            server.start()
+            with closing(Database(server)) as database:
+                yield database
+        finally:
+            server.stop("immediate")
+
+
+def _migrate(url: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "function.migrate"],
+        cwd=CLONE,
+        env={**production_environ(), "DATABASE_URL": url},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise BenchFailure(f"schema.sql was not applied:\n{done.stdout}{done.stderr}")

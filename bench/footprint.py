@@ -1,0 +1,54 @@
+"""The memory of the two programs that store feedback."""
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPConnection
+
+from bench import payload
+from bench.database import Database
+from bench.failure import BenchFailure
+from bench.processes import Memory, memory
+from bench.server import FUNCTION, STOCK, Server, running
+from bench.table import table
+
+CONNECTIONS = 8
+REQUESTS = 1000
+
+Footprints = Mapping[str, Memory]
+
+
+def measure(database: Database) -> Footprints:
+    """Start each program, send it the requests, and look."""
+    found = {}
+    for name, command in {"function": FUNCTION, "stock": STOCK}.items():
+        database.empty()
+        with running(command, database.url) as server:
+            server.wait_for_answer(payload.post())
+            with ThreadPoolExecutor(CONNECTIONS) as pool:
+                list(pool.map(_post, [server] * CONNECTIONS))
+            found[name] = memory(server.pid)
+        if (rows := database.count()) != REQUESTS + 1:
+            raise BenchFailure(f"{name}: {rows} rows")
+    return found
+
+
+def render(footprints: Footprints) -> str:
+    """The table: one line a program."""
+    rows = [
+        [name, f"{found.rss:.1f}", "-" if found.pss is None else f"{found.pss:.1f}"]
+        for name, found in footprints.items()
+    ]
+    return table([f"after {REQUESTS:,} requests", "RSS MB", "PSS MB"], rows)
+
+
+def _post(server: Server) -> None:
+    """Send this connection's share. Raises BenchFailure."""
+    connection = HTTPConnection("127.0.0.1", server.port, timeout=10)
+    headers = {"Content-Type": "application/json", "traceparent": payload.TRACEPARENT}
+    for student in range(1, REQUESTS // CONNECTIONS + 1):
+        connection.request("POST", payload.PATH, payload.body(f"{student:032}"), headers)
+        response = connection.getresponse()
+        response.read()
+        if response.status != 200:
+            raise BenchFailure(f"answered with {response.status}")
+    connection.close()

@@ -1,0 +1,41 @@
+"""The feedback that all contenders store, and the row that each of them must make of it."""
+
+import json
+
+PATH = "/api/v1/feedback"
+STUDENTS = 1000  # the students' ids are 1 to 1000, in 32 digits
+
+# Column and value, as PostgreSQL writes it. The rest of a row is the contender's own: its id, its
+# student, its time and its place in the trace.
+ROW = {
+    "task_id": "task-123",
+    "message": "I got stuck at the second step: why does the sign change there?",
+    "perceived_difficulty": "ok",
+    "difficulty_adjustment": "0",
+    "topic_weights": '{"general": 1.0}',
+    "sentiment": "neutral",
+    "strategy_snapshot": (
+        '{"sentiment": "neutral", "feedback_based": true, "difficulty_weight": 1.0}'
+    ),
+}
+# https://www.w3.org/TR/trace-context/: most platforms send one with each request.
+TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+
+def body(student: str) -> str:
+    """The JSON that a client posts."""
+    feedback = {"student_id": student, "task_id": ROW["task_id"], "message": ROW["message"]}
+    return json.dumps(feedback)
+
+
+def post() -> bytes:
+    """A whole request, after which the connection is closed."""
+    content = body(f"{1:032}").encode()
+    return (
+        f"POST {PATH} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(content)}\r\n"
+        f"traceparent: {TRACEPARENT}\r\n\r\n"
+    ).encode() + content
+
+
+GET = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"

@@ -1,0 +1,1 @@
+"""What a user of functions-framework writes without this repository."""

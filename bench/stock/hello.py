@@ -1,0 +1,10 @@
+"""functions-framework's own quickstart: https://pypi.org/project/functions-framework"""
+
+import flask
+import functions_framework
+
+
+@functions_framework.http
+def hello(request: flask.Request) -> flask.typing.ResponseReturnValue:
+    """Answer without a look at the request."""
+    return "Hello world!"

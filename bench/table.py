@@ -1,0 +1,22 @@
+"""Markdown tables that read well as plain text too."""
+
+from collections.abc import Sequence
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Lay out the table: words to the left, figures to the right."""
+    lines = [header, *rows]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
+    words = [any(row[column][:1].isalpha() for row in rows) for column in range(len(header))]
+    rules = [
+        f":{'-' * (width - 1)}" if left else f"{'-' * (width - 1)}:"
+        for width, left in zip(widths, words, strict=True)
+    ]
+    padded = [
+        [
+            cell.ljust(width) if left else cell.rjust(width)
+            for cell, width, left in zip(line, widths, words, strict=True)
+        ]
+        for line in [header, rules, *rows]
+    ]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in padded)

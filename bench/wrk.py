@@ -1,0 +1,69 @@
+"""The load tool: https://github.com/wg/wrk
+
+Its percentiles are corrected for coordinated omission: a request that took longer than two mean
+ones counts also for those that its connection would have sent meanwhile.
+"""
+
+import json
+import resource
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench import payload
+from bench.failure import BenchFailure
+
+SCRIPT = Path(__file__).with_name("load.lua")
+HOW_TO_INSTALL = "make bench needs wrk: apt-get install wrk, or brew install wrk"
+TIMEOUT = 10  # seconds an answer
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What a run did. `p50` and `p99` are in milliseconds; `cpu` is wrk's own, in seconds."""
+
+    requests: int
+    seconds: float
+    p50: float
+    p99: float
+    cpu: float
+
+
+def is_installed() -> bool:
+    """Whether wrk is on the PATH."""
+    return shutil.which("wrk") is not None
+
+
+def load(port: int, connections: int, seconds: float) -> Load:
+    """Post feedback over so many connections at once. Raises BenchFailure on any error."""
+    before = _children_cpu()
+    done = subprocess.run(
+        [
+            *("wrk", "--threads=1", f"--connections={connections}", f"--timeout={TIMEOUT}s"),
+            *(f"--duration={max(1, round(seconds))}s", "--script", SCRIPT),
+            *(f"http://127.0.0.1:{port}{payload.PATH}", "--"),
+            *(payload.body("%s"), str(payload.STUDENTS), payload.TRACEPARENT),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise BenchFailure(f"wrk failed:\n{done.stdout}{done.stderr}")
+    report = json.loads(done.stdout.splitlines()[-1])
+    if report["errors"] or not report["requests"]:
+        raise BenchFailure(f"not all was answered with 200:\n{done.stdout}")
+    return Load(
+        requests=report["requests"],
+        seconds=report["microseconds"] / 1e6,
+        p50=report["p50"] / 1e3,
+        p99=report["p99"] / 1e3,
+        cpu=_children_cpu() - before,
+    )
+
+
+def _children_cpu() -> float:
+    """User and system time of our children that have ended."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
