@@ -14,7 +14,8 @@ from typing import Any
 from function import logs
 from function.analysis import StubAnalyzer
 from function.errors import ClientDisconnected, PayloadTooLarge
-from function.handler import Handler, Request, Response
+from function.exchange import Request, Response
+from function.handler import Handler
 from function.settings import Settings
 from function.store import Store
 

@@ -3,10 +3,7 @@
 import asyncio
 import json
 import logging
-import re
-from collections.abc import Awaitable, Callable, Mapping
-from http import HTTPStatus
-from typing import NamedTuple
+from collections.abc import Awaitable, Callable
 
 from pydantic_core import to_json
 
@@ -17,49 +14,17 @@ from function.errors import (
     InvalidRequest,
     MethodNotAllowed,
     NotFound,
-    PayloadTooLarge,
     RequestError,
-    Unavailable,
 )
+from function.exchange import Request, Response, error_response, internal_error_response
 from function.feedback import Entry, Feedback, StoredEntry, StrategyUpdate, parse_feedback
 from function.identity import new_id, parse_idempotency_key, repeatable_id
 from function.store import CHECK_TIMEOUT, Store
 from function.trace import continue_trace
 
-# What a client sees of each failure. Any other exception is a bug: 500, INTERNAL_ERROR.
-ERRORS: dict[type[RequestError], tuple[int, str]] = {
-    InvalidRequest: (400, "INVALID_REQUEST"),
-    NotFound: (404, "NOT_FOUND"),
-    MethodNotAllowed: (405, "METHOD_NOT_ALLOWED"),
-    PayloadTooLarge: (413, "PAYLOAD_TOO_LARGE"),
-    IdempotencyKeyReused: (422, "IDEMPOTENCY_KEY_REUSED"),
-    Unavailable: (503, "UNAVAILABLE"),
-}
-RETRY_AFTER = "2"  # seconds
+Endpoint = Callable[[Request], Awaitable[Response]]
 
 log = logging.getLogger("function.handler")
-
-
-class Request(NamedTuple):
-    """What a host received. Names of headers are in lower case; `read` returns the body, once."""
-
-    method: str
-    path: str
-    headers: Mapping[str, str]
-    read: Callable[[], Awaitable[bytes]]
-
-
-class Response(NamedTuple):
-    """What a host sends. `code` is that of an error, for the log."""
-
-    status: int
-    body: bytes
-    content_type: str = "application/json"
-    headers: tuple[tuple[str, str], ...] = ()
-    code: str | None = None
-
-
-Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 class Handler:
@@ -90,11 +55,10 @@ class Handler:
         except ClientDisconnected:
             raise
         except RequestError as exc:
-            status, code = ERRORS[type(exc)]
-            return _error(request, status, code, str(exc), _error_headers(exc))
+            return error_response(request, exc)
         except Exception:
             log.exception("internal error")
-            return _error(request, 500, "INTERNAL_ERROR", "internal error")
+            return internal_error_response(request)
 
     def _route(self, request: Request) -> Endpoint:
         path = request.path.removesuffix("/")
@@ -185,41 +149,3 @@ async def _show_docs(request: Request) -> Response:
 
     page = docs.find(request.path)
     return Response(200, page.content, page.content_type)
-
-
-def _error(
-    request: Request,
-    status: int,
-    code: str,
-    message: str,
-    headers: tuple[tuple[str, str], ...] = (),
-) -> Response:
-    """The error's body; RFC 9457 for who asks: https://www.rfc-editor.org/rfc/rfc9457"""
-    if not _accepts_problem(request.headers.get("accept", "")):
-        body = {"code": code, "message": message}
-        return Response(status, json.dumps(body).encode(), headers=headers, code=code)
-    problem = {
-        "type": "about:blank",
-        "title": HTTPStatus(status).phrase,
-        "status": status,
-        "detail": message,
-        "code": code,
-    }
-    body_type = "application/problem+json"
-    return Response(status, json.dumps(problem).encode(), body_type, headers, code)
-
-
-def _error_headers(error: RequestError) -> tuple[tuple[str, str], ...]:
-    if isinstance(error, MethodNotAllowed):
-        return (("Allow", ", ".join(error.allowed)),)
-    if isinstance(error, Unavailable):
-        return (("Retry-After", RETRY_AFTER),)
-    return ()
-
-
-def _accepts_problem(accept: str) -> bool:
-    for media_range in accept.lower().split(","):
-        media_type, *parameters = (part.strip() for part in media_range.split(";"))
-        if media_type == "application/problem+json":
-            return not any(re.fullmatch(r"q=0(\.0*)?", parameter) for parameter in parameters)
-    return False

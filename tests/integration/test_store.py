@@ -16,7 +16,8 @@ from function.errors import Unavailable
 from function.feedback import Entry, StoredEntry, parse_feedback
 from function.identity import new_id
 from function.settings import load
-from function.store import BATCH_LIMIT, RowRefused, Store
+from function.store import Store
+from function.writer import BATCH_LIMIT, RowRefused
 from tests.conftest import apply_schema, open_connection
 from tests.instance import FEEDBACK
 
@@ -179,8 +180,8 @@ def test_two_instances_that_race_for_one_id_make_one_row(feedback_database: str)
 def test_an_instance_has_one_connection_with_limits_and_a_name(feedback_database: str) -> None:
     async def look(store: Store) -> list[list[object]]:
         await asyncio.gather(*(store.insert(entry()) for _ in range(100)))
-        assert store._table is not None
-        connection = store._table._connection
+        assert store._writer._table is not None
+        connection = store._writer._table._connection
         sock: socket.socket = connection._usock
         assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
         assert sock.gettimeout() == pytest.approx(5.5)
