@@ -1,0 +1,94 @@
+"""The job on databases that are empty, done already, or somebody else's."""
+
+import secrets
+from concurrent.futures import ThreadPoolExecutor
+
+from function.migrate import ADVISORY_LOCK
+from tests.migrate.job import COLUMNS, INDEXES, address, columns, indexes, migrate, run, session
+
+
+def test_an_empty_database_gets_the_whole_schema(database: str) -> None:
+    done = migrate(database)
+    assert done.code == 0, done.output
+    assert "created the table feedback" in done.changes
+    assert done.left_undone == []
+    assert columns(database) == COLUMNS
+    assert indexes(database) == INDEXES
+    levels = run(database, "SELECT unnest(enum_range(NULL::difficulty_level))::text")
+    assert levels == [["easy"], ["ok"], ["hard"]]
+
+
+def test_a_second_run_says_up_to_date_and_waits_for_no_lock(database: str) -> None:
+    migrate(database)
+    with session(database) as other:
+        other.run("BEGIN; LOCK TABLE feedback IN ACCESS EXCLUSIVE MODE")
+        again = migrate(database, timeout=2)
+    assert again.was_up_to_date, again.output
+    assert again.waits == []
+
+
+def test_ten_jobs_at_once_share_the_work(database: str) -> None:
+    with ThreadPoolExecutor(10) as pool:
+        done = list(pool.map(migrate, [database] * 10))
+    assert [run.code for run in done] == [0] * 10, done
+    changes = [change for run in done for change in run.changes]
+    assert changes.count("created the table feedback") == 1
+    assert len(changes) == len(set(changes))
+
+
+def test_a_job_that_finds_another_at_work_waits_up_to_the_limit(database: str) -> None:
+    with session(database) as other:
+        other.run(f"SELECT pg_advisory_lock({ADVISORY_LOCK})")
+        done = migrate(database, timeout=0.5)
+    assert done.code == 1
+    assert "another migration of this database is under way" in done.output
+
+
+def test_two_databases_of_one_cluster_can_be_migrated_at_once(
+    group_roles_missing: None, server_url: str, database: str
+) -> None:
+    second = f"second_{secrets.token_hex(4)}"
+    run(server_url, f"CREATE DATABASE {second}")
+    try:
+        with ThreadPoolExecutor(2) as pool:
+            urls = [database, address(database, database=second)]
+            done = list(pool.map(migrate, urls))
+        assert [run.code for run in done] == [0, 0], done
+        assert [run.left_undone for run in done] == [[], []]
+    finally:
+        run(server_url, f"DROP DATABASE {second} WITH (FORCE)")
+
+
+def test_an_index_that_an_interrupted_run_left_invalid_is_built_again(database: str) -> None:
+    migrate(database)
+    run(
+        database,
+        "UPDATE pg_index SET indisvalid = false"
+        " WHERE indexrelid = 'idx_feedback_student_id'::regclass",
+    )
+    done = migrate(database)
+    assert done.code == 0, done.output
+    assert indexes(database) == INDEXES
+
+
+# The original service's database
+
+
+def test_a_table_of_something_else_is_left_alone(database: str) -> None:
+    run(database, "CREATE TABLE feedback (stars INTEGER)")
+    done = migrate(database)
+    assert done.code == 1
+    assert "has not the columns of the mentor service" in done.output
+    assert set(columns(database)) == {"stars"}
+
+
+def test_a_publication_of_more_than_inserts_is_narrowed(database: str) -> None:
+    run(database, "CREATE PUBLICATION mentor_feedback")
+    assert migrate(database).code == 0
+    published = "SELECT pubinsert, pubupdate, pubdelete, pubtruncate FROM pg_publication"
+    assert run(database, published) == [[True, False, False, False]]
+    tables = run(database, "SELECT schemaname, tablename FROM pg_publication_tables")
+    assert tables == [["public", "feedback"]]
+
+
+# A server that is late, or missing
