@@ -112,6 +112,7 @@ def _feedback(operation_id: str) -> Schema:
     replayed = {"description": "`true` on a repeat.", "schema": {"const": "true"}}
     return {
         "operationId": operation_id,
+        "tags": ["feedback"],
         "summary": "Take a student's feedback",
         "parameters": PARAMETERS,
         "requestBody": {"required": True, "content": _json({"$ref": _ref("Feedback")})},
@@ -135,7 +136,12 @@ def _health(path: str, status: str) -> Schema:
     if status == "ready":
         responses["503"] = _status("PostgreSQL does not answer.", "not ready")
     name = path.rsplit("/", 1)[1].capitalize()
-    return {"operationId": f"check{name}", "summary": f"{name} probe", "responses": responses}
+    return {
+        "operationId": f"check{name}",
+        "tags": ["health"],
+        "summary": f"{name} probe",
+        "responses": responses,
+    }
 
 
 def _status(description: str, status: str) -> Schema:
