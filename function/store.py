@@ -52,8 +52,7 @@ class Store:
 
     def close(self) -> None:
         """Finish what waits, then disconnect."""
-        if self._started:
-            self._writer.close(self._timeout)
+        self._writer.close(self._timeout)
 
     async def insert(self, entry: Entry) -> StoredEntry:
         """Insert the row, or return the one that has its id already.

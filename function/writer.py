@@ -81,7 +81,7 @@ class Writer:
         self._statement_timeout = statement_timeout
         self._report = settle
         self._queue: queue.SimpleQueue[list[Job] | Check | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
+        self._thread: threading.Thread | None = None
         self._table: FeedbackTable | None = None
         self._jobs: list[Job] = []
         self._checks: list[Check] = []
@@ -89,7 +89,8 @@ class Writer:
         self._failures = 0
 
     def start(self) -> None:
-        """Connect, and begin to work."""
+        """Connect, and begin to work; after any fork, which would leave the thread behind."""
+        self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
         self._thread.start()
 
     def put(self, work: list[Job] | Check) -> None:
@@ -98,8 +99,9 @@ class Writer:
 
     def close(self, timeout: float) -> None:
         """Let the thread finish what waits, disconnect and end; wait for it so many seconds."""
-        self._queue.put(None)
-        self._thread.join(timeout)
+        if self._thread is not None:
+            self._queue.put(None)
+            self._thread.join(timeout)
 
     def _run(self) -> None:
         self._attempt()
