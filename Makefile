@@ -24,7 +24,7 @@ test: .venv/$(READY) .venv-func/$(READY) ## run all tests and report which branc
 test-browser: .venv/$(READY) ## try the page at /docs in a real Chromium (chromium, chromedriver)
 	@$(BIN)/python -m pytest -m browser tests/browser $(ARGS)
 
-migrate: .venv/$(READY) ## apply schema.sql to the database of `make run`
+migrate: .venv/$(READY) ## apply schema.sql, to DATABASE_URL or to the data of `make run` while that is off
 	@exec $(BIN)/python -m dev.migrate
 
 bench: .venv/$(READY) ## measure the function beside its alternatives

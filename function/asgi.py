@@ -13,7 +13,7 @@ from typing import Any
 
 from function import logs
 from function.analysis import StubAnalyzer
-from function.errors import ClientDisconnected, PayloadTooLarge
+from function.errors import ClientDisconnected, InvalidRequest, PayloadTooLarge
 from function.exchange import Request, Response
 from function.handler import Handler
 from function.settings import Settings
@@ -25,6 +25,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 BODY_LIMIT = 64 * 1024  # bytes
+BODY_TIMEOUT = 10  # seconds; one that stops in the middle must not hold up the end of an instance
 REQUEST_ID = re.compile(r"[ -~]{1,128}")
 
 
@@ -84,6 +85,14 @@ def _request(scope: Message, receive: Receive) -> Request:
 async def _read(receive: Receive, content_length: str) -> bytes:
     if content_length.isdecimal() and int(content_length) > BODY_LIMIT:
         raise PayloadTooLarge(f"the body is over {BODY_LIMIT} bytes")
+    try:
+        async with asyncio.timeout(BODY_TIMEOUT):
+            return await _read_parts(receive)
+    except TimeoutError:
+        raise InvalidRequest(f"the body did not come within {BODY_TIMEOUT} seconds") from None
+
+
+async def _read_parts(receive: Receive) -> bytes:
     body = b""
     more = True
     while more:

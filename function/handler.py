@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import time
 from collections.abc import Awaitable, Callable
 
 from pydantic_core import to_json
@@ -76,15 +77,17 @@ class Handler:
         """The main path."""
         feedback = parse_feedback(_parse_json(await request.read()))
         key = request.headers.get("idempotency-key")
-        if key is None:
-            row_id, stored = new_id(), None
-        else:
+        row_id, stored, waited = new_id(), None, 0.0
+        if key is not None:
             row_id = repeatable_id(feedback.student_id, parse_idempotency_key(key))
+            started = time.monotonic()
             stored = await self._store.find(row_id)
+            waited = time.monotonic() - started
         if stored is None:
             strategy = await self._analyzer.analyze(feedback)
             traceparent = continue_trace(request.headers.get("traceparent", ""))
-            stored = await self._store.insert(Entry(row_id, feedback, strategy, traceparent))
+            entry = Entry(row_id, feedback, strategy, traceparent)
+            stored = await self._store.insert(entry, waited=waited)
         return _respond(feedback, stored, replayed=key is not None and stored.repeated)
 
     async def tell_readiness(self, request: Request) -> Response:

@@ -8,9 +8,11 @@ each request goes straight to `write`: a LogRecord would cost it as much as its 
 import asyncio
 import logging
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from contextvars import ContextVar
 from functools import lru_cache
 
@@ -33,6 +35,7 @@ class EventHandler(logging.Handler):
         super().__init__()
         self._render = render
         self._lines: list[str] = []
+        self._guard = threading.Lock()
 
     def emit(self, record: logging.LogRecord) -> None:
         fields = {name: value for name, value in vars(record).items() if name not in STANDARD}
@@ -43,17 +46,23 @@ class EventHandler(logging.Handler):
     def write(self, when: float, level: str, event: str, fields: Fields) -> None:
         if current := request_id.get():
             fields = {"request_id": current, **fields}
-        self._lines.append(self._render(when, level, event, fields))
-        if len(self._lines) == 1:
+        line = self._render(when, level, event, fields)
+        with self._guard:
+            self._lines.append(line)
+            first = len(self._lines) == 1
+        if first:
             try:
                 asyncio.get_running_loop().call_soon(self.flush)
             except RuntimeError:  # this thread has no event loop
                 self.flush()
 
     def flush(self) -> None:
-        lines, self._lines = self._lines, []
+        with self._guard:
+            lines, self._lines = self._lines, []
         if lines:
-            print("\n".join(lines), flush=True)
+            # A disk that is full, or a reader that is gone, must not cost a student's message.
+            with suppress(OSError, ValueError):
+                print("\n".join(lines), flush=True)
 
 
 _logger = logging.getLogger("function")
@@ -61,7 +70,7 @@ _logger = logging.getLogger("function")
 
 def configure(level: str) -> None:
     """Send the function's events to stdout, from `level` on, and the libraries' warnings."""
-    handler = EventHandler(_as_text if sys.stdout.isatty() else _as_json)
+    handler = EventHandler(_as_text if sys.stdout and sys.stdout.isatty() else _as_json)
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     _logger.handlers = [handler]
     _logger.setLevel(level)

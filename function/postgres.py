@@ -38,6 +38,7 @@ __all__ = [
     "CONNECTION_ERRORS",
     "Connection",
     "DatabaseError",
+    "InterfaceError",
     "connect",
     "describe",
     "sqlstate",

@@ -69,7 +69,7 @@ def load(environ: Mapping[str, str]) -> Settings:
     variables = _Variables(environ)
     settings = Settings(
         postgres=_postgres(variables),
-        database_timeout=variables.seconds("DATABASE_TIMEOUT", 10, at_most=300),
+        database_timeout=variables.seconds("DATABASE_TIMEOUT", 10, at_most=20),
         migrate_timeout=variables.seconds("MIGRATE_TIMEOUT", 60, at_most=3600),
         port=variables.integer("PORT", 8080, at_most=65535),
         log_level=variables.choice("LOG_LEVEL", "INFO", LOG_LEVELS),
@@ -118,6 +118,8 @@ def _check(postgres: PostgresSettings, problems: list[str]) -> None:
         problems.append("PGHOST: only one host is supported, not a list")
     if not postgres.user and not postgres.credentials_dir:
         problems.append("PGUSER: missing (so are a user in DATABASE_URL and PG_CREDENTIALS_DIR)")
+    if postgres.credentials_dir and not postgres.credentials_dir.is_dir():
+        problems.append("PG_CREDENTIALS_DIR: must be a folder")
     if postgres.sslmode.startswith("verify") and not postgres.sslrootcert:
         problems.append(f"PGSSLROOTCERT: missing, and sslmode={postgres.sslmode} needs it")
     if postgres.sslkey and not postgres.sslcert:
@@ -170,7 +172,7 @@ class _Variables:
         text = self.text(name)
         if text is None:
             return default
-        if text.isascii() and text.isdigit() and 1 <= int(text) <= at_most:
+        if text.isascii() and text.isdigit() and len(text) < 10 and 1 <= int(text) <= at_most:
             return int(text)
         self.problems.append(f"{name}: must be a whole number from 1 to {at_most}")
         return default
@@ -202,4 +204,5 @@ class _Variables:
         text = self.text(name)
         if text is not None and not Path(text).exists():
             self.problems.append(f"{name}: there is no such file or folder")
+            return None
         return None if text is None else Path(text)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # connecting does not wait for pydantic's import
 WAITING_LIMIT = 4096  # jobs; what PostgreSQL takes in about half a second
 CHECK_INTERVAL = 1.0  # seconds for which one check answers every probe
 CHECK_TIMEOUT = 1.5  # seconds
+CLOSE_TIMEOUT = 2.0  # seconds
 
 
 class Store:
@@ -51,21 +52,22 @@ class Store:
                 self._started = True
 
     def close(self) -> None:
-        """Finish what waits, then disconnect."""
-        self._writer.close(self._timeout)
+        """Finish what waits, then disconnect; all requests have their answers by now."""
+        self._writer.close(CLOSE_TIMEOUT)
 
-    async def insert(self, entry: Entry) -> StoredEntry:
+    async def insert(self, entry: Entry, *, waited: float = 0) -> StoredEntry:
         """Insert the row, or return the one that has its id already.
 
-        Raises Unavailable when PostgreSQL does not confirm it in time, and RowRefused.
+        `waited` is what the request has waited for PostgreSQL before, in seconds. Raises
+        Unavailable when PostgreSQL does not confirm the row in time, and RowRefused.
         """
-        stored = await self._submit(entry.id, entry)
+        stored = await self._submit(entry.id, entry, self._timeout - waited)
         assert stored is not None
         return stored
 
     async def find(self, row_id: UUID) -> StoredEntry | None:
         """Return the row with this id, if it is there. Raises Unavailable."""
-        return await self._submit(row_id, None)
+        return await self._submit(row_id, None, self._timeout)
 
     def check(self) -> Check:
         """Ask whether PostgreSQL answers.
@@ -81,15 +83,17 @@ class Store:
             self._writer.put(self._last_check)
             return self._last_check
 
-    async def _submit(self, row_id: UUID, entry: Entry | None) -> StoredEntry | None:
+    async def _submit(
+        self, row_id: UUID, entry: Entry | None, patience: float
+    ) -> StoredEntry | None:
         if self._loop is None:
             self._loop = asyncio.get_running_loop()
             self.start()
         if self._waiting >= WAITING_LIMIT:
             raise Unavailable("too many requests are waiting for the database")
-        deadline = time.monotonic() + self._timeout
+        deadline = time.monotonic() + patience
         job = Job(row_id, entry, deadline, self._loop.create_future())
-        timer = self._loop.call_later(self._timeout, _expire, job)
+        timer = self._loop.call_later(patience, _expire, job)
         if not self._arrived:
             self._loop.call_soon(self._hand_over)
         self._arrived.append(job)

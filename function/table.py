@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from function.postgres import CONNECTION_ERRORS, connect
+from function.postgres import CONNECTION_ERRORS, InterfaceError, connect
 from function.settings import PostgresSettings
 
 if TYPE_CHECKING:  # connecting does not wait for pydantic's import
@@ -19,15 +19,15 @@ CREATED_AT = """to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.
 # One row with all the answers: pg8000 takes longer over a row than PostgreSQL does.
 INSERT = f"""
 WITH inserted AS (
-INSERT INTO feedback (id, student_id, task_id, message, perceived_difficulty,
+INSERT INTO public.feedback (id, student_id, task_id, message, perceived_difficulty,
                       difficulty_adjustment, topic_weights, sentiment, strategy_snapshot,
                       traceparent)
 SELECT id, student_id, task_id, message, perceived_difficulty,
        difficulty_adjustment, topic_weights, sentiment, strategy_snapshot, traceparent
 FROM jsonb_to_recordset($1) AS entry (
-    id uuid, student_id uuid, task_id text, message text, perceived_difficulty difficulty_level,
-    difficulty_adjustment double precision, topic_weights jsonb, sentiment text,
-    strategy_snapshot jsonb, traceparent text)
+    id uuid, student_id uuid, task_id text, message text,
+    perceived_difficulty public.difficulty_level, difficulty_adjustment double precision,
+    topic_weights jsonb, sentiment text, strategy_snapshot jsonb, traceparent text)
 ON CONFLICT (id) DO NOTHING
 RETURNING id, {CREATED_AT} AS created_at
 )
@@ -37,8 +37,14 @@ SELECT coalesce(json_object_agg(id, created_at), '{{}}') FROM inserted
 SELECT = f"""
 SELECT id::text, task_id, message, perceived_difficulty::text, difficulty_adjustment,
        topic_weights, sentiment, strategy_snapshot, {CREATED_AT}
-FROM feedback
+FROM public.feedback
 WHERE id IN (SELECT jsonb_array_elements_text($1)::uuid)
+"""
+
+
+CHECK = """
+SELECT has_table_privilege('public.feedback', 'INSERT')
+       AND NOT current_setting('transaction_read_only')::boolean
 """
 
 
@@ -112,8 +118,9 @@ class FeedbackTable:
         }
 
     def check(self) -> None:
-        """Ask PostgreSQL for a sign of life."""
-        self._connection.run("SELECT 1")
+        """Ask PostgreSQL whether a row could be inserted now; raises an error if it could not."""
+        if self._connection.run(CHECK) != [[True]]:
+            raise InterfaceError("the table feedback can't be written to")
 
     def close(self) -> None:
         """Disconnect; that the connection is broken already is no error."""

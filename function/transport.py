@@ -1,10 +1,13 @@
-"""The way out of uvicorn: one system call a response instead of two."""
+"""How uvicorn is spoken to: one system call a response, and no upgrade."""
 
 import asyncio
+import re
 from collections.abc import Callable
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+UPGRADE = re.compile(rb"(\r\n)upgrade:", re.IGNORECASE)
 
 
 class ResponseTransport:
@@ -29,9 +32,9 @@ class ResponseTransport:
         self._transport.close()
 
     def _send(self) -> None:
-        if self._parts:
+        if self._parts and not self._transport.is_closing():
             self._transport.write(b"".join(self._parts))
-            self._parts.clear()
+        self._parts.clear()
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         """All else is the transport's own affair."""
@@ -40,7 +43,17 @@ class ResponseTransport:
 
 
 class HttpProtocol(HttpToolsProtocol):
-    """uvicorn's protocol, writing to a ResponseTransport."""
+    """uvicorn's protocol, writing to a ResponseTransport, and deaf to offers of an upgrade."""
+
+    def data_received(self, data: bytes) -> None:
+        """Pass on what came; a client that offers HTTP/2 (h2c) is answered in HTTP/1.1.
+
+        httptools would take the body behind such an offer for the other protocol's, and drop it.
+        A name of the same length, for the length of a body must not change.
+        """
+        if b"pgrade" in data.lower():
+            data = UPGRADE.sub(rb"\1ignored:", data)
+        super().data_received(data)
 
     def connection_made(self, transport: Any) -> None:
         stand_in: Any = ResponseTransport(transport, self.loop)

@@ -182,7 +182,9 @@ def _insert(table: FeedbackTable, jobs: Sequence[Job]) -> dict[Job, StoredEntry 
     for job in jobs:
         first.setdefault(job.id, job)
     try:
-        stored = table.insert([job.entry for job in first.values() if job.entry])
+        # In the order of their ids, so that two instances can't wait for each other's rows.
+        ordered = sorted(first.values(), key=lambda job: job.id.int)
+        stored = table.insert([job.entry for job in ordered if job.entry])
     except DatabaseError as exc:
         if not sqlstate(exc).startswith(ROW_ERRORS):
             raise

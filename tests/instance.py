@@ -78,6 +78,12 @@ class Instance:
                 received += part
             return received
 
+    def stalled(self, data: bytes, timeout: float = 20) -> bytes:
+        """Send these very bytes and no more, and return the first that comes back."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout) as client:
+            client.sendall(data)
+            return client.recv(65536)
+
     @property
     def log(self) -> str:
         return self._log_file.read_text()

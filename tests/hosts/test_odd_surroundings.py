@@ -1,0 +1,79 @@
+"""What the container's host meets in the wild: upgrades on offer, a full disk, revoked rights."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from contextlib import closing
+from pathlib import Path
+
+from tests.conftest import open_connection
+from tests.instance import FEEDBACK, PATH, ROOT, Instance, command, free_port, running
+
+
+def test_an_offer_of_http2_does_not_cost_the_feedback(
+    feedback_database: str, tmp_path: Path
+) -> None:
+    offer = {
+        "Connection": "Upgrade, HTTP2-Settings",
+        "Upgrade": "h2c",
+        "HTTP2-Settings": "AAMAAABkAAQCAAAAAAIAAAAA",
+    }
+    with running(tmp_path / "log", feedback_database) as instance:
+        instance.wait_until_ready()
+        assert instance.post(headers=offer).status == 200
+        words = {**FEEDBACK, "message": "Why upgrade: this is fine"}
+        assert instance.post(words, headers=offer).json()["task_id"] == "task-123"
+    with closing(open_connection(feedback_database)) as connection:
+        rows = connection.run("SELECT message FROM feedback ORDER BY created_at")
+    assert rows == [["This is too hard"], ["Why upgrade: this is fine"]]
+
+
+def test_a_full_disk_under_the_log_does_not_cost_the_feedback(
+    feedback_database: str, tmp_path: Path
+) -> None:
+    port = free_port()
+    arguments, variables = command("uvicorn", port)
+    environ = {**os.environ, **variables, "DATABASE_URL": feedback_database}
+    with Path("/dev/full").open("wb") as full, (tmp_path / "stderr").open("wb") as stderr:
+        process = subprocess.Popen(arguments, cwd=ROOT, env=environ, stdout=full, stderr=stderr)
+    try:
+        instance = Instance(process, port, tmp_path / "stderr").wait_until_ready()
+        assert [instance.post().status for _ in range(3)] == [200, 200, 200]
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(10)
+
+
+def test_who_may_not_insert_is_not_ready(feedback_database: str, tmp_path: Path) -> None:
+    name = feedback_database.rsplit("/", 1)[1]
+    with (
+        running(tmp_path / "log", feedback_database, DATABASE_TIMEOUT="1") as instance,
+        closing(open_connection(feedback_database)) as connection,
+    ):
+        instance.wait_until_ready()
+        connection.run(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+        connection.run(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE application_name = 'mentor-function' AND datname = current_database()"
+        )
+        time.sleep(1.1)  # a check is shared for a second
+        assert instance.get("/health/ready").status == 503
+        assert instance.post().status == 503
+        connection.run("SET default_transaction_read_only = off")
+        connection.run(f"ALTER DATABASE {name} RESET default_transaction_read_only")
+        instance.wait_until_ready()
+        assert instance.post().status == 200
+
+
+def test_a_body_that_stops_in_the_middle_is_given_up(
+    feedback_database: str, tmp_path: Path
+) -> None:
+    body = json.dumps(FEEDBACK).encode()
+    head = f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    with running(tmp_path / "log", feedback_database) as instance:
+        instance.wait_until_ready()
+        answer = instance.stalled(head + body[:20])
+        assert answer.startswith(b"HTTP/1.1 400 ")
+        assert b"did not come within 10 seconds" in answer
