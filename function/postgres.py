@@ -12,6 +12,7 @@ import ssl
 import struct
 import sys
 import time
+from pathlib import Path
 from types import ModuleType
 
 from function.settings import PostgresSettings
@@ -97,30 +98,29 @@ def describe(error: BaseException) -> str:
     """Say what went wrong, for a log, without any value of a row.
 
     PostgreSQL's own text can quote the row (DETAIL always does), so only the SQLSTATE and the
-    message of errors that are not about data are told.
+    message of errors that are not about data are told. Of a bug only the class is: its text can
+    quote a row, too.
     """
-    state = sqlstate(error)
-    if not state:
+    if isinstance(error, CONNECTION_ERRORS):
         return f"{type(error).__name__}: {error}"
+    state = sqlstate(error)
     if state.startswith(QUOTELESS):
         return f"SQLSTATE {state}: {error.args[0].get('M')}"
-    return f"SQLSTATE {state}"
+    return f"SQLSTATE {state}" if state else type(error).__name__
 
 
 def _credentials(settings: PostgresSettings) -> tuple[str, str | None]:
     """User and password, from their files if they are there: rotated ones need no restart."""
     user, password = settings.user, settings.password
     if settings.credentials_dir:
-        user = _read(settings, "username") or user
-        password = _read(settings, "password") or password
+        user = _read(settings.credentials_dir / "username") or user
+        password = _read(settings.credentials_dir / "password") or password
     if not user:
         raise InterfaceError("PG_CREDENTIALS_DIR holds no username")
     return user, password
 
 
-def _read(settings: PostgresSettings, name: str) -> str | None:
-    assert settings.credentials_dir is not None
-    file = settings.credentials_dir / name
+def _read(file: Path) -> str | None:
     return file.read_text().strip() if file.exists() else None
 
 

@@ -13,7 +13,7 @@ from types import FrameType, ModuleType
 from typing import TYPE_CHECKING
 
 from function import logs
-from function.settings import load_or_exit
+from function.settings import Settings, load_or_exit
 from function.store import Store
 
 if TYPE_CHECKING:
@@ -28,7 +28,17 @@ def main() -> None:
     logs.configure(settings.log_level)
     store = Store(settings.postgres, settings.database_timeout)
     store.start()
+    server = _make_server(settings, store)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, partial(_stop, server))
+    # What is imported lives for ever, and a request leaves no cycles: collect seldom.
+    gc.freeze()
+    gc.set_threshold(20_000)
+    server.run()
 
+
+def _make_server(settings: Settings, store: Store) -> "Server":
+    """Import the rest, while the store connects."""
     from function.asgi import create_application
 
     _leave_out_command_line()
@@ -37,7 +47,7 @@ def main() -> None:
 
     from function.transport import HttpProtocol
 
-    server = Server(
+    return Server(
         Config(
             create_application(settings, store),
             host="0.0.0.0",  # noqa: S104 - a container is reached from outside of it
@@ -52,12 +62,6 @@ def main() -> None:
             timeout_graceful_shutdown=DRAIN_TIMEOUT,
         )
     )
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, partial(_stop, server))
-    # What is imported lives for ever, and a request leaves no cycles: collect seldom.
-    gc.freeze()
-    gc.set_threshold(20_000)
-    server.run()
 
 
 def _stop(server: "Server", number: int, frame: FrameType | None) -> None:

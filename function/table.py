@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from function.postgres import CONNECTION_ERRORS, InterfaceError, connect
@@ -83,39 +83,8 @@ class FeedbackTable:
 
     def select(self, ids: Iterable[UUID]) -> dict[UUID, StoredEntry]:
         """Return those rows that are there."""
-        from function.feedback import Difficulty, StoredEntry, Strategy, StrategySnapshot
-
         rows = self._select.run(ids=json.dumps([str(row_id) for row_id in ids]))
-        return {
-            UUID(row_id): StoredEntry(
-                task_id=task_id,
-                message=message,
-                strategy=Strategy(
-                    perceived_difficulty=Difficulty(perceived_difficulty),
-                    difficulty_adjustment=difficulty_adjustment,
-                    topic_weights=topic_weights,
-                    sentiment=sentiment,
-                    snapshot=StrategySnapshot(
-                        difficulty_weight=snapshot["difficulty_weight"],
-                        feedback_based=snapshot["feedback_based"],
-                        sentiment=snapshot["sentiment"],
-                    ),
-                ),
-                created_at=created_at,
-                repeated=True,
-            )
-            for (
-                row_id,
-                task_id,
-                message,
-                perceived_difficulty,
-                difficulty_adjustment,
-                topic_weights,
-                sentiment,
-                snapshot,
-                created_at,
-            ) in rows
-        }
+        return {UUID(row_id): _stored_entry(columns) for row_id, *columns in rows}
 
     def check(self) -> None:
         """Ask PostgreSQL whether a row could be inserted now; raises an error if it could not."""
@@ -126,6 +95,25 @@ class FeedbackTable:
         """Disconnect; that the connection is broken already is no error."""
         with suppress(*CONNECTION_ERRORS):
             self._connection.close()
+
+
+def _stored_entry(columns: Sequence[Any]) -> StoredEntry:
+    """Make an entry of SELECT's columns behind the id."""
+    from function.feedback import Difficulty, StoredEntry, Strategy, StrategySnapshot
+
+    task_id, message, difficulty, adjustment, weights, sentiment, snapshot, created_at = columns
+    strategy = Strategy(
+        perceived_difficulty=Difficulty(difficulty),
+        difficulty_adjustment=adjustment,
+        topic_weights=weights,
+        sentiment=sentiment,
+        snapshot=StrategySnapshot(
+            difficulty_weight=snapshot["difficulty_weight"],
+            feedback_based=snapshot["feedback_based"],
+            sentiment=snapshot["sentiment"],
+        ),
+    )
+    return StoredEntry(task_id, message, strategy, created_at, repeated=True)
 
 
 def _row(entry: Entry) -> dict[str, object]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-UPGRADE = re.compile(rb"(\r\n)upgrade:", re.IGNORECASE)
+UPGRADE = re.compile(rb"\r\nupgrade:", re.IGNORECASE)
 
 
 class ResponseTransport:
@@ -51,9 +51,7 @@ class HttpProtocol(HttpToolsProtocol):
         httptools would take the body behind such an offer for the other protocol's, and drop it.
         A name of the same length, for the length of a body must not change.
         """
-        if b"pgrade" in data.lower():
-            data = UPGRADE.sub(rb"\1ignored:", data)
-        super().data_received(data)
+        super().data_received(UPGRADE.sub(b"\r\nignored:", data))
 
     def connection_made(self, transport: Any) -> None:
         stand_in: Any = ResponseTransport(transport, self.loop)

@@ -74,12 +74,12 @@ class Writer:
         self,
         settings: PostgresSettings,
         statement_timeout: float,
-        settle: Callable[[Mapping[Job, StoredEntry | Exception | None]], None],
+        report: Callable[[Mapping[Job, StoredEntry | Exception | None]], None],
     ) -> None:
-        """`settle` takes the outcomes of jobs, in this thread; timeouts are in seconds."""
+        """`report` takes the outcomes of jobs, in this thread; timeouts are in seconds."""
         self._settings = settings
         self._statement_timeout = statement_timeout
-        self._report = settle
+        self._report = report
         self._queue: queue.SimpleQueue[list[Job] | Check | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._table: FeedbackTable | None = None

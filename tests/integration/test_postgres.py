@@ -241,3 +241,7 @@ def test_an_error_about_a_row_is_described_without_the_row(server_url: str) -> N
             connection.run("INSERT INTO t VALUES (:secret)", secret="quoted")
     assert "quoted" in str(caught.value)
     assert describe(caught.value) == "SQLSTATE 23514"
+
+
+def test_a_bug_is_described_without_its_text() -> None:
+    assert describe(KeyError("quoted")) == "KeyError"

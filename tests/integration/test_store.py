@@ -163,12 +163,11 @@ def test_50_at_once_with_one_id_make_one_row_and_equal_answers(feedback_database
 def test_two_instances_that_race_for_one_id_make_one_row(feedback_database: str) -> None:
     async def race(first: Store) -> list[StoredEntry]:
         async with opened(feedback_database) as second:
-            pairs = [(store, new_id()) for _ in range(40) for store in (first, second)]
-            ids = [pair[1] for pair in pairs[::2] for _ in range(2)]
             return await asyncio.gather(
                 *(
                     store.insert(entry(row_id=row_id))
-                    for (store, _), row_id in zip(pairs, ids, strict=True)
+                    for row_id in [new_id() for _ in range(40)]
+                    for store in (first, second)
                 )
             )
 
