@@ -10,7 +10,7 @@ READY := ready-$(firstword $(shell pwd | cksum))
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(ARGS)
 
-.PHONY: help run test test-browser migrate bench lint lock clean
+.PHONY: help run events test test-browser test-kafka migrate connector bench lint lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -18,11 +18,20 @@ help: ## list these targets
 run: .venv/$(READY) ## serve the function here, with a PostgreSQL of its own, until Ctrl-C
 	@exec $(BIN)/python -m dev.run
 
-test: .venv/$(READY) .venv-func/$(READY) ## run all tests and report which branches they cover
+events: .venv-events/$(READY) ## show the events of `make run`, by a real Debezium, until Ctrl-C (ARGS=--json)
+	@exec .venv-events/bin/python -m dev.events $(ARGS)
+
+test: .venv/$(READY) .venv-func/$(READY) .venv-events/$(READY) ## run all tests and report which branches they cover
 	@$(BIN)/python -m pytest --cov --cov-report=term-missing:skip-covered $(ARGS)
 
 test-browser: .venv/$(READY) ## try the page at /docs in a real Chromium (chromium, chromedriver)
 	@$(BIN)/python -m pytest -m browser tests/browser $(ARGS)
+
+test-kafka: .venv/$(READY) .venv-func/$(READY) .venv-events/$(READY) ## test with a real Kafka, Debezium Server and Kafka Connect
+	@$(BIN)/python -m pytest -m kafka tests/events $(ARGS)
+
+connector: .venv/$(READY) ## make deploy/debezium/connector.json anew from application.properties
+	@$(BIN)/python -m dev.debezium
 
 migrate: .venv/$(READY) ## apply schema.sql, to DATABASE_URL or to the data of `make run` while that is off
 	@exec $(BIN)/python -m dev.migrate
@@ -37,13 +46,14 @@ lint: .venv/$(READY) ## check style and types
 
 lock: .venv/$(READY) ## make the locks anew from pyproject.toml (ARGS=--upgrade: newest versions)
 	@$(COMPILE) pyproject.toml --extra server --extra functions-framework --extra docs --group embedded \
-		--group test --group lint --group bench --group build --output-file requirements/dev.txt
+		--group test --group kafka --group lint --group bench --group build --output-file requirements/dev.txt
+	@$(COMPILE) pyproject.toml --group events --group build --output-file requirements/events.txt
 	@$(COMPILE) pyproject.toml --group func --group build --output-file requirements/func.txt
 	@$(COMPILE) pyproject.toml --extra server --extra docs --output-file requirements/server.txt
 
 clean: ## remove all that these targets made, the data of `make run` too
 	@rm -rf .data "/var/tmp/mentor-function$$(pwd -P | tr / -)" # see dev/places.py
-	@rm -rf .venv .venv-func .venv*.log .coverage* .hypothesis .schemathesis .*_cache
+	@rm -rf .venv .venv-func .venv-events .venv*.log .coverage* .hypothesis .schemathesis .*_cache
 	@find . -name __pycache__ -prune -exec rm -rf {} +
 
 .venv/$(READY): requirements/dev.txt pyproject.toml
@@ -51,3 +61,6 @@ clean: ## remove all that these targets made, the data of `make run` too
 
 .venv-func/$(READY): requirements/func.txt pyproject.toml
 	@sh dev/venv.sh .venv-func requirements/func.txt $@
+
+.venv-events/$(READY): requirements/events.txt pyproject.toml
+	@sh dev/venv.sh .venv-events requirements/events.txt $@
