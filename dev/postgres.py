@@ -10,7 +10,6 @@ import fcntl
 import os
 import shutil
 import time
-import zlib
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from itertools import chain
@@ -19,7 +18,7 @@ from typing import IO, Self
 
 from pg8000.native import Connection, identifier
 
-from dev import account, places, postmaster
+from dev import account, places, ports, postmaster
 from dev.cluster import Cluster, PostgresError
 from dev.postmaster import Mode
 from dev.processes import freeze, kill, thaw
@@ -87,7 +86,7 @@ class EmbeddedPostgres:
         self._cluster.make()
         if self._cluster.data.stat().st_uid != self._account.uid:
             raise self._not_ours()
-        for port in chain([self.port] if self.port else [], _ports(self.folder)):
+        for port in chain([self.port] if self.port else [], ports.candidates(self.folder)):
             if self._cluster.launch(port):
                 self.port = port
                 return
@@ -146,13 +145,3 @@ class EmbeddedPostgres:
 
     def _not_ours(self) -> PostgresError:
         return PostgresError(f"{self.folder} belongs to another user: run as that one or remove it")
-
-
-def _ports(folder: Path) -> Iterator[int]:
-    """The ports to try, the same ones each time for a folder.
-
-    They lie below those the kernel gives to outgoing connections: a client that keeps trying to
-    reach a stopped server would sooner or later get that very port for itself, and hold it.
-    """
-    first = zlib.crc32(os.fsencode(folder))
-    return (20000 + (first + 7919 * attempt) % 12000 for attempt in range(20))
