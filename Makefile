@@ -10,7 +10,7 @@ READY := ready-$(firstword $(shell pwd | cksum))
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(ARGS)
 
-.PHONY: help run events test test-browser test-kafka migrate connector bench lint lock clean
+.PHONY: help run events test test-browser test-kafka migrate connector bench lint lock lock-jars clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -28,6 +28,7 @@ test-browser: .venv/$(READY) ## try the page at /docs in a real Chromium (chromi
 	@$(BIN)/python -m pytest -m browser tests/browser $(ARGS)
 
 test-kafka: .venv/$(READY) .venv-func/$(READY) .venv-events/$(READY) ## test with a real Kafka, Debezium Server and Kafka Connect
+	@$(BIN)/python -m dev.kafka # downloads 770 MB, once for all clones
 	@$(BIN)/python -m pytest -m kafka tests/events $(ARGS)
 
 connector: .venv/$(READY) ## make deploy/debezium/connector.json anew from application.properties
@@ -50,6 +51,9 @@ lock: .venv/$(READY) ## make the locks anew from pyproject.toml (ARGS=--upgrade:
 	@$(COMPILE) pyproject.toml --group events --group build --output-file requirements/events.txt
 	@$(COMPILE) pyproject.toml --group func --group build --output-file requirements/func.txt
 	@$(COMPILE) pyproject.toml --extra server --extra docs --output-file requirements/server.txt
+
+lock-jars: .venv/$(READY) ## make requirements/jars.txt anew from requirements/pom.xml (needs Maven)
+	@$(BIN)/python -m dev.kafka.lock
 
 clean: ## remove all that these targets made, the data of `make run` too
 	@rm -rf .data "/var/tmp/mentor-function$$(pwd -P | tr / -)" # see dev/places.py

@@ -1,0 +1,40 @@
+"""What stands before Debezium's first start: a role for it, and the topics it writes to."""
+
+from collections.abc import Mapping
+from contextlib import closing
+
+from pg8000.native import Connection, identifier
+
+from dev import ports
+from dev.kafka.broker import Kafka
+from dev.postgres import EmbeddedPostgres
+
+ROLE = "mentor_debezium"
+TOPIC = "mentor.feedback"
+HEARTBEATS = "__debezium-heartbeat.mentor"
+
+
+def create_role(server: EmbeddedPostgres) -> None:
+    """Make the role that Debezium connects as; schema.sql has made mentor_cdc before."""
+    with closing(Connection("postgres", host=ports.HOST, port=server.port)) as connection:
+        connection.run(f"CREATE ROLE {identifier(ROLE)} LOGIN REPLICATION IN ROLE mentor_cdc")
+
+
+def create_topics(kafka: Kafka, partitions: int = 3) -> None:
+    """Make the topic of the events, and that of the heartbeats, which nobody reads."""
+    kafka.create_topic(TOPIC, partitions)
+    kafka.create_topic(HEARTBEATS, retention_ms="60000")
+
+
+def variables(server: EmbeddedPostgres, database: str, kafka: Kafka) -> Mapping[str, str]:
+    """The variables that application.properties and connector.json name."""
+    return {
+        "PGHOST": ports.HOST,
+        "PGPORT": str(server.port),
+        "PGDATABASE": database,
+        "PGUSER": ROLE,
+        "PGPASSWORD": "not asked for",
+        "PGSSLMODE": "disable",
+        "KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap,
+        "KAFKA_REPLICATION_FACTOR": "1",
+    }
