@@ -86,7 +86,7 @@ class Kafka(JavaProgram):
             replication_factor=1,
             config={key.replace("_", "."): value for key, value in config.items()},
         )
-        admin = AdminClient({"bootstrap.servers": self.bootstrap})
+        admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 4})
         admin.create_topics([topic])[name].result(30)
 
     def _format(self) -> None:

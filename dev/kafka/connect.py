@@ -1,6 +1,7 @@
 """Kafka Connect: one worker of a distributed cluster, with Debezium's connector for PostgreSQL."""
 
 import json
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -67,12 +68,22 @@ class ConnectWorker(JavaProgram):
             return False
 
     def create_connector(self) -> None:
-        """Post deploy/debezium/connector.json, as it is. Raises httpx.HTTPStatusError."""
+        """Post deploy/debezium/connector.json, as it is, and wait until its task runs.
+
+        Raises ProgramError, and httpx.HTTPStatusError when the worker refuses the connector.
+        """
         connector = json.loads(CONNECTOR.read_text(encoding="utf-8"))
         httpx.post(f"{self._url}/connectors", json=connector, timeout=30).raise_for_status()
+        deadline = time.monotonic() + self.start_limit
+        while (states := self.states()) != ["RUNNING", "RUNNING"]:
+            if "FAILED" in states or time.monotonic() > deadline:
+                raise self.failure(f"has its connector and task in the states {states}")
+            time.sleep(0.1)
 
-    def status(self) -> Mapping[str, list[str]]:
-        """The states of the connector and of its tasks: RUNNING, FAILED, ..."""
-        answer = httpx.get(f"{self._url}/connectors/{NAME}/status").raise_for_status().json()
-        tasks = [str(task["state"]) for task in answer["tasks"]]
-        return {"connector": [str(answer["connector"]["state"])], "tasks": tasks}
+    def states(self) -> list[str]:
+        """The connector's state, then its task's: RUNNING, FAILED, ...; none before it has one."""
+        answer = httpx.get(f"{self._url}/connectors/{NAME}/status", timeout=30)
+        if answer.status_code == 404:
+            return []
+        found = answer.raise_for_status().json()
+        return [str(part["state"]) for part in (found["connector"], *found["tasks"])]

@@ -83,9 +83,9 @@ class JavaProgram(ABC):
         deadline = time.monotonic() + self.start_limit
         while not self.is_ready():
             if self.exit_code() is not None:
-                raise self._failed(f"ended with exit code {self.exit_code()}")
+                raise self.failure(f"ended with exit code {self.exit_code()}")
             if time.monotonic() > deadline:
-                raise self._failed(f"was not ready after {self.start_limit:g} seconds")
+                raise self.failure(f"was not ready after {self.start_limit:g} seconds")
             time.sleep(0.05)
 
     def exit_code(self) -> int | None:
@@ -144,7 +144,8 @@ class JavaProgram(ABC):
     ) -> None:
         self.stop()
 
-    def _failed(self, what: str) -> ProgramError:
+    def failure(self, what: str) -> ProgramError:
+        """The error that says so of the program, with the end of its log."""
         end = "\n".join(self.log.splitlines()[-TAIL:])
         return ProgramError(f"{self.name} {what}; {self.log_file} ends with:\n{end}")
 
