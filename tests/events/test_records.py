@@ -1,0 +1,158 @@
+"""Every committed row is one record of mentor.feedback, in the form that consumers rely on."""
+
+import json
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+
+import pytest
+
+from dev.kafka.prepare import HEARTBEATS, TOPIC
+from tests.conftest import open_connection
+from tests.events.chain import ORIGINAL_INSERT, Chain, assert_event_of
+from tests.events.topic import read
+from tests.migrate.job import NO_TRACE
+
+# The first test of a chain waits until the chain stands.
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300)]
+
+INSERT_AT = """
+INSERT INTO feedback (student_id, perceived_difficulty, strategy_snapshot, created_at)
+VALUES (CAST(:student AS uuid), 'ok', '{}', CAST(:time AS timestamptz))
+"""
+COLUMNS = [
+    "id",
+    "student_id",
+    "task_id",
+    "message",
+    "perceived_difficulty",
+    "difficulty_adjustment",
+    "topic_weights",
+    "sentiment",
+    "strategy_snapshot",
+    "created_at",
+    "traceparent",
+]
+
+
+def test_a_feedback_becomes_one_record_that_holds_its_row(chain: Chain, student: str) -> None:
+    answer = chain.post(student, "This is too hard").json()
+    (record,) = chain.records_to_the_end(student)
+    assert_event_of(record, chain.rows(student)[0])
+    event = record.row()
+    assert sorted(event) == sorted(COLUMNS)
+    assert event["created_at"] == answer["timestamp"]
+    assert event["task_id"] == answer["task_id"]
+    assert event["difficulty_adjustment"] == answer["difficulty_adjustment"]
+
+
+def test_objects_are_json_in_a_string(chain: Chain, student: str) -> None:
+    answer = chain.post(student, "This is too hard").json()
+    (record,) = chain.records(student, 1)
+    for name in ("topic_weights", "strategy_snapshot"):
+        text = record.row()[name]
+        assert isinstance(text, str)
+        assert json.loads(text) == answer[name]
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        pytest.param("zu schwer, слишком сложно, 太难了, صعب جدا", id="scripts"),
+        pytest.param("👩‍👩‍👧‍👦 🇺🇦 😀", id="emoji"),
+        pytest.param('"\'\\ {"json": null} ${env:HOME} %s\r\n\t\x01\x7f\u2028\ufeff', id="quotes"),
+        pytest.param("x" * 5000, id="the longest"),
+        pytest.param("😀" * 5000, id="the longest in bytes"),
+    ],
+)
+def test_a_message_arrives_as_it_was_sent(chain: Chain, student: str, message: str) -> None:
+    chain.post(student, message)
+    (record,) = chain.records(student, 1)
+    assert record.row()["message"] == message
+    assert_event_of(record, chain.rows(student)[0])
+
+
+@pytest.mark.parametrize(
+    ("time", "text"),
+    [
+        ("2026-02-16 10:12:45.123456+00", "2026-02-16T10:12:45.123456Z"),
+        ("2026-02-16 10:12:45.1+00", "2026-02-16T10:12:45.100000Z"),
+        ("2026-02-16 10:12:00+00", "2026-02-16T10:12:00.000000Z"),
+        ("2026-02-16 23:12:45.000001-05", "2026-02-17T04:12:45.000001Z"),
+    ],
+)
+def test_a_time_is_text_in_utc_with_all_six_digits(
+    chain: Chain, student: str, time: str, text: str
+) -> None:
+    chain.run(INSERT_AT, student=student, time=time)
+    (record,) = chain.records(student, 1)
+    assert record.row()["created_at"] == text
+    assert record.header("ce_time") == text.encode()
+
+
+def test_a_row_from_before_debezium_came_has_the_same_form(chain: Chain) -> None:
+    (record,) = chain.records_to_the_end(chain.before["student_id"])
+    assert_event_of(record, chain.before)
+
+
+def test_a_row_that_the_original_service_writes_is_an_event_too(chain: Chain, student: str) -> None:
+    chain.run(ORIGINAL_INSERT, student=student)
+    (record,) = chain.records(student, 1)
+    assert_event_of(record, chain.rows(student)[0])
+    assert record.header("ce_traceparent") == NO_TRACE.encode()
+    assert record.row()["task_id"] is None
+
+
+def test_each_students_records_keep_their_order(chain: Chain) -> None:
+    students = [str(uuid.uuid4()) for _ in range(24)]
+
+    def post_in_turn(student: str) -> None:
+        for number in range(10):
+            chain.post(student, str(number))
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(post_in_turn, students))
+    partitions = set()
+    for student in students:
+        records = chain.records(student, 10)
+        assert [record.row()["message"] for record in records] == [str(n) for n in range(10)]
+        assert len({record.partition for record in records}) == 1
+        partitions.add(records[0].partition)
+    assert partitions == {0, 1, 2}
+
+
+def test_a_repeated_request_makes_no_second_record(chain: Chain, student: str) -> None:
+    for _ in range(3):
+        chain.post(student, "once", **{"Idempotency-Key": "a key"})
+    assert len(chain.records_to_the_end(student)) == 1
+
+
+def test_only_new_rows_make_records(chain: Chain, student: str) -> None:
+    of_student = "WHERE student_id = CAST(:student AS uuid)"
+    chain.post(student, "as it was")
+    chain.run(f"UPDATE feedback SET message = 'changed' {of_student}", student=student)
+    chain.run(f"DELETE FROM feedback {of_student}", student=student)
+    chain.run("TRUNCATE feedback")
+    (record,) = chain.records_to_the_end(student)
+    assert record.row()["message"] == "as it was"
+
+
+def test_what_is_rolled_back_never_was(chain: Chain, student: str) -> None:
+    with closing(open_connection(chain.database)) as connection:
+        connection.run("BEGIN")
+        connection.run(ORIGINAL_INSERT, student=student)
+        connection.run("ROLLBACK")
+    assert chain.records_to_the_end(student) == []
+
+
+def test_the_topic_holds_nothing_but_feedback(chain: Chain, student: str) -> None:
+    chain.run("CREATE TABLE IF NOT EXISTS other (id int PRIMARY KEY)")
+    chain.run("INSERT INTO other SELECT coalesce(max(id), 0) + 1 FROM other")
+    read(chain.kafka.bootstrap, HEARTBEATS, bool)  # they come every ten seconds
+    chain.post(student, "the last one")
+    records = read(
+        chain.kafka.bootstrap, TOPIC, lambda found: any(r.student == student for r in found)
+    )
+    for record in records:
+        assert record.header("ce_type") == b"mentor.strategy.updated"
+        assert sorted(record.row()) == sorted(COLUMNS)

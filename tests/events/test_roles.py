@@ -1,0 +1,47 @@
+"""Debezium reads the table and PostgreSQL's log as a role that may do no more than that."""
+
+from contextlib import closing
+from urllib.parse import urlsplit
+
+import pytest
+
+from dev.kafka.prepare import ROLE
+from tests.conftest import open_connection
+from tests.events.chain import Chain
+from tests.migrate.job import address, assert_refused, run
+
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300)]
+
+
+def test_debezium_streams_under_its_own_role(chain: Chain) -> None:
+    streaming = run(chain.database, "SELECT usename, state FROM pg_stat_replication")
+    assert streaming == [[ROLE, "streaming"]]
+    slots = run(chain.database, "SELECT slot_name, plugin, active FROM pg_replication_slots")
+    assert slots == [["mentor_feedback", "pgoutput", True]]
+
+
+def test_the_role_is_no_superuser_and_may_make_nothing(chain: Chain) -> None:
+    rights = run(
+        chain.database,
+        f"""SELECT rolcanlogin, rolreplication, rolsuper, rolcreaterole, rolcreatedb, rolbypassrls
+            FROM pg_roles WHERE rolname = '{ROLE}'""",
+    )
+    assert rights == [[True, True, False, False, False, False]]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "INSERT INTO feedback SELECT * FROM feedback",
+        "UPDATE feedback SET message = ''",
+        "DELETE FROM feedback",
+        "TRUNCATE feedback",
+        "DROP PUBLICATION mentor_feedback",
+        "CREATE TABLE own (id int)",
+    ],
+)
+def test_the_role_can_change_nothing(chain: Chain, statement: str) -> None:
+    server = urlsplit(chain.database).netloc.rpartition("@")[2]
+    url = address(chain.database, login=ROLE, server=server)
+    with closing(open_connection(url)) as connection:
+        assert_refused(connection, statement)
