@@ -10,7 +10,7 @@ import httpx
 
 CENTRAL = "https://repo1.maven.org/maven2"
 TIMEOUT = httpx.Timeout(30, connect=10)
-CHUNK = 1 << 20
+SMALL = 10_000_000  # bytes
 ATTEMPTS = 5  # in a row that bring nothing
 REPORT_EVERY = 10.0  # seconds, where nobody watches a line change
 
@@ -61,8 +61,9 @@ class Download:
     def _receive(self, response: httpx.Response, start: int) -> None:
         progress = Progress(self._target.name, start, response.headers.get("content-length"))
         with self._part.open("ab" if start else "wb") as file:
-            # Raw, because a mirror may declare a .tar.gz as gzip's encoding of a .tar.
-            for chunk in response.iter_raw(CHUNK):
+            # Raw, because a mirror may declare a .tar.gz as gzip's encoding of a .tar; and without
+            # a size, lest what has come of a chunk goes with the connection.
+            for chunk in response.iter_raw():
                 file.write(chunk)
                 progress.advance(len(chunk))
         progress.end()
@@ -104,7 +105,7 @@ class Progress:
 
     def end(self) -> None:
         """Leave the last figure standing, if any was shown."""
-        if self._watched and self._done > 10 * CHUNK:
+        if self._watched and self._done > SMALL:
             self._show("\n")
 
     def _show(self, end: str) -> None:

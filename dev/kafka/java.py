@@ -1,6 +1,7 @@
 """A program on Java: started, watched, stopped, killed, started again."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from dev.kafka import programs
 
 STOP_LIMIT = 30.0  # seconds
 TAIL = 40  # lines of a log that an error quotes
+TROUBLE = re.compile(r" (WARN|ERROR|FATAL) |Error:|Exception:")
 
 # Ends the program when the process that started it has ended, unless that said "done" before.
 GUARD = "import os, sys; sys.stdin.read() or os.killpg(int(sys.argv[1]), 9)"
@@ -57,8 +59,12 @@ class JavaProgram(ABC):
 
     def start(self) -> None:
         """Start it and wait until it is ready. Raises ProgramError."""
-        self.launch()
-        self.wait_until_ready()
+        try:
+            self.launch()
+            self.wait_until_ready()
+        except BaseException:
+            self.kill()
+            raise
 
     def launch(self) -> None:
         """Start it without waiting, as one does when what it needs is away."""
@@ -129,11 +135,7 @@ class JavaProgram(ABC):
             return log.read().decode(errors="replace")
 
     def __enter__(self) -> Self:
-        try:
-            self.start()
-        except BaseException:
-            self.kill()
-            raise
+        self.start()
         return self
 
     def __exit__(
@@ -145,9 +147,11 @@ class JavaProgram(ABC):
         self.stop()
 
     def failure(self, what: str) -> ProgramError:
-        """The error that says so of the program, with the end of its log."""
-        end = "\n".join(self.log.splitlines()[-TAIL:])
-        return ProgramError(f"{self.name} {what}; {self.log_file} ends with:\n{end}")
+        """The error that says so of the program, with what its log has to say about it."""
+        lines = self.log.splitlines()
+        told = [line for line in lines if TROUBLE.search(line)] or lines
+        text = "\n".join(told[-TAIL:])
+        return ProgramError(f"{self.name} {what}; from {self.log_file}:\n{text}")
 
 
 def _guard(pid: int) -> subprocess.Popen[bytes]:

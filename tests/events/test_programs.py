@@ -1,0 +1,75 @@
+"""The programs that the other tests, and the measurements, start and kill."""
+
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import psutil
+import pytest
+from confluent_kafka import Producer
+
+from dev.kafka import Kafka, ProgramError
+from dev.kafka.java import JavaProgram
+from dev.processes import wait_until_gone
+from tests.events.topic import read
+from tests.instance import ROOT
+
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300)]
+
+KILLED = """
+import os, pathlib, signal, sys
+from dev.kafka import Kafka
+kafka = Kafka(pathlib.Path(sys.argv[1]))
+kafka.launch()
+print(kafka.pid, flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_kafka_keeps_records_and_address_through_kill_and_stop(tmp_path: Path) -> None:
+    with Kafka(tmp_path) as kafka:
+        address = kafka.bootstrap
+        kafka.create_topic("kept")
+        producer = Producer({"bootstrap.servers": address})
+        producer.produce("kept", b"a value")
+        assert producer.flush(30) == 0
+        kafka.kill()
+        assert kafka.exit_code() == -signal.SIGKILL
+        kafka.start()
+        kafka.stop()
+        assert kafka.exit_code() == 128 + signal.SIGTERM
+        kafka.start()
+        assert kafka.bootstrap == address
+        assert [record.value for record in read(address, "kept", bool)] == [b"a value"]
+
+
+def test_nothing_is_left_of_a_program_whose_owner_was_killed(tmp_path: Path) -> None:
+    owner = subprocess.run(
+        [sys.executable, "-c", KILLED, tmp_path],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    assert owner.returncode == -signal.SIGKILL
+    pid = int(owner.stdout)
+    if psutil.pid_exists(pid):
+        assert wait_until_gone([psutil.Process(pid)], 10) == []
+
+
+def test_a_program_that_does_not_start_says_why(tmp_path: Path) -> None:
+    class Misspelt(JavaProgram):
+        name = "misspelt"
+
+        def arguments(self) -> Sequence[str]:
+            return ["no.such.Main"]
+
+        def is_ready(self) -> bool:
+            return False
+
+    program = Misspelt(tmp_path)
+    with pytest.raises(ProgramError, match=r"(?s)misspelt ended with exit code 1.*no\.such\.Main"):
+        program.start()
+    assert program.pid is None
