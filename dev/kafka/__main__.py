@@ -7,12 +7,12 @@ from dev.kafka.download import DownloadError
 
 
 def main() -> int:
-    """Return the exit code: 1 when Maven Central can't be reached."""
+    """Return the exit code: 1 when Maven Central is out of reach, or the disk is full."""
     try:
         programs.kafka_classpath()
         programs.connector_plugins()
         programs.debezium_server()
-    except DownloadError as exc:
+    except (DownloadError, OSError) as exc:
         print(exc, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
