@@ -45,7 +45,9 @@ def read(
     deadline = time.monotonic() + timeout
     with _consumer(bootstrap, topic) as consumer:
         while not enough(found):
-            assert time.monotonic() < deadline, f"not enough on {topic} after {timeout} s: {found}"
+            assert time.monotonic() < deadline, (
+                f"not enough on {topic} after {timeout} s: {len(found)} records, last {found[-3:]}"
+            )
             found += [_record(message) for message in consumer.consume(500, 0.2)]
     return found
 
