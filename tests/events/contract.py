@@ -1,0 +1,94 @@
+"""The documents that consumers are given: read, resolved, and checked against."""
+
+import json
+import re
+from functools import reduce
+from operator import getitem
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jsonschema import Draft7Validator, Draft202012Validator, FormatChecker
+from jsonschema.protocols import Validator
+
+ROOT = Path(__file__).parents[2]
+ASYNCAPI = ROOT / "docs/asyncapi.yaml"
+VALUE_SCHEMA = ROOT / "docs/strategy-updated.schema.json"
+GUIDE = ROOT / "docs/events.md"
+OFFICIAL_SCHEMA = Path(__file__).parent / "vendored/asyncapi-3.0.0.schema.json"
+
+JSON_IN_A_STRING = ("topic_weights", "strategy_snapshot")
+
+
+def read(path: Path) -> Any:
+    text = path.read_text(encoding="utf-8")
+    return yaml.safe_load(text) if path.suffix == ".yaml" else json.loads(text)
+
+
+def resolved(document: Any) -> Any:
+    """The document with what each `$ref` points to in its place."""
+
+    def follow(node: Any) -> Any:
+        if isinstance(node, list):
+            return [follow(item) for item in node]
+        if not isinstance(node, dict):
+            return node
+        if "$ref" in node:
+            return follow(_target(node["$ref"], document))
+        return {name: follow(value) for name, value in node.items()}
+
+    return follow(document)
+
+
+def _target(reference: str, document: Any) -> Any:
+    """A part of the document (`#/a/b`), or a file beside asyncapi.yaml."""
+    file, _, pointer = reference.partition("#/")
+    found = read(ASYNCAPI.parent / file) if file else document
+    return reduce(getitem, pointer.split("/"), found) if pointer else found
+
+
+def message() -> Any:
+    """The one message of asyncapi.yaml, resolved."""
+    return resolved(read(ASYNCAPI))["components"]["messages"]["strategyUpdated"]
+
+
+def validator(schema: Any) -> Validator:
+    return Draft202012Validator(schema, format_checker=FormatChecker())
+
+
+def official_problems(document: Any) -> list[str]:
+    """What AsyncAPI's own schema finds wrong with a document."""
+    return [error.message for error in Draft7Validator(read(OFFICIAL_SCHEMA)).iter_errors(document)]
+
+
+def problems(key: str, headers: dict[str, str], value: Any) -> list[str]:
+    """What is not as consumers were told, with one record."""
+    described = message()
+    parts = [
+        (described["bindings"]["kafka"]["key"], key),
+        (described["headers"], headers),
+        (described["payload"], value),
+    ]
+    return [
+        f"{error.json_path}: {error.message}"
+        for schema, instance in parts
+        for error in validator(schema).iter_errors(instance)
+    ] + _problems_inside(described["payload"], value)
+
+
+def _problems_inside(schema: Any, value: Any) -> list[str]:
+    """JSON Schema only notes what a string holds; here it is checked."""
+    return [
+        f"{name}: {error.message}"
+        for name in JSON_IN_A_STRING
+        if isinstance(value.get(name), str)
+        for error in validator(schema["properties"][name]["contentSchema"]).iter_errors(
+            json.loads(value[name])
+        )
+    ]
+
+
+def code_blocks(language: str) -> list[str]:
+    """The code of docs/events.md."""
+    text = GUIDE.read_text(encoding="utf-8")
+    return re.findall(rf"^ *```{language}\n(.*?)^ *```$", text, re.DOTALL | re.MULTILINE)

@@ -1,0 +1,204 @@
+"""What consumers are told is valid, agrees with itself, and is what the chain is set up to send."""
+
+import copy
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from dev.debezium import server_settings
+from tests.conftest import open_connection
+from tests.events.contract import (
+    ASYNCAPI,
+    JSON_IN_A_STRING,
+    ROOT,
+    VALUE_SCHEMA,
+    code_blocks,
+    message,
+    official_problems,
+    problems,
+    read,
+    resolved,
+)
+
+JSON_TYPES = {
+    "uuid": "string",
+    "text": "string",
+    "difficulty_level": "string",
+    "jsonb": "string",
+    "timestamp with time zone": "string",
+    "double precision": "number",
+}
+
+
+def test_asyncapis_own_schema_finds_nothing_wrong() -> None:
+    document = read(ASYNCAPI)
+    assert official_problems(document) == []
+    # An operation may only refer to its channel: it's the components that can be put together.
+    document["components"] = resolved(document)["components"]
+    assert official_problems(document) == []
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda d: d.pop("info"),
+        lambda d: d.update(operation={}),
+        lambda d: d["operations"]["publishStrategyUpdated"].update(action="publish"),
+        lambda d: d["channels"]["feedback"]["bindings"]["kafka"].update(partitions="3"),
+        lambda d: d["components"]["messages"]["strategyUpdated"]["headers"].update(type="map"),
+    ],
+)
+def test_it_would_find_a_mistake(spoil: Callable[[Any], object]) -> None:
+    document = copy.deepcopy(read(ASYNCAPI))
+    spoil(document)
+    assert official_problems(document) != []
+
+
+def test_a_mistake_in_the_values_schema_is_one_in_asyncapi_too() -> None:
+    document = read(ASYNCAPI)
+    (sent,) = resolved(document)["operations"]["publishStrategyUpdated"]["messages"]
+    assert sent == message()
+    assert sent["payload"] == read(VALUE_SCHEMA)
+    document["components"]["messages"]["strategyUpdated"] = sent
+    sent["payload"]["properties"]["id"]["type"] = "text"
+    assert official_problems(document) != []
+
+
+def test_the_values_schema_is_a_json_schema() -> None:
+    schema = read(VALUE_SCHEMA)
+    Draft202012Validator.check_schema(schema)
+    for name in JSON_IN_A_STRING:
+        Draft202012Validator.check_schema(schema["properties"][name]["contentSchema"])
+
+
+def test_the_example_is_what_the_schemas_say() -> None:
+    (example,) = message()["examples"]
+    headers, value = example["headers"], example["payload"]
+    assert problems(value["student_id"], headers, value) == []
+    copied = [headers["ce_id"], headers["ce_time"], headers["ce_traceparent"]]
+    assert copied == [value["id"], value["created_at"], value["traceparent"]]
+
+
+@pytest.mark.parametrize(
+    ("field", "wrong"),
+    [
+        ("id", None),
+        ("student_id", "550E8400-E29B-41D4-A716-446655440000"),
+        ("perceived_difficulty", "impossible"),
+        ("difficulty_adjustment", 1.5),
+        ("topic_weights", {"general": 1.0}),
+        ("topic_weights", '{"general": "much"}'),
+        ("strategy_snapshot", "[]"),
+        ("created_at", 1795411041106193),
+        ("traceparent", ""),
+    ],
+)
+def test_a_value_that_breaks_the_contract_is_told(field: str, wrong: object) -> None:
+    (example,) = message()["examples"]
+    value = example["payload"]
+    assert problems(value["student_id"], example["headers"], {**value, field: wrong}) != []
+
+
+def test_a_field_or_header_that_is_new_breaks_nothing_and_one_that_is_missing_does() -> None:
+    (example,) = message()["examples"]
+    key, headers, value = example["payload"]["student_id"], example["headers"], example["payload"]
+    assert problems(key, {**headers, "ce_new": "1"}, {**value, "new": 1}) == []
+    for name in headers:
+        assert problems(key, {k: v for k, v in headers.items() if k != name}, value) != []
+    for name in value:
+        assert problems(key, headers, {k: v for k, v in value.items() if k != name}) != []
+
+
+def test_topic_and_headers_are_those_of_the_chain() -> None:
+    transforms = {
+        name.removeprefix("debezium.transforms."): value
+        for name, value in server_settings().items()
+    }
+    described = message()
+    headers = described["headers"]["properties"]
+    constants = {name: schema["const"] for name, schema in headers.items() if "const" in schema}
+    channel = read(ASYNCAPI)["channels"]["feedback"]
+
+    assert transforms["topic.replacement"] == channel["address"]
+    assert channel["bindings"]["kafka"]["topic"] == channel["address"]
+    assert constants == {
+        transforms["specversionHeader.headers"]: transforms["specversion.static.value"],
+        transforms["type.header"]: transforms["type.value.literal"],
+        transforms["source.header"]: transforms["source.value.literal"],
+        transforms["contentType.header"]: transforms["contentType.value.literal"],
+    }
+    copied = dict.fromkeys(transforms["copyHeaders.headers"].split(","))
+    assert set(headers) == set(described["headers"]["required"]) == {*constants, *copied}
+    assert described["name"] == constants["ce_type"]
+    assert described["contentType"] == constants["content-type"]
+
+
+def test_the_values_fields_are_the_tables_columns(feedback_database: str) -> None:
+    with closing(open_connection(feedback_database)) as connection:
+        columns = connection.run(
+            "SELECT attname, format_type(atttypid, atttypmod), attnotnull FROM pg_attribute"
+            " WHERE attrelid = 'feedback'::regclass AND attnum > 0 AND NOT attisdropped"
+        )
+        levels = connection.run("SELECT unnest(enum_range(NULL::difficulty_level))::text")
+    schema = read(VALUE_SCHEMA)
+    assert {name: field["type"] for name, field in schema["properties"].items()} == {
+        name: JSON_TYPES[kind] if never_null else [JSON_TYPES[kind], "null"]
+        for name, kind, never_null in columns
+    }
+    assert set(schema["required"]) == set(schema["properties"])
+    assert [[level] for level in schema["properties"]["perceived_difficulty"]["enum"]] == levels
+    assert [name for name, kind, _ in columns if kind == "jsonb"] == list(JSON_IN_A_STRING)
+
+
+def test_the_guide_shows_the_example_of_asyncapi() -> None:
+    (example,) = message()["examples"]
+    (shown,) = code_blocks("json")
+    assert json.loads(shown) == example["payload"]
+
+
+@pytest.mark.parametrize(("version", "environment"), [("1.x", ".venv"), ("2.x", ".venv-func")])
+def test_the_guides_lines_for_the_cloudevents_sdk_parse_an_event(
+    version: str, environment: str
+) -> None:
+    (example,) = message()["examples"]
+    headers, value = example["headers"], example["payload"]
+    (lines,) = [
+        code
+        for code in code_blocks("python")
+        if ("from cloudevents.kafka" if version == "1.x" else "from cloudevents.core") in code
+    ]
+    python = sys.executable if version == "1.x" else ROOT / environment / "bin/python"
+    done = subprocess.run(
+        [python, "-c", RECORD.format(headers=headers, value=value) + lines],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.split() == [value["id"], value["traceparent"], value["student_id"]], done
+
+
+# A record as confluent-kafka returns it, for environments that don't have it.
+RECORD = """
+import json
+
+class record:
+    headers = lambda: [(name, text.encode()) for name, text in {headers}.items()]
+    key = lambda: {value}["student_id"].encode()
+    value = lambda: json.dumps({value}).encode()
+
+"""
+
+
+def test_the_guides_look_at_the_slot_is_sql_of_this_postgresql(feedback_database: str) -> None:
+    look = next(sql for sql in code_blocks("sql") if "wal_status" in sql)
+    with closing(open_connection(feedback_database)) as connection:
+        connection.run(look)
+        assert connection.columns is not None
+        names = [column["name"] for column in connection.columns]
+    assert names[:3] == ["slot_name", "active", "wal_status"]
