@@ -1,0 +1,170 @@
+"""What docs/events.md tells consumers, on real records."""
+
+import threading
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from confluent_kafka import Consumer, Producer, TopicPartition
+
+from dev.kafka.prepare import TOPIC
+from tests.conftest import open_connection
+from tests.events import guide
+from tests.events.chain import Chain
+from tests.events.contract import code_blocks, problems
+from tests.events.topic import Record, read
+
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300)]
+
+
+def test_every_record_is_what_the_contract_says(chain: Chain) -> None:
+    sent = post(chain, students(2), each=2)
+    original = chain.before["student_id"]
+    records = records_of(chain, sent + Counter([original]))
+    assert breaches(of_students([original, *sent], records)) == []
+
+
+def test_the_guides_consumer_counts_each_event_once_wherever_it_is_killed(
+    chain: Chain, tmp_path: Path
+) -> None:
+    group = new_group(chain)
+    code = guide.program(group)
+    sent = post(chain, students(10), each=20)
+    # Not all come again: what the consumer skipped must not be saved by a repeat.
+    repeated = of_students([*sent][:5], records_of(chain, sent))
+    send_again(chain, repeated)
+
+    for told in (False, True):
+        for statement, program in guide.dying(code, nth=7, told=told):
+            with guide.running(program, tmp_path, chain.kafka.bootstrap) as process:
+                assert process.wait(60) == -9, f"{statement}: {guide.log(tmp_path)}"
+    assert 0 < guide.counted(tmp_path, sent).total() < sent.total()
+
+    send_again(chain, repeated)
+    with guide.running(code, tmp_path, chain.kafka.bootstrap):
+        wait_until(lambda: lag(chain, group) == 0)
+    assert guide.counted(tmp_path, sent) == sent
+
+
+def test_a_column_may_be_added_while_everything_runs(chain: Chain, tmp_path: Path) -> None:
+    group = new_group(chain)
+    sent: Counter[str] = Counter()
+    enough = threading.Event()
+    some = students(5)
+
+    def keep_posting() -> None:
+        while not enough.is_set():
+            sent.update(post(chain, some, each=1))
+
+    poster = threading.Thread(target=keep_posting)
+    with guide.running(guide.program(group), tmp_path, chain.kafka.bootstrap) as consumer:
+        poster.start()
+        try:
+            wait_until(lambda: sent.total() >= 50)
+            chain.run("ALTER TABLE feedback ADD COLUMN classroom TEXT")
+            added = sent.total()
+            wait_until(lambda: sent.total() >= added + 50)
+        finally:
+            enough.set()
+            poster.join()
+            chain.run("ALTER TABLE feedback DROP COLUMN classroom")  # the next test's chain
+        records = of_students(sent, records_of(chain, sent))
+        wait_until(lambda: lag(chain, group) == 0)
+        assert consumer.poll() is None, guide.log(tmp_path)
+
+    assert guide.counted(tmp_path, sent) == sent
+    assert Counter(record.student for record in records) == sent
+    assert breaches(records) == []
+    for student in some:
+        has_it = ["classroom" in record.row() for record in of_students([student], records)]
+        assert has_it == sorted(has_it)
+        assert {*has_it} == {False, True}
+
+
+def test_the_guides_look_at_the_slot_tells_that_debezium_keeps_up(chain: Chain) -> None:
+    records_of(chain, post(chain, students(1), each=1))
+    look = next(sql for sql in code_blocks("sql") if "wal_status" in sql)
+    with closing(open_connection(chain.database)) as connection:
+        ((name, active, status, behind, kept, _),) = connection.run(look)
+    assert (name, active, status) == ("mentor_feedback", True, "reserved")
+    assert 0 <= behind <= kept
+
+
+def students(number: int) -> list[str]:
+    return [str(uuid.uuid4()) for _ in range(number)]
+
+
+def post(chain: Chain, some: Sequence[str], each: int) -> Counter[str]:
+    """Post feedback of these students, in turns; returns how many of each were acknowledged."""
+    for student in [*some] * each:
+        chain.post(student, "This is too hard")
+    return Counter(dict.fromkeys(some, each))
+
+
+def records_of(chain: Chain, sent: Counter[str]) -> list[Record]:
+    """All records of the topic, as soon as those that were sent are among them."""
+
+    def all_there(records: list[Record]) -> bool:
+        return Counter(record.student for record in records) >= sent
+
+    return read(chain.kafka.bootstrap, TOPIC, all_there)
+
+
+def of_students(some: Iterable[str], records: Iterable[Record]) -> list[Record]:
+    return [record for record in records if record.student in some]
+
+
+def send_again(chain: Chain, records: Iterable[Record]) -> None:
+    """Repeat records where they were, as Debezium does when it was killed."""
+    producer = Producer({"bootstrap.servers": chain.kafka.bootstrap})
+    for record in records:
+        producer.produce(
+            TOPIC, record.value, record.key, record.partition, headers=list(record.headers)
+        )
+    assert producer.flush(30) == 0
+
+
+def breaches(records: Iterable[Record]) -> list[str]:
+    """What is not as consumers were told."""
+    found: list[str] = []
+    for record in records:
+        headers = {name: (value or b"").decode() for name, value in record.headers}
+        assert len(headers) == len(record.headers)
+        found += problems(record.student, headers, record.row())
+    return found
+
+
+def new_group(chain: Chain) -> str:
+    """A group that begins with what is yet to come: the topic has other tests' records, too."""
+    group = f"test-{uuid.uuid4()}"
+    with closing(Consumer({"bootstrap.servers": chain.kafka.bootstrap, "group.id": group})) as it:
+        it.commit(offsets=ends(it), asynchronous=False)
+    return group
+
+
+def lag(chain: Chain, group: str) -> int:
+    """How many records the group has still to commit."""
+    with closing(Consumer({"bootstrap.servers": chain.kafka.bootstrap, "group.id": group})) as it:
+        last = ends(it)
+        done = it.committed(last, timeout=30)
+    return sum(partition.offset for partition in last) - sum(p.offset for p in done)
+
+
+def ends(consumer: Consumer) -> list[TopicPartition]:
+    """The topic's partitions, each with the offset that its next record will have."""
+    numbers = consumer.list_topics(TOPIC, timeout=30).topics[TOPIC].partitions
+    partitions = [TopicPartition(TOPIC, number) for number in numbers]
+    for partition in partitions:
+        _, partition.offset = consumer.get_watermark_offsets(partition, timeout=30)
+    return partitions
+
+
+def wait_until(done: Callable[[], bool], timeout: float = 90) -> None:
+    deadline = time.monotonic() + timeout
+    while not done():
+        assert time.monotonic() < deadline, f"not so after {timeout} seconds"
+        time.sleep(0.2)
