@@ -19,13 +19,18 @@ LOG = "consumer.log"
 # What the program is given to be killed: when nothing of what it may tell Kafka has got there, or
 # all of it.
 DEATH = """
-def die(times=iter(range({nth} - 1))):
-    for _ in times:
-        return
-    if {told}:
-        with __import__("contextlib").suppress(KafkaException):
-            consumer.commit(asynchronous=False)
-    os.kill(os.getpid(), 9)
+from contextlib import suppress
+
+reached = []
+
+def die():
+    reached.append(True)
+    if len(reached) == {nth}:
+        if {told}:
+            with suppress(KafkaException):  # it has nothing to tell yet
+                consumer.commit(asynchronous=False)
+        os.kill(os.getpid(), 9)
+
 """
 
 
@@ -55,10 +60,8 @@ def dying(code: str, nth: int, *, told: bool) -> Iterator[tuple[str, str]]:
             continue
         before, after = lines[: node.lineno - 1], lines[node.lineno - 1 :]
         death = " " * node.col_offset + "die()"
-        yield (
-            after[0].strip(),
-            "\n".join([DEATH.format(nth=nth, told=told), *before, death, *after]),
-        )
+        function = DEATH.format(nth=nth, told=told)
+        yield after[0].strip(), "\n".join([function, *before, death, *after])
 
 
 @contextmanager
