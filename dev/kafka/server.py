@@ -1,5 +1,6 @@
 """Debezium Server, with deploy/debezium/application.properties as it is deployed."""
 
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -33,12 +34,15 @@ class DebeziumServer(JavaProgram):
     def environ(self) -> Mapping[str, str]:
         return self._variables
 
+    def launch(self) -> None:
+        """Lay the file where Debezium Server finds it: a `-D` would not go over another place."""
+        config = self.folder / "config"
+        config.mkdir(exist_ok=True)
+        shutil.copyfile(SERVER, config / "application.properties")
+        super().launch()
+
     def arguments(self) -> Sequence[str]:
-        properties = {
-            **LOCAL,
-            "quarkus.config.locations": SERVER.as_uri(),
-            **self._overrides,
-        }
+        properties = {**LOCAL, **self._overrides}
         return [
             "-Xmx512m",
             "-XX:+UseSerialGC",
