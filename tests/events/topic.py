@@ -21,6 +21,7 @@ class Record:
     key: bytes | None
     headers: Headers
     value: bytes | None
+    timestamp: float  # seconds since 1970; of the producer or of Kafka, as the topic is set
 
     @property
     def student(self) -> str:
@@ -73,4 +74,5 @@ def _record(message: Message) -> Record:
     assert offset is not None
     # Of the types that its annotation allows, only producers see the others.
     headers = tuple(cast("list[tuple[str, bytes | None]]", message.headers() or []))
-    return Record(partition, offset, message.key(), headers, message.value())
+    _, milliseconds = message.timestamp()
+    return Record(partition, offset, message.key(), headers, message.value(), milliseconds / 1000)

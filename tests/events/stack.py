@@ -1,0 +1,68 @@
+"""A chain of a test's own, whose parts may be killed: PostgreSQL, Debezium, Kafka."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dev.kafka import DebeziumServer, Kafka
+from dev.kafka.prepare import HEARTBEATS, TOPIC, create_role, variables
+from dev.postgres import EmbeddedPostgres
+from tests.conftest import apply_schema, open_connection
+from tests.instance import Instance, running
+
+DATABASE = "mentor"
+SLOT = """
+SELECT wal_status, active, confirmed_flush_lsn >= CAST(:lsn AS pg_lsn)
+FROM pg_replication_slots WHERE slot_name = 'mentor_feedback'
+"""
+
+
+@dataclass(frozen=True)
+class Slot:
+    """What PostgreSQL says of Debezium's slot."""
+
+    wal_status: str
+    is_active: bool
+    has_passed: bool  # the place in the log that was asked for
+
+
+@dataclass(frozen=True)
+class Stack:
+    """The parts, all of them running."""
+
+    postgres: EmbeddedPostgres
+    kafka: Kafka
+    debezium: DebeziumServer
+    function: Instance
+
+    def run(self, sql: str, database: str = DATABASE, **parameters: object) -> list[list[Any]]:
+        """Run a statement as a superuser, on a connection of its own."""
+        with closing(open_connection(self.postgres.url(database))) as connection:
+            return connection.run(sql, **parameters) or []
+
+    def slot(self, passed: str = "0/0") -> Slot | None:
+        """The slot, if there is one."""
+        found = self.run(SLOT, lsn=passed)
+        return Slot(*found[0]) if found else None
+
+
+@contextmanager
+def running_stack(folder: Path, overrides: Mapping[str, str] | None = None) -> Iterator[Stack]:
+    with (
+        EmbeddedPostgres.temporary() as postgres,
+        Kafka(folder / "kafka") as kafka,
+    ):
+        url = postgres.create_database(DATABASE)
+        apply_schema(url)
+        create_role(postgres)
+        # The time of a record is when Kafka has it, however long it was on its way.
+        kafka.create_topic(TOPIC, partitions=3, message_timestamp_type="LogAppendTime")
+        kafka.create_topic(HEARTBEATS)
+        environ = variables(postgres, DATABASE, kafka)
+        with (
+            DebeziumServer(folder / "debezium", environ, overrides) as debezium,
+            running(folder / "function.log", url) as function,
+        ):
+            yield Stack(postgres, kafka, debezium, function.wait_until_ready())

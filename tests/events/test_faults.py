@@ -1,0 +1,148 @@
+"""kill -9 of each part, in the middle of 5,000 feedbacks: nothing is lost, nothing out of order."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import astuple, dataclass
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from bench.table import table
+from dev.kafka.prepare import TOPIC
+from tests.events.sender import Load
+from tests.events.stack import Stack, running_stack
+from tests.events.topic import Record, read
+
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(400)]
+
+TOTAL = 5000
+DOWN = 3.0  # seconds
+LONG_DOWN = 60.0  # seconds: twice what Debezium Server waits for by default
+
+
+def debezium(stack: Stack) -> None:
+    stack.debezium.kill()
+    time.sleep(DOWN)
+    stack.debezium.start()
+
+
+def postgres(stack: Stack) -> None:
+    stack.postgres.crash()
+    time.sleep(DOWN)
+    stack.postgres.start()
+
+
+def kafka(stack: Stack) -> None:
+    stack.kafka.kill()
+    time.sleep(DOWN)
+    stack.kafka.start()
+
+
+def kafka_for_a_minute(stack: Stack) -> None:
+    stack.kafka.kill()
+    time.sleep(LONG_DOWN)
+    stack.kafka.start()
+
+
+def debezium_and_kafka(stack: Stack) -> None:
+    stack.debezium.kill()
+    stack.kafka.kill()
+    time.sleep(DOWN)
+    stack.kafka.start()
+    stack.debezium.start()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of the feedbacks of one fault; `slowest` in seconds from row to Kafka."""
+
+    fault: str
+    sent: int
+    lost: int
+    repeated: int
+    slowest: float
+
+
+@pytest.fixture(scope="module")
+def outcomes(request: pytest.FixtureRequest) -> Iterator[list[Outcome]]:
+    """Collects what the tests saw, and prints it at the end."""
+    found: list[Outcome] = []
+    yield found
+    rows = [[*map(str, astuple(one)[:-1]), f"{one.slowest:.1f}"] for one in found]
+    reporter = request.config.pluginmanager.getplugin("terminalreporter")
+    if rows and reporter:
+        header = ["killed", "sent", "lost", "repeated", "slowest (s)"]
+        reporter.write_line(f"\n{table(header, rows)}")
+
+
+@pytest.mark.parametrize(
+    ("fault", "rate", "survivor"),
+    [
+        (debezium, 150, None),
+        (postgres, 150, "debezium"),
+        (kafka, 150, "debezium"),
+        (kafka_for_a_minute, 55, "debezium"),
+        (debezium_and_kafka, 150, None),
+    ],
+)
+def test_every_acknowledged_feedback_reaches_kafka_in_order(
+    fault: Callable[[Stack], None],
+    rate: float,
+    survivor: str | None,
+    tmp_path: Path,
+    outcomes: list[Outcome],
+) -> None:
+    with running_stack(tmp_path) as stack:
+        pid = stack.debezium.pid
+        load = Load(stack.function.port, TOTAL, rate)
+        sending = threading.Thread(target=load.run)
+        sending.start()
+        while load.count < TOTAL / 3:
+            assert sending.is_alive()
+            time.sleep(0.01)
+        fault(stack)
+        assert load.count < TOTAL, "the fault came too late, or took too long"
+        sending.join()
+        assert load.count == TOTAL
+        records = _records(stack)
+        if survivor:
+            assert stack.debezium.pid == pid, "Debezium needed a restart"
+    firsts = _firsts(records)
+    outcomes.append(_outcome(fault.__name__.replace("_", " "), records, firsts))
+    assert _in_order(firsts) == load.acknowledged
+    assert len(firsts) == len({record.row()["message"] for record in firsts})  # one ce_id each
+
+
+def _records(stack: Stack) -> list[Record]:
+    """All that the topic has, once it has all that was sent."""
+
+    def enough(records: list[Record]) -> bool:
+        return len({record.header("ce_id") for record in records}) >= TOTAL
+
+    return read(stack.kafka.bootstrap, TOPIC, enough, timeout=120)
+
+
+def _firsts(records: list[Record]) -> list[Record]:
+    """What a consumer keeps that drops repeats by ce_id."""
+    firsts: dict[bytes | None, Record] = {}
+    for record in records:
+        firsts.setdefault(record.header("ce_id"), record)
+    return list(firsts.values())
+
+
+def _in_order(records: list[Record]) -> dict[str, list[str]]:
+    """The messages of each student, in the order of the topic."""
+    found: dict[str, list[str]] = {}
+    for record in records:
+        found.setdefault(record.student, []).append(record.row()["message"])
+    return found
+
+
+def _outcome(fault: str, records: list[Record], firsts: list[Record]) -> Outcome:
+    slowest = max(
+        record.timestamp - datetime.fromisoformat(record.row()["created_at"]).timestamp()
+        for record in firsts
+    )
+    return Outcome(fault, TOTAL, TOTAL - len(firsts), len(records) - len(firsts), slowest)
