@@ -10,7 +10,7 @@ import psutil
 import pytest
 from confluent_kafka import Producer
 
-from dev.kafka import Kafka, ProgramError
+from dev.kafka import DebeziumServer, Kafka, ProgramError
 from dev.kafka.java import JavaProgram
 from dev.processes import wait_until_gone
 from tests.events.topic import read
@@ -73,3 +73,11 @@ def test_a_program_that_does_not_start_says_why(tmp_path: Path) -> None:
     with pytest.raises(ProgramError, match=r"(?s)misspelt ended with exit code 1.*no\.such\.Main"):
         program.start()
     assert program.pid is None
+
+
+def test_an_override_goes_over_what_is_deployed(tmp_path: Path) -> None:
+    nowhere = dict.fromkeys(("PGHOST", "PGPORT", "PGDATABASE", "PGUSER", "PGPASSWORD"), "1")
+    variables = {**nowhere, "PGSSLMODE": "disable", "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1"}
+    server = DebeziumServer(tmp_path, variables, {"debezium.sink.type": "no-such-sink"})
+    with pytest.raises(ProgramError, match="no-such-sink"):
+        server.start()
