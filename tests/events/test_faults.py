@@ -71,10 +71,10 @@ def outcomes(request: pytest.FixtureRequest) -> Iterator[list[Outcome]]:
     found: list[Outcome] = []
     yield found
     rows = [[*map(str, astuple(one)[:-1]), f"{one.slowest:.1f}"] for one in found]
-    reporter = request.config.pluginmanager.getplugin("terminalreporter")
-    if rows and reporter:
-        header = ["killed", "sent", "lost", "repeated", "slowest (s)"]
-        reporter.write_line(f"\n{table(header, rows)}")
+    capture = request.config.pluginmanager.getplugin("capturemanager")
+    if rows and capture:
+        with capture.global_and_fixture_disabled():
+            print(f"\n\n{table(['killed', 'sent', 'lost', 'repeated', 'slowest (s)'], rows)}\n")
 
 
 @pytest.mark.parametrize(
