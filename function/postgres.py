@@ -41,6 +41,7 @@ __all__ = [
     "DatabaseError",
     "InterfaceError",
     "connect",
+    "credentials",
     "describe",
     "sqlstate",
 ]
@@ -64,7 +65,7 @@ def connect(settings: PostgresSettings, statement_timeout: float) -> Connection:
 
     Raises DatabaseError when PostgreSQL refuses, one of CONNECTION_ERRORS when it can't be reached.
     """
-    user, password = _credentials(settings)
+    user, password = credentials(settings)
     sock = _open_socket(settings)
     try:
         connection = Connection(
@@ -109,8 +110,11 @@ def describe(error: BaseException) -> str:
     return f"SQLSTATE {state}" if state else type(error).__name__
 
 
-def _credentials(settings: PostgresSettings) -> tuple[str, str | None]:
-    """User and password, from their files if they are there: rotated ones need no restart."""
+def credentials(settings: PostgresSettings) -> tuple[str, str | None]:
+    """User and password, from their files if they are there: rotated ones need no restart.
+
+    Raises InterfaceError when there is no user.
+    """
     user, password = settings.user, settings.password
     if settings.credentials_dir:
         user = _read(settings.credentials_dir / "username") or user
