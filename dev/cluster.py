@@ -18,6 +18,7 @@ SETTINGS = {
     "max_connections": "100",
     "max_wal_senders": "10",
     "max_replication_slots": "10",
+    "max_slot_wal_keep_size": "512MB",  # a slot that nobody follows must not fill the disk
     "log_checkpoints": "off",
 }
 # Sorted the same on every machine, whatever locales it has.
