@@ -27,11 +27,16 @@ def processes(cluster: Path) -> list[psutil.Process]:
 
 def is_ready(cluster: Path) -> bool:
     """Whether the server whose postmaster.pid lies there takes connections."""
-    # https://www.postgresql.org/docs/current/storage-file-layout.html; pg_ctl reads line 8 too.
-    with suppress(FileNotFoundError):
-        lines = (cluster / "postmaster.pid").read_text().splitlines()
-        return len(lines) >= 8 and lines[7].strip() == "ready"
-    return False
+    return bool(_lines_when_ready(cluster))
+
+
+def port(cluster: Path) -> int | None:
+    """The port on which a living server takes connections, whoever started it; None without one."""
+    lines = _lines_when_ready(cluster)
+    with suppress(psutil.NoSuchProcess):
+        if lines and _works_in(psutil.Process(int(lines[0])), cluster):
+            return int(lines[3])
+    return None
 
 
 def halt(cluster: Path, mode: Mode) -> None:
@@ -42,6 +47,16 @@ def halt(cluster: Path, mode: Mode) -> None:
         with suppress(psutil.NoSuchProcess):
             process.send_signal(SIGNALS[mode])
     kill(wait_until_gone(found, STOP_LIMIT))
+
+
+def _lines_when_ready(cluster: Path) -> list[str]:
+    """The lines of postmaster.pid, none of them unless it says that the server is ready."""
+    # https://www.postgresql.org/docs/current/storage-file-layout.html; pg_ctl reads line 8 too.
+    with suppress(FileNotFoundError):
+        lines = (cluster / "postmaster.pid").read_text().splitlines()
+        if len(lines) >= 8 and lines[7].strip() == "ready":
+            return lines
+    return []
 
 
 def _works_in(process: psutil.Process, cluster: Path) -> bool:
