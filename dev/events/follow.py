@@ -1,0 +1,84 @@
+"""The way of `make events`: wait for PostgreSQL, settle slot and offsets, run Debezium; again."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from dev.child import StopRequest
+from dev.events import java
+from dev.events.chain import engine_settings
+from dev.events.engine import Engine
+from dev.events.output import Output
+from dev.events.place import EventsError, NotReady, Place, say
+from dev.events.slot import settle
+from function.settings import PostgresSettings
+
+ATTEMPTS = 5  # to run Debezium, in a row that all end within SHORT, with PostgreSQL there
+SHORT = 10.0  # seconds
+
+
+def follow(place: Place, output: Output, stop: StopRequest) -> None:
+    """Show events until it is stopped: it ends by Stopped or ReaderGone.
+
+    Raises EventsError when Debezium can't go on.
+    """
+    attempts = 0
+    while True:
+        engine = _engine(place, output, _wait_for(place, output, stop))
+        started = time.monotonic()
+        with engine:
+            engine.wait(lambda: _check(output, stop))
+        attempts = 1 if time.monotonic() - started > SHORT else attempts + 1
+        if attempts == ATTEMPTS:
+            raise EventsError(f"Debezium fails: {engine.failure}\nIts log is {_log(place)}")
+        say(f"Debezium has ended: {engine.failure}")
+        time.sleep(0.5)
+
+
+def _wait_for(place: Place, output: Output, stop: StopRequest) -> PostgresSettings:
+    """Wait until Debezium can start, and tell once what is missing."""
+    told = set[str]()
+
+    def tell(text: str) -> None:
+        if text not in told:
+            told.add(text)
+            say(text)
+
+    while True:
+        _check(output, stop)
+        try:
+            return _ready(place, tell)
+        except NotReady as exc:
+            tell(str(exc))
+        time.sleep(0.2)
+
+
+def _ready(place: Place, tell: Callable[[str], None]) -> PostgresSettings:
+    postgres = place.ready()
+    tell("Starting Debezium ...")
+    java.start(_log(place))
+    settle(postgres, place.slot, _offsets(place), java.is_serialized_map)
+    place.remember()
+    return postgres
+
+
+def _engine(place: Place, output: Output, postgres: PostgresSettings) -> Engine:
+    settings = engine_settings(postgres, place.slot, _offsets(place))
+    return Engine(
+        settings,
+        show=output.show,
+        following=lambda: say(f"Following the feedback of {place.name}. Ctrl-C stops it."),
+    )
+
+
+def _check(output: Output, stop: StopRequest) -> None:
+    stop.check()
+    output.check()
+
+
+def _offsets(place: Place) -> Path:
+    return place.folder / "offsets"
+
+
+def _log(place: Place) -> Path:
+    return place.folder / "debezium.log"

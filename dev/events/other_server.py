@@ -1,0 +1,67 @@
+"""The PostgreSQL that DATABASE_URL names, and what its role needs for Debezium."""
+
+import hashlib
+import platform
+from contextlib import closing
+from pathlib import Path
+
+from dev.events.note import Note
+from dev.events.place import EventsError, NotReady
+from dev.events.rights import missing
+from dev.places import CLONE
+from function.postgres import (
+    CONNECTION_ERRORS,
+    DatabaseError,
+    connect,
+    credentials,
+    describe,
+    sqlstate,
+)
+from function.settings import PostgresSettings
+
+# Starting up or shutting down, or full for now. All else that it refuses stays refused.
+PASSING = ("57P", "53")
+
+
+class OtherServer:
+    """One database of that server; what is kept of it lies in a folder of its own in `folder`."""
+
+    def __init__(self, folder: Path, postgres: PostgresSettings) -> None:
+        if postgres.host.startswith("/"):
+            raise EventsError("Debezium connects by TCP only: DATABASE_URL must name a host.")
+        self._postgres = postgres
+        database = postgres.database or credentials(postgres)[0]
+        self.name = f"{postgres.host}:{postgres.port}/{database}"
+        self.folder = folder / f"events-{_digest(self.name)}"
+        self._note = Note.read(self.folder) or Note(
+            host=postgres.host,
+            port=postgres.port,
+            database=database,
+            user=credentials(postgres)[0],
+            sslmode=postgres.sslmode,
+            sslrootcert=str(postgres.sslrootcert or ""),
+            # No other developer has it, also where two have their clone at the same path.
+            slot=f"mentor_events_{_digest(platform.node(), str(CLONE), self.name)}",
+        )
+        self.slot = self._note.slot
+
+    def ready(self) -> PostgresSettings:
+        try:
+            with closing(connect(self._postgres, statement_timeout=10)) as connection:
+                problems = missing(connection, self.slot)
+        except CONNECTION_ERRORS as exc:
+            raise NotReady(f"Waiting for {self.name} ({describe(exc)}) ...") from exc
+        except DatabaseError as exc:
+            if sqlstate(exc).startswith(PASSING):
+                raise NotReady(f"Waiting for {self.name} ({describe(exc)}) ...") from exc
+            raise EventsError(f"{self.name} refuses: {describe(exc)}") from exc
+        if problems:
+            raise EventsError("\n".join([f"{self.name} is not ready for Debezium:", *problems]))
+        return self._postgres
+
+    def remember(self) -> None:
+        self._note.write(self.folder)
+
+
+def _digest(*texts: str) -> str:
+    return hashlib.sha256("\n".join(texts).encode()).hexdigest()[:10]
