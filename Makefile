@@ -67,4 +67,4 @@ clean: ## remove all that these targets made, the data of `make run` too
 	@sh dev/venv.sh .venv-func requirements/func.txt $@
 
 .venv-events/$(READY): requirements/events.txt pyproject.toml
-	@sh dev/venv.sh .venv-events requirements/events.txt $@
+	@sh dev/venv.sh .venv-events requirements/events.txt $@ >&2 # stdout is for events

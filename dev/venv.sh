@@ -24,9 +24,23 @@ find_python() {
     done
 }
 
-quietly() { # what a command says is shown only if it fails
-    "$@" >"$log" 2>&1 || fail "$(tail -n 40 "$log")" "" \
+failed() {
+    fail "$(tail -n 40 "$log")" "" \
         "Setting up $folder failed, see above or all of it in $log. The command was:" "    $*"
+}
+
+quietly() { # what a command says is shown only if it fails
+    "$@" >"$log" 2>&1 || failed "$@"
+}
+
+naming_downloads() { # as quietly, but with pip's "Downloading NAME (SIZE)" as they begin, if in MB
+    { "$@" 2>&1 || echo "exit code $?"; } | tee "$log" | while IFS= read -r line; do
+        case $line in *"Downloading "*" MB)")
+            line=${line#*Downloading }
+            echo "  downloading ${line##*/} ..." ;;
+        esac
+    done
+    case $(tail -n 1 "$log") in "exit code "*) failed "$@" ;; esac
 }
 
 python=$(find_python)
@@ -40,7 +54,7 @@ version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 echo "Setting up $folder with Python $version, once (a minute or so) ..."
 quietly "$python" -m venv --clear "$folder"
 echo "  installing what $lock lists ..."
-quietly "$folder/bin/python" -m pip install --disable-pip-version-check --require-hashes -r "$lock"
+naming_downloads "$folder/bin/python" -m pip install --disable-pip-version-check --require-hashes -r "$lock"
 quietly "$folder/bin/python" -m pip install --disable-pip-version-check --no-deps --no-build-isolation -e .
 rm "$log"
 touch "$stamp"
