@@ -1,0 +1,262 @@
+"""`make events` shows what Kafka would get, and goes on where it stopped."""
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from dev.postgres import EmbeddedPostgres
+from tests.conftest import open_connection
+from tests.events.follower import (
+    PATIENCE,
+    ROOT,
+    Follower,
+    command,
+    following,
+    insert,
+    messages,
+    server_of_make_run,
+)
+from tests.instance import FEEDBACK, STUDENT, running
+
+TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
+TRACEPARENT = f"00-{TRACE_ID}-b7ad6b7169203331-01"
+ROW = """
+SELECT id::text, to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+       traceparent, topic_weights::text, strategy_snapshot::text
+FROM feedback
+"""
+
+
+@pytest.fixture
+def server() -> Iterator[EmbeddedPostgres]:
+    with server_of_make_run() as server:
+        yield server
+
+
+@pytest.fixture
+def url(server: EmbeddedPostgres) -> str:
+    return server.url("mentor")
+
+
+def test_the_event_of_a_feedback_is_its_row_as_a_cloudevent(
+    server: EmbeddedPostgres, url: str, tmp_path: Path
+) -> None:
+    with running(tmp_path / "log", url) as instance, following(server.folder) as follower:
+        instance.wait_until_ready()
+        follower.until_following()
+        posted = time.monotonic()
+        message = 'So "hard" \u009b[31m, 太难了 😀\n'
+        instance.post({**FEEDBACK, "message": message}, {"traceparent": TRACEPARENT})
+        [event] = follower.until_shown(1)
+        assert time.monotonic() - posted < 3
+        with closing(open_connection(url)) as connection:
+            [[row_id, created_at, traceparent, weights, snapshot]] = connection.run(ROW)
+        assert TRACE_ID in traceparent
+        assert event == {
+            "topic": "mentor.feedback",
+            "key": STUDENT,
+            "headers": {
+                "ce_id": row_id,
+                "ce_time": created_at,
+                "ce_traceparent": traceparent,
+                "ce_specversion": "1.0",
+                "ce_type": "mentor.strategy.updated",
+                "ce_source": "/mathtrail/mentor",
+                "content-type": "application/json",
+            },
+            "value": {
+                "id": row_id,
+                "student_id": STUDENT,
+                "task_id": FEEDBACK["task_id"],
+                "message": message,
+                "perceived_difficulty": "ok",
+                "difficulty_adjustment": 0.0,
+                "topic_weights": weights,
+                "sentiment": "neutral",
+                "strategy_snapshot": snapshot,
+                "created_at": created_at,
+                "traceparent": traceparent,
+            },
+        }
+
+
+def test_debezium_has_a_role_of_its_own_and_no_more_rights_than_it_needs(
+    server: EmbeddedPostgres, url: str
+) -> None:
+    with following(server.folder) as follower:
+        follower.until_following()
+        insert(url, 1, 1)
+        follower.until_shown(1)
+        with closing(open_connection(url)) as connection:
+            users = connection.run("""
+                SELECT DISTINCT usename, usesuper, userepl, usecreatedb FROM pg_stat_activity
+                JOIN pg_user USING (usename)
+                WHERE application_name ILIKE '%debezium%' OR backend_type = 'walsender'""")
+            written = connection.run(
+                "SELECT has_table_privilege('mentor_debezium', 'feedback', 'INSERT,UPDATE,DELETE')"
+            )
+    assert users == [["mentor_debezium", False, True, False]]
+    assert written == [[False]]
+
+
+def test_each_start_goes_on_where_the_one_before_was_stopped(
+    server: EmbeddedPostgres, url: str
+) -> None:
+    insert(url, 1, 3)
+    for number, stop in enumerate([signal.SIGINT, signal.SIGTERM, signal.SIGHUP]):
+        first = 10 * number + 1
+        with following(server.folder) as follower:
+            follower.until_following()
+            insert(url, first + 3, first + 5)
+            follower.until_message(f"message {first + 5}")
+            follower.stop(stop)
+            assert follower.messages == messages(first, first + 5)
+        insert(url, first + 10, first + 12)
+    assert left_of(server) == []
+
+
+def test_it_is_told_to_stop_while_it_starts(server: EmbeddedPostgres) -> None:
+    with following(server.folder) as follower:
+        follower.until_said("Starting Debezium")
+        follower.stop()
+
+
+def test_nothing_is_lost_and_all_is_in_order_after_kill_9(
+    server: EmbeddedPostgres, url: str
+) -> None:
+    shown: list[list[str]] = []
+    inserting = threading.Thread(target=insert_steadily, args=[url, 300])
+    inserting.start()
+    for kills in range(3):
+        with following(server.folder) as follower:
+            follower.until_shown(20)
+            if kills == 2:
+                inserting.join()
+                follower.until_message("message 300")
+            follower.kill()
+            shown.append(follower.messages)
+    assert list(dict.fromkeys(sum(shown, []))) == messages(1, 300)
+    for events in shown:  # each is in order, without a gap or a repeat
+        first, last = (int(events[place].split()[1]) for place in (0, -1))
+        assert events == messages(first, last)
+
+
+def insert_steadily(url: str, last: int) -> None:
+    for number in range(1, last + 1):
+        insert(url, number, number)
+        time.sleep(0.02)
+
+
+def test_only_one_follows_at_a_time(server: EmbeddedPostgres) -> None:
+    with following(server.folder) as first:
+        first.until_following()
+        second = subprocess.run(
+            command(server.folder), cwd=ROOT, capture_output=True, text=True, check=False
+        )
+        assert second.returncode == 1
+        assert second.stdout == ""
+        assert second.stderr.startswith("Another `make events` of this clone")
+        first.stop()
+
+
+def test_it_ends_quietly_when_nobody_reads_any_more(server: EmbeddedPostgres, url: str) -> None:
+    insert(url, 1, 500)
+    done = subprocess.run(
+        ["sh", "-c", '"$@" | head -n 3', "sh", *command(server.folder, "--json")],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE,
+    )
+    shown = [json.loads(line)["value"]["message"] for line in done.stdout.splitlines()]
+    assert shown == messages(1, 3)
+    assert "Traceback" not in done.stderr
+    assert "Stopped" not in done.stderr
+
+
+def test_ctrl_c_reaches_it_while_its_reader_pauses(server: EmbeddedPostgres, url: str) -> None:
+    insert(url, 1, 500)  # more than a pipe holds
+    with subprocess.Popen(
+        command(server.folder),
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        first = process.stdout.readline()  # and no more
+        time.sleep(1)
+        process.send_signal(signal.SIGINT)
+        try:
+            assert process.wait(10) == 0
+        finally:
+            process.kill()
+        assert first == b"mentor.feedback\n"
+
+
+def test_people_read_the_event_without_escapes_that_are_not_ours(
+    server: EmbeddedPostgres, url: str
+) -> None:
+    with closing(open_connection(url)) as connection:
+        connection.run(
+            """INSERT INTO feedback (student_id, message, perceived_difficulty, strategy_snapshot,
+                                     difficulty_adjustment)
+               VALUES (:student, :message, 'ok', '{"a": [1.50]}', 1e-7)""",
+            student=STUDENT,
+            message="\x1b[31mred \u009b2J \u202eback\nö",
+        )
+    with following(server.folder, "--data", str(server.folder)) as follower:
+        text = text_of(follower, lines=19)
+    assert text.splitlines()[0] == "mentor.feedback"
+    assert f"  key      {STUDENT}\n" in text
+    assert "           ce_type         mentor.strategy.updated\n" in text
+    assert r'           message                "\u001b[31mred \u009b2J \u202eback\nö"' in text
+    assert '           strategy_snapshot      {"a": [1.50]}  (JSON in a string)\n' in text
+    assert "           difficulty_adjustment  1.0E-7\n" in text
+    assert "           task_id                null\n" in text
+    assert "\x1b" not in text
+
+
+def text_of(follower: Follower, lines: int) -> str:
+    follower._until(lambda: len(follower.lines) >= lines, "shown an event")
+    follower.stop()
+    return b"".join(follower.lines).decode()
+
+
+@pytest.mark.parametrize(("environ", "colours"), [({}, True), ({"NO_COLOR": "1"}, False)])
+def test_colours_are_for_terminals_whose_user_wants_them(
+    server: EmbeddedPostgres, url: str, environ: dict[str, str], colours: bool
+) -> None:
+    insert(url, 1, 1)
+    controller, terminal = pty.openpty()
+    with subprocess.Popen(
+        command(server.folder),
+        cwd=ROOT,
+        env={**os.environ, **environ},
+        stdout=terminal,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        os.close(terminal)
+        text = b""
+        while b"traceparent" not in text or not text.endswith(b"\r\n\r\n"):
+            text += os.read(controller, 4096)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(10) == 0
+    os.close(controller)
+    assert (b"\x1b[1mmentor.feedback\x1b[0m" in text) is colours
+    assert (b"\x1b" in text) is colours
+
+
+def left_of(server: EmbeddedPostgres) -> list[str]:
+    """What still runs of any `make events` for this server."""
+    listing = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True)
+    return [line for line in listing.stdout.splitlines() if f"--data {server.folder}" in line]
