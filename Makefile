@@ -1,7 +1,7 @@
 # Needs Python 3.11 or later, and nothing else; what it installs stays in this folder.
-#   DATABASE_URL=postgresql://...   for run, test and migrate: that server, not the embedded one
+#   DATABASE_URL=postgresql://...   for run, events, test and migrate: that server, not the embedded one
 #   PORT=9000                       for run: where it listens
-#   ARGS="-k idempotency -x"        for test, bench and lock: more arguments
+#   ARGS="-k idempotency -x"        for events, test, bench and lock: more arguments
 #   PYTHON=python3.13               for the first of all: the interpreter to set up with
 
 BIN := .venv/bin
@@ -56,9 +56,7 @@ lock-jars: .venv/$(READY) ## make requirements/jars.txt anew from requirements/p
 	@$(BIN)/python -m dev.kafka.lock
 
 clean: ## remove all that these targets made, the data of `make run` too
-	@rm -rf .data "/var/tmp/mentor-function$$(pwd -P | tr / -)" # see dev/places.py
-	@rm -rf .venv .venv-func .venv-events .venv*.log .coverage* .hypothesis .schemathesis .*_cache
-	@find . -name __pycache__ -prune -exec rm -rf {} +
+	@sh dev/clean.sh
 
 .venv/$(READY): requirements/dev.txt pyproject.toml
 	@sh dev/venv.sh .venv requirements/dev.txt $@

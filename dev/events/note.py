@@ -1,7 +1,7 @@
 """Remembers the slot that `make events` has on another server, until `make clean` drops it."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
@@ -34,9 +34,9 @@ class Note:
         new.chmod(0o600)
         new.rename(folder / FILE)
 
-    def environ(self, environ: Mapping[str, str]) -> dict[str, str]:
-        """Variables that lead to the server: DATABASE_URL if it is given, else what was noted."""
-        noted = {
+    def variables(self) -> dict[str, str]:
+        """What leads to the server, as libpq's variables; the password isn't among them."""
+        return {
             "PGHOST": self.host,
             "PGPORT": str(self.port),
             "PGDATABASE": self.database,
@@ -44,7 +44,6 @@ class Note:
             "PGSSLMODE": self.sslmode,
             "PGSSLROOTCERT": self.sslrootcert,
         }
-        return {**environ, **noted}
 
 
 def noted(data: Path) -> Iterator[tuple[Path, Note]]:

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,6 @@ from dev.postgres import EmbeddedPostgres
 from tests.conftest import open_connection
 from tests.events.follower import (
     PATIENCE,
-    ROOT,
     Follower,
     command,
     following,
@@ -25,7 +25,7 @@ from tests.events.follower import (
     messages,
     server_of_make_run,
 )
-from tests.instance import FEEDBACK, STUDENT, running
+from tests.instance import FEEDBACK, ROOT, STUDENT, running
 
 TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
 TRACEPARENT = f"00-{TRACE_ID}-b7ad6b7169203331-01"
@@ -144,7 +144,7 @@ def test_nothing_is_lost_and_all_is_in_order_after_kill_9(
                 follower.until_message("message 300")
             follower.kill()
             shown.append(follower.messages)
-    assert list(dict.fromkeys(sum(shown, []))) == messages(1, 300)
+    assert list(dict.fromkeys(chain.from_iterable(shown))) == messages(1, 300)
     for events in shown:  # each is in order, without a gap or a repeat
         first, last = (int(events[place].split()[1]) for place in (0, -1))
         assert events == messages(first, last)
