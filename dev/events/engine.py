@@ -50,10 +50,12 @@ class Engine:
         )
         self._thread = threading.Thread(target=self._engine.run, daemon=True)
 
-    def wait(self, check: Callable[[], None]) -> None:
-        """Wait for its end, calling `check` often. Raises what `check` or `show` raised."""
-        while self._thread.is_alive():
-            check()
+    def wait(self, enough: Callable[[], bool]) -> None:
+        """Wait for its end or until `enough`, called often, returns True.
+
+        Raises what `enough` or `show` raised.
+        """
+        while self._thread.is_alive() and not enough():
             self._thread.join(0.05)
         if self._error:
             raise self._error
@@ -98,9 +100,12 @@ class Engine:
         if not event.topic.startswith(HEARTBEATS):
             self._show(event)
 
-    def _ended(self, success: bool, message: object, error: object) -> None:
-        if not success:
-            self.failure = f"{message or error}"
+    def _ended(self, success: bool, _message: object, error: Any) -> None:
+        if success or error is None:
+            return
+        while (cause := error.getCause()) is not None:
+            error = cause
+        self.failure = f"{error.getMessage() or error}"
 
 
 def _event(record: Any) -> Event:

@@ -27,12 +27,17 @@ def follow(place: Place, output: Output, stop: StopRequest) -> None:
         engine = _engine(place, output, _wait_for(place, output, stop))
         started = time.monotonic()
         with engine:
-            engine.wait(lambda: _check(output, stop))
-        attempts = 1 if time.monotonic() - started > SHORT else attempts + 1
-        if attempts == ATTEMPTS:
-            raise EventsError(f"Debezium fails: {engine.failure}\nIts log is {_log(place)}")
-        say(f"Debezium has ended: {engine.failure}")
-        time.sleep(0.5)
+            engine.wait(lambda: _is_over(place, output, stop))
+        if engine.failure:
+            attempts = 1 if time.monotonic() - started > SHORT else attempts + 1
+            _complain(engine.failure, place, attempts)
+
+
+def _complain(failure: str, place: Place, attempts: int) -> None:
+    if attempts == ATTEMPTS:
+        raise EventsError(f"Debezium fails: {failure}\nIts log is {_log(place)}")
+    say(f"Debezium has ended: {failure}")
+    time.sleep(0.5)
 
 
 def _wait_for(place: Place, output: Output, stop: StopRequest) -> PostgresSettings:
@@ -71,7 +76,13 @@ def _engine(place: Place, output: Output, postgres: PostgresSettings) -> Engine:
     )
 
 
+def _is_over(place: Place, output: Output, stop: StopRequest) -> bool:
+    _check(output, stop)
+    return place.is_leaving()
+
+
 def _check(output: Output, stop: StopRequest) -> None:
+    """Raise Stopped or ReaderGone if that is so."""
     stop.check()
     output.check()
 

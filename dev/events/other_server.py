@@ -59,6 +59,10 @@ class OtherServer:
             raise EventsError("\n".join([f"{self.name} is not ready for Debezium:", *problems]))
         return self._postgres
 
+    def is_leaving(self) -> bool:
+        """Not to be known from afar: Debezium notices, some seconds later."""
+        return False
+
     def remember(self) -> None:
         self._note.write(self.folder)
 

@@ -58,6 +58,10 @@ class OwnServer:
         _set_up(_settings("postgres", port))
         return _settings(ROLE, port)
 
+    def is_leaving(self) -> bool:
+        """It wants Debezium to confirm all, which that does at its next heartbeat only."""
+        return not postmaster.is_ready(self._cluster)
+
     def remember(self) -> None:
         """Nothing: `make clean` removes the server with its slots."""
 

@@ -32,6 +32,10 @@ class Place(Protocol):
         """
         ...
 
+    def is_leaving(self) -> bool:
+        """Whether the server is going away, and waits until nobody follows it any more."""
+        ...
+
     def remember(self) -> None:
         """Called before the slot is made, for `make clean`."""
         ...

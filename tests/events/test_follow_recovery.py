@@ -1,0 +1,138 @@
+"""`make events` loses nothing when PostgreSQL, the offsets or the slot go away."""
+
+import time
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+
+from dev import cluster
+from dev.postgres import EmbeddedPostgres
+from tests.conftest import apply_schema, open_connection
+from tests.events.follower import (
+    TOO_LONG,
+    following,
+    insert,
+    messages,
+    server_of_make_run,
+)
+
+SLOT = "SELECT wal_status FROM pg_replication_slots WHERE slot_name = 'mentor_events'"
+OTHER_WAL = "SELECT pg_logical_emit_message(false, 'other', repeat('x', 1000000)), pg_switch_wal()"
+
+
+@pytest.fixture
+def server() -> Iterator[EmbeddedPostgres]:
+    with server_of_make_run() as server:
+        yield server
+
+
+@pytest.fixture
+def url(server: EmbeddedPostgres) -> str:
+    return server.url("mentor")
+
+
+def test_it_waits_for_make_run_and_for_its_database() -> None:
+    with EmbeddedPostgres.temporary() as server:
+        server.stop()
+        with following(server.folder) as follower:
+            follower.until_said("Waiting for `make run`: start it in another terminal.")
+            server.start()
+            follower.until_said("Waiting until `make run` has set up its database")
+            url = server.create_database("mentor")
+            apply_schema(url)
+            insert(url, 1, 2)
+            follower.until_message("message 2")
+            assert follower.messages == messages(1, 2)
+
+
+def test_it_goes_on_after_postgresql_was_stopped_and_after_it_crashed(
+    server: EmbeddedPostgres, url: str
+) -> None:
+    with following(server.folder) as follower:
+        follower.until_following()
+        insert(url, 1, 5)
+        follower.until_message("message 5")
+        stopping = time.monotonic()
+        server.stop()
+        assert time.monotonic() - stopping < TOO_LONG  # it waits for no heartbeat of Debezium's
+        follower.until_said("Waiting for `make run`")
+        server.port = None if server.port is None else server.port + 1  # another one than before
+        server.start()
+        insert(server.url("mentor"), 6, 10)
+        follower.until_message("message 10")
+        server.crash()
+        server.start()
+        insert(server.url("mentor"), 11, 15)
+        follower.until_message("message 15")
+        follower.stop()
+        assert list(dict.fromkeys(follower.messages)) == messages(1, 15)
+
+
+def test_it_shows_all_again_when_the_offsets_cannot_be_read(
+    server: EmbeddedPostgres, url: str
+) -> None:
+    """Kafka's FileOffsetBackingStore writes the file in place: kill -9 may leave a part of it."""
+    offsets = server.folder / "events/offsets"
+    insert(url, 1, 3)
+    with following(server.folder) as follower:
+        follower.until_message("message 3")
+        follower.until_following()
+        follower.stop()
+    whole = offsets.read_bytes()
+    for number, broken in enumerate([b"", whole[:-20], b"\0" * len(whole)], start=4):
+        insert(url, number, number)  # while nobody follows
+        offsets.write_bytes(broken)
+        assert_all_is_shown_again(server, "It isn't known what was shown before.", number)
+    offsets.unlink()
+    assert_all_is_shown_again(server, "It isn't known what was shown before.", 6)
+
+
+def test_it_shows_all_again_when_the_slot_is_gone(server: EmbeddedPostgres, url: str) -> None:
+    insert(url, 1, 3)
+    with following(server.folder) as follower:
+        follower.until_message("message 3")
+        follower.stop()
+    with closing(open_connection(url)) as connection:
+        connection.run("SELECT pg_drop_replication_slot('mentor_events')")
+    insert(url, 4, 4)
+    assert_all_is_shown_again(server, "The slot mentor_events is gone from PostgreSQL.", 4)
+
+
+def test_a_forgotten_slot_is_given_up_before_the_disk_is_full(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert cluster.SETTINGS["max_slot_wal_keep_size"] == "512MB"
+    monkeypatch.setitem(cluster.SETTINGS, "max_slot_wal_keep_size", "1MB")
+    with server_of_make_run() as server:
+        insert(server.url("mentor"), 1, 3)
+        with following(server.folder) as follower:
+            follower.until_message("message 3")
+            follower.stop()
+        forget(server.url("mentor"))
+        insert(server.url("mentor"), 4, 4)
+        reason = "PostgreSQL has given up the slot mentor_events"
+        assert_all_is_shown_again(server, reason, 4)
+
+
+def forget(url: str) -> None:
+    """Let PostgreSQL write more than it may keep for the slot."""
+    with closing(open_connection(url)) as connection:
+        assert connection.run(SLOT) == [["reserved"]]
+        for _ in range(4):
+            connection.run(OTHER_WAL)
+        connection.run("CHECKPOINT")
+        assert connection.run(SLOT) == [["lost"]]
+
+
+def assert_all_is_shown_again(server: EmbeddedPostgres, reason: str, last: int) -> None:
+    with following(server.folder) as follower:
+        follower.until_message(f"message {last}")
+        assert reason in follower.said
+        assert "Showing all feedback from the first." in follower.said
+        insert(server.url("mentor"), 100, 100)
+        follower.until_message("message 100")
+        follower.stop()
+        assert follower.messages == [*messages(1, last), "message 100"]
+    with closing(open_connection(server.url("mentor"))) as connection:
+        connection.run("DELETE FROM feedback WHERE message = 'message 100'")
