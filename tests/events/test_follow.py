@@ -3,22 +3,29 @@
 import json
 import os
 import pty
+import re
+import shutil
 import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from itertools import chain
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
+from dev.child import StopRequest
+from dev.events.event import Event
+from dev.events.output import Output
 from dev.postgres import EmbeddedPostgres
 from tests.conftest import open_connection
 from tests.events.follower import (
+    INSERT,
     PATIENCE,
-    Follower,
     command,
     following,
     insert,
@@ -31,15 +38,34 @@ TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
 TRACEPARENT = f"00-{TRACE_ID}-b7ad6b7169203331-01"
 ROW = """
 SELECT id::text, to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
-       traceparent, topic_weights::text, strategy_snapshot::text
+       traceparent, message, topic_weights::text, strategy_snapshot::text
 FROM feedback
 """
+SLOTS = "SELECT * FROM pg_replication_slots WHERE slot_name = 'mentor_events'"
+ROLES = """
+SELECT DISTINCT usename, usesuper, userepl, usecreatedb
+FROM pg_stat_activity JOIN pg_user USING (usename)
+WHERE application_name ILIKE '%debezium%' OR backend_type = 'walsender'
+"""
+WRITES = "SELECT has_table_privilege('mentor_debezium', 'feedback', 'INSERT, UPDATE, DELETE')"
+
+
+@pytest.fixture(scope="module")
+def server_of_all() -> Iterator[EmbeddedPostgres]:
+    with server_of_make_run() as server:
+        yield server
 
 
 @pytest.fixture
-def server() -> Iterator[EmbeddedPostgres]:
-    with server_of_make_run() as server:
-        yield server
+def server(server_of_all: EmbeddedPostgres) -> Iterator[EmbeddedPostgres]:
+    """One that no `make events` has seen yet."""
+    yield server_of_all
+    shutil.rmtree(server_of_all.folder / "events", ignore_errors=True)
+    with closing(open_connection(server_of_all.url("mentor"))) as connection:
+        while connection.run(f"SELECT FROM ({SLOTS}) AS slots WHERE active"):
+            time.sleep(0.05)
+        connection.run(f"SELECT pg_drop_replication_slot(slot_name) FROM ({SLOTS}) AS slots")
+        connection.run("TRUNCATE feedback")
 
 
 @pytest.fixture
@@ -58,54 +84,59 @@ def test_the_event_of_a_feedback_is_its_row_as_a_cloudevent(
         instance.post({**FEEDBACK, "message": message}, {"traceparent": TRACEPARENT})
         [event] = follower.until_shown(1)
         assert time.monotonic() - posted < 3
-        with closing(open_connection(url)) as connection:
-            [[row_id, created_at, traceparent, weights, snapshot]] = connection.run(ROW)
-        assert TRACE_ID in traceparent
-        assert event == {
-            "topic": "mentor.feedback",
-            "key": STUDENT,
-            "headers": {
-                "ce_id": row_id,
-                "ce_time": created_at,
-                "ce_traceparent": traceparent,
-                "ce_specversion": "1.0",
-                "ce_type": "mentor.strategy.updated",
-                "ce_source": "/mathtrail/mentor",
-                "content-type": "application/json",
-            },
-            "value": {
-                "id": row_id,
-                "student_id": STUDENT,
-                "task_id": FEEDBACK["task_id"],
-                "message": message,
-                "perceived_difficulty": "ok",
-                "difficulty_adjustment": 0.0,
-                "topic_weights": weights,
-                "sentiment": "neutral",
-                "strategy_snapshot": snapshot,
-                "created_at": created_at,
-                "traceparent": traceparent,
-            },
-        }
+        assert event == event_of_the_row(url)
+        assert event["value"]["message"] == message
+        assert TRACE_ID in event["headers"]["ce_traceparent"]
+        assert_debezium_has_few_rights(url)
+        assert_no_second_one_starts(server)
+        assert len(follower.events) == 1  # a heartbeat is none
+        follower.stop()
 
 
-def test_debezium_has_a_role_of_its_own_and_no_more_rights_than_it_needs(
-    server: EmbeddedPostgres, url: str
-) -> None:
-    with following(server.folder) as follower:
-        follower.until_following()
-        insert(url, 1, 1)
-        follower.until_shown(1)
-        with closing(open_connection(url)) as connection:
-            users = connection.run("""
-                SELECT DISTINCT usename, usesuper, userepl, usecreatedb FROM pg_stat_activity
-                JOIN pg_user USING (usename)
-                WHERE application_name ILIKE '%debezium%' OR backend_type = 'walsender'""")
-            written = connection.run(
-                "SELECT has_table_privilege('mentor_debezium', 'feedback', 'INSERT,UPDATE,DELETE')"
-            )
-    assert users == [["mentor_debezium", False, True, False]]
-    assert written == [[False]]
+def event_of_the_row(url: str) -> dict[str, object]:
+    with closing(open_connection(url)) as connection:
+        [[row_id, created_at, traceparent, message, weights, snapshot]] = connection.run(ROW)
+    return {
+        "topic": "mentor.feedback",
+        "key": STUDENT,
+        "headers": {
+            "ce_id": row_id,
+            "ce_time": created_at,
+            "ce_traceparent": traceparent,
+            "ce_specversion": "1.0",
+            "ce_type": "mentor.strategy.updated",
+            "ce_source": "/mathtrail/mentor",
+            "content-type": "application/json",
+        },
+        "value": {
+            "id": row_id,
+            "student_id": STUDENT,
+            "task_id": FEEDBACK["task_id"],
+            "message": message,
+            "perceived_difficulty": "ok",
+            "difficulty_adjustment": 0.0,
+            "topic_weights": weights,
+            "sentiment": "neutral",
+            "strategy_snapshot": snapshot,
+            "created_at": created_at,
+            "traceparent": traceparent,
+        },
+    }
+
+
+def assert_debezium_has_few_rights(url: str) -> None:
+    with closing(open_connection(url)) as connection:
+        assert connection.run(ROLES) == [["mentor_debezium", False, True, False]]
+        assert connection.run(WRITES) == [[False]]
+
+
+def assert_no_second_one_starts(server: EmbeddedPostgres) -> None:
+    second = subprocess.run(
+        command(server.folder), cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert second.returncode == 1
+    assert second.stdout == ""
+    assert second.stderr.startswith("Another `make events` of this clone")
 
 
 def test_each_start_goes_on_where_the_one_before_was_stopped(
@@ -151,21 +182,10 @@ def test_nothing_is_lost_and_all_is_in_order_after_kill_9(
 
 
 def insert_steadily(url: str, last: int) -> None:
-    for number in range(1, last + 1):
-        insert(url, number, number)
-        time.sleep(0.02)
-
-
-def test_only_one_follows_at_a_time(server: EmbeddedPostgres) -> None:
-    with following(server.folder) as first:
-        first.until_following()
-        second = subprocess.run(
-            command(server.folder), cwd=ROOT, capture_output=True, text=True, check=False
-        )
-        assert second.returncode == 1
-        assert second.stdout == ""
-        assert second.stderr.startswith("Another `make events` of this clone")
-        first.stop()
+    with closing(open_connection(url)) as connection:
+        for number in range(1, last + 1):
+            connection.run(INSERT, first=number, last=number)
+            time.sleep(0.02)
 
 
 def test_it_ends_quietly_when_nobody_reads_any_more(server: EmbeddedPostgres, url: str) -> None:
@@ -214,46 +234,50 @@ def test_people_read_the_event_without_escapes_that_are_not_ours(
             student=STUDENT,
             message="\x1b[31mred \u009b2J \u202eback\nö",
         )
-    with following(server.folder, "--data", str(server.folder)) as follower:
-        text = text_of(follower, lines=19)
-    assert text.splitlines()[0] == "mentor.feedback"
+    text = on_a_terminal(command(server.folder))
+    assert text.startswith("\x1b[1mmentor.feedback\x1b[0m\n")
+    text = re.sub(r"\x1b\[[012]m", "", text)  # bold, dim, plain
+    assert "\x1b" not in text
     assert f"  key      {STUDENT}\n" in text
     assert "           ce_type         mentor.strategy.updated\n" in text
     assert r'           message                "\u001b[31mred \u009b2J \u202eback\nö"' in text
     assert '           strategy_snapshot      {"a": [1.50]}  (JSON in a string)\n' in text
     assert "           difficulty_adjustment  1.0E-7\n" in text
     assert "           task_id                null\n" in text
-    assert "\x1b" not in text
 
 
-def text_of(follower: Follower, lines: int) -> str:
-    follower._until(lambda: len(follower.lines) >= lines, "shown an event")
-    follower.stop()
-    return b"".join(follower.lines).decode()
-
-
-@pytest.mark.parametrize(("environ", "colours"), [({}, True), ({"NO_COLOR": "1"}, False)])
-def test_colours_are_for_terminals_whose_user_wants_them(
-    server: EmbeddedPostgres, url: str, environ: dict[str, str], colours: bool
-) -> None:
-    insert(url, 1, 1)
+def on_a_terminal(arguments: Sequence[str | Path]) -> str:
+    """What is written to a terminal until the first event is there."""
     controller, terminal = pty.openpty()
+    environ = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
     with subprocess.Popen(
-        command(server.folder),
-        cwd=ROOT,
-        env={**os.environ, **environ},
-        stdout=terminal,
-        stderr=subprocess.DEVNULL,
+        arguments, cwd=ROOT, env=environ, stdout=terminal, stderr=subprocess.DEVNULL
     ) as process:
         os.close(terminal)
         text = b""
-        while b"traceparent" not in text or not text.endswith(b"\r\n\r\n"):
+        while not text.endswith(b"\r\n\r\n"):
             text += os.read(controller, 4096)
         process.send_signal(signal.SIGINT)
         assert process.wait(10) == 0
     os.close(controller)
-    assert (b"\x1b[1mmentor.feedback\x1b[0m" in text) is colours
-    assert (b"\x1b" in text) is colours
+    return text.decode().replace("\r\n", "\n")
+
+
+@pytest.mark.parametrize(("environ", "colours"), [({}, True), ({"NO_COLOR": "1"}, False)])
+def test_colours_are_for_terminals_whose_user_wants_them(
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    environ: dict[str, str],
+    colours: bool,
+) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    never = cast("StopRequest", SimpleNamespace(check=lambda: None))
+    event = Event("topic", "key", {"ce_id": "1"}, '{"id": 1}')
+    Output(never, as_json=False).show(event)
+    assert ("\x1b" in capfd.readouterr().out) is colours
 
 
 def left_of(server: EmbeddedPostgres) -> list[str]:

@@ -1,0 +1,185 @@
+"""`make events DATABASE_URL=...` asks little of the server, says what is missing, and tidies up."""
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+
+from dev import account, cluster, places
+from dev.clean import CleanError, clean
+from dev.postgres import EmbeddedPostgres
+from tests.conftest import apply_schema, open_connection
+from tests.events.follower import PATIENCE, command, following, insert, server_of_make_run
+from tests.instance import ROOT
+
+ROLE, PASSWORD = "mentor debezium%1", "p@ss/w:rd %20 ${PGHOST} \\ é"
+SLOTS = "SELECT slot_name FROM pg_replication_slots"
+HBA = f'host all "{ROLE}" 127.0.0.1/32 scram-sha-256\n'
+
+
+@pytest.fixture
+def data() -> Iterator[Path]:
+    folder = places.temporary_folder(account.unprivileged(), "mentor-events-")
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def server() -> Iterator[EmbeddedPostgres]:
+    with server_of_make_run() as server:
+        yield server
+
+
+def url_of(server: EmbeddedPostgres, role: str, password: str = "") -> str:
+    user = f"{quote(role)}:{quote(password, safe='')}"
+    return f"postgresql://{user}@127.0.0.1:{server.port}/mentor"
+
+
+def run_sql(server: EmbeddedPostgres, *statements: str) -> list[list[object]]:
+    with closing(open_connection(server.url("mentor"))) as connection:
+        return [connection.run(statement) for statement in statements][-1] or []
+
+
+def refused(data: Path, url: str) -> str:
+    done = subprocess.run(
+        command(data, "--json"),
+        cwd=ROOT,
+        env={**os.environ, "DATABASE_URL": url},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE,
+    )
+    assert done.returncode == 1
+    assert done.stdout == ""
+    return done.stderr
+
+
+def test_it_refuses_a_superuser_and_says_which_role_to_make(
+    server: EmbeddedPostgres, data: Path
+) -> None:
+    said = refused(data, server.url("mentor"))
+    assert "postgres is a superuser, and Debezium has no need of one" in said
+    statement = "CREATE ROLE mentor_debezium LOGIN REPLICATION PASSWORD '...' IN ROLE mentor_cdc;"
+    assert statement in said
+    run_sql(server, statement)
+    with following(data, url=url_of(server, "mentor_debezium")) as follower:
+        insert(server.url("mentor"), 1, 1)
+        follower.until_message("message 1")
+        follower.stop()
+
+
+def test_it_names_all_that_is_missing_with_the_way_to_mend_it(
+    monkeypatch: pytest.MonkeyPatch, data: Path
+) -> None:
+    monkeypatch.setitem(cluster.SETTINGS, "wal_level", "replica")
+    monkeypatch.setitem(cluster.SETTINGS, "max_replication_slots", "1")
+    with EmbeddedPostgres.temporary() as server:
+        server.create_database("mentor")
+        run_sql(
+            server,
+            f'CREATE ROLE "{ROLE}" LOGIN',
+            "SELECT pg_create_physical_replication_slot('taken')",
+        )
+        url = url_of(server, ROLE)
+        assert "there is no table public.feedback" in refused(data, url)
+        apply_schema(server.url("mentor"))
+        run_sql(server, "DROP PUBLICATION mentor_feedback")
+        said = refused(data, url)
+        for problem in (
+            f"{ROLE} may not read PostgreSQL's log",
+            f"{ROLE} may not read the table public.feedback",
+            "the publication mentor_feedback is missing",
+            "wal_level is replica",
+            "all replication slots are taken",
+        ):
+            assert problem in said
+        # ALTER SYSTEM yields to the command line that this server is started with.
+        monkeypatch.setitem(cluster.SETTINGS, "wal_level", "logical")
+        mend(
+            server,
+            said.replace("pg_drop_replication_slot('...')", "pg_drop_replication_slot('taken')"),
+        )
+        server.restart()
+        with following(data, url=url) as follower:
+            follower.until_following()
+            follower.stop()
+
+
+def mend(server: EmbeddedPostgres, said: str) -> None:
+    """Run what it says is to be run."""
+    run_sql(server, *re.findall(r"^      (\w.*);$", said, flags=re.MULTILINE))
+
+
+def test_a_wrong_password_and_an_unknown_database_are_told(
+    server: EmbeddedPostgres, data: Path
+) -> None:
+    make_role_with_password(server)
+    said = refused(data, url_of(server, ROLE, "wrong-secret"))
+    assert "password authentication failed" in said
+    assert "wrong-secret" not in said
+    assert "does not exist" in refused(data, server.url("nowhere"))
+
+
+def test_the_password_is_used_but_told_nowhere_and_clean_drops_the_slot(
+    server: EmbeddedPostgres, data: Path
+) -> None:
+    make_role_with_password(server)
+    url = url_of(server, ROLE, PASSWORD)
+    with following(data, url=url) as follower:
+        insert(server.url("mentor"), 1, 1)
+        follower.until_message("message 1")
+        with pytest.raises(CleanError, match="`make events` is at work here"):
+            clean(data, {})
+        follower.stop()
+    assert_told_nowhere(data, PASSWORD, quote(PASSWORD, safe=""))
+    [[slot]] = run_sql(server, SLOTS)
+    assert re.fullmatch(r"mentor_events_[0-9a-f]{10}", str(slot))
+    [note] = data.glob("events-*/server.json")
+    assert note.stat().st_mode & 0o777 == 0o600
+
+    with pytest.raises(CleanError, match=f"pg_drop_replication_slot\\('{slot}'\\)"):
+        clean(data, {"PGPASSWORD": "wrong"})
+    assert run_sql(server, SLOTS) == [[slot]]
+    clean(data, {"PGPASSWORD": PASSWORD})
+    assert run_sql(server, SLOTS) == []
+    clean(data, {"DATABASE_URL": url})  # a second time does no harm
+
+
+def make_role_with_password(server: EmbeddedPostgres) -> None:
+    rules = server.folder / "cluster/pg_hba.conf"
+    rules.write_text(HBA + rules.read_text())
+    password = PASSWORD.replace("'", "''")
+    run_sql(
+        server,
+        f"""CREATE ROLE "{ROLE}" LOGIN REPLICATION PASSWORD '{password}' IN ROLE mentor_cdc""",
+        "SELECT pg_reload_conf()",
+    )
+
+
+def assert_told_nowhere(data: Path, *secrets: str) -> None:
+    """Not on stderr, not in Debezium's log, not in what is kept."""
+    for file in data.rglob("*"):
+        text = file.read_text(errors="replace") if file.is_file() else ""
+        assert not [secret for secret in secrets if secret in text], file
+
+
+def test_clean_says_what_to_do_when_the_server_is_gone(
+    server: EmbeddedPostgres, data: Path
+) -> None:
+    run_sql(server, "CREATE ROLE mentor_debezium LOGIN REPLICATION IN ROLE mentor_cdc")
+    with following(data, url=url_of(server, "mentor_debezium")) as follower:
+        follower.until_following()
+        follower.stop()
+    server.stop()
+    with pytest.raises(CleanError, match="when that server is gone for good") as told:
+        clean(data, {})
+    [forget] = re.findall(r"rm -r '(.*)'", str(told.value))
+    shutil.rmtree(forget)
+    clean(data, {})
