@@ -6,6 +6,7 @@ import sys
 
 from dev.child import StopRequest
 from dev.events.event import Event, as_json, as_text
+from dev.events.place import EventsError
 
 STDOUT = 1
 
@@ -23,7 +24,7 @@ class Output:
         self._colours = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
 
     def show(self, event: Event) -> None:
-        """Raises ReaderGone, and Stopped: then the next start shows the event again, in full."""
+        """Raises ReaderGone, Stopped, EventsError: then the next start shows it again, in full."""
         text = as_json(event) if self._as_json else as_text(event, colours=self._colours)
         left = memoryview(text.encode())
         while left:
@@ -32,6 +33,8 @@ class Output:
                 left = left[os.write(STDOUT, left[: select.PIPE_BUF]) :]
             except BrokenPipeError:
                 raise ReaderGone from None
+            except OSError as exc:
+                raise EventsError(f"Events can't be written to stdout: {exc.strerror}.") from exc
 
     def check(self) -> None:
         """Raise ReaderGone as soon as it is known, not at the next event."""

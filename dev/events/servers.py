@@ -1,7 +1,7 @@
 """Which database is followed: DATABASE_URL's, or else that of `make run`."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from dev import account, places
@@ -17,12 +17,13 @@ def place_for(data: Path, environ: Mapping[str, str]) -> Iterator[Place]:
 
     Raises EventsError.
     """
-    try:
-        place = _place(places.folder_for(account.unprivileged(), data), environ)
-        place.folder.mkdir(exist_ok=True)
-    except (ConfigurationError, PermissionError) as exc:
-        raise EventsError(str(exc)) from exc
-    with claimed(place.folder):
+    with ExitStack() as stack:
+        try:
+            place = _place(places.folder_for(account.unprivileged(), data), environ)
+            place.folder.mkdir(exist_ok=True)
+            stack.enter_context(claimed(place.folder))
+        except (ConfigurationError, PermissionError) as exc:
+            raise EventsError(str(exc)) from exc
         yield place
 
 

@@ -50,6 +50,11 @@ WHERE application_name ILIKE '%debezium%' OR backend_type = 'walsender'
 WRITES = "SELECT has_table_privilege('mentor_debezium', 'feedback', 'INSERT, UPDATE, DELETE')"
 
 
+@pytest.fixture(autouse=True)
+def _no_other_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+
+
 @pytest.fixture(scope="module")
 def server_of_all() -> Iterator[EmbeddedPostgres]:
     with server_of_make_run() as server:
