@@ -1,1 +1,1 @@
-"""What only development needs: a PostgreSQL from a wheel, and the launcher of `make run`."""
+"""What only development needs: a PostgreSQL from a wheel, `make run`, `make events`."""

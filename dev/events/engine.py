@@ -48,7 +48,7 @@ class Engine:
             .notifying(_callback("ChangeConsumer", handleBatch=self._handle))
             .build()
         )
-        self._thread = threading.Thread(target=self._engine.run, daemon=True)
+        self._thread = threading.Thread(target=self._run, daemon=True)
 
     def wait(self, enough: Callable[[], bool]) -> None:
         """Wait for its end or until `enough`, called often, returns True.
@@ -75,11 +75,17 @@ class Engine:
         closer.start()
         closer.join(CLOSE_LIMIT)
 
+    def _run(self) -> None:
+        try:
+            self._engine.run()
+        except java_class("java.lang.Exception") as exc:  # asked to close at an awkward moment
+            self.failure = str(exc)
+
     def _close(self) -> None:
         while self._thread.is_alive():
             try:
                 self._engine.close()
-            except java_class("java.lang.IllegalStateException"):  # is still starting, or ending
+            except java_class("java.lang.Exception"):  # it is still starting, or already ending
                 self._thread.join(0.1)
 
     def _handle(self, records: Any, committer: Any) -> None:

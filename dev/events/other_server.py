@@ -33,15 +33,15 @@ class OtherServer:
         database = postgres.database or credentials(postgres)[0]
         self.name = f"{postgres.host}:{postgres.port}/{database}"
         self.folder = folder / f"events-{_digest(self.name)}"
-        self._note = Note.read(self.folder) or Note(
+        earlier = Note.read(self.folder)
+        self._note = Note(
             host=postgres.host,
             port=postgres.port,
             database=database,
             user=credentials(postgres)[0],
             sslmode=postgres.sslmode,
             sslrootcert=str(postgres.sslrootcert or ""),
-            # No other developer has it, also where two have their clone at the same path.
-            slot=f"mentor_events_{_digest(platform.node(), str(CLONE), self.name)}",
+            slot=earlier.slot if earlier else self._new_slot(),
         )
         self.slot = self._note.slot
 
@@ -65,6 +65,10 @@ class OtherServer:
 
     def remember(self) -> None:
         self._note.write(self.folder)
+
+    def _new_slot(self) -> str:
+        """No other developer has it, also where two have their clone at the same path."""
+        return f"mentor_events_{_digest(platform.node(), str(CLONE), self.name)}"
 
 
 def _digest(*texts: str) -> str:

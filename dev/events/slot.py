@@ -18,9 +18,8 @@ FROM pg_replication_slots WHERE slot_name = :slot
 """
 FROM_THE_FIRST = "Showing all feedback from the first."
 
-GIVEN_UP = f"""PostgreSQL has given up the slot {{slot}}: nobody followed it while more than \
-max_slot_wal_keep_size
-({{limit}}) was written. {FROM_THE_FIRST}"""
+GIVEN_UP = f"""PostgreSQL has given up the slot {{slot}}: nobody followed while it wrote more than
+max_slot_wal_keep_size ({{limit}}). {FROM_THE_FIRST}"""
 GONE = f"The slot {{slot}} is gone from PostgreSQL. {FROM_THE_FIRST}"
 UNKNOWN = f"It isn't known what was shown before. {FROM_THE_FIRST}"
 IN_USE = "Waiting for the slot {slot}: another process uses it, or has just been killed ..."

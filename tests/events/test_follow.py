@@ -226,6 +226,8 @@ def test_ctrl_c_reaches_it_while_its_reader_pauses(server: EmbeddedPostgres, url
         finally:
             process.kill()
         assert first == b"mentor.feedback\n"
+        assert process.stderr is not None
+        assert b"Traceback" not in process.stderr.read()
 
 
 def test_people_read_the_event_without_escapes_that_are_not_ours(
