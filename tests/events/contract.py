@@ -18,6 +18,20 @@ GUIDE = ROOT / "docs/events.md"
 OFFICIAL_SCHEMA = Path(__file__).parent / "vendored/asyncapi-3.0.0.schema.json"
 
 JSON_IN_A_STRING = ("topic_weights", "strategy_snapshot")
+# What every event has. Columns that are added later are no part of it: old events lack them.
+FIRST_FIELDS = [
+    "id",
+    "student_id",
+    "task_id",
+    "message",
+    "perceived_difficulty",
+    "difficulty_adjustment",
+    "topic_weights",
+    "sentiment",
+    "strategy_snapshot",
+    "created_at",
+    "traceparent",
+]
 
 
 def read(path: Path) -> Any:
