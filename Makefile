@@ -37,7 +37,7 @@ connector: .venv/$(READY) ## make deploy/debezium/connector.json anew from appli
 migrate: .venv/$(READY) ## apply schema.sql, to DATABASE_URL or to the data of `make run` while that is off
 	@exec $(BIN)/python -m dev.migrate
 
-bench: .venv/$(READY) ## measure the function beside its alternatives
+bench: .venv/$(READY) .venv-events/$(READY) ## measure the function beside its alternatives
 	@$(BIN)/python -m bench $(ARGS)
 
 lint: .venv/$(READY) ## check style and types

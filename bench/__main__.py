@@ -9,14 +9,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, is_dataclass
 from types import FrameType
 
-from bench import coldstart, footprint, goals, throughput, wrk
+from bench import coldstart, events, footprint, goals, throughput, wrk
 from bench.database import Database, started
 from bench.failure import BenchFailure
 from bench.goals import Goal
 from bench.options import Options, parse
 from dev.cluster import PostgresError
+from dev.kafka import ProgramError
+from dev.kafka.download import DownloadError
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+FAILURES = (BenchFailure, PostgresError, ProgramError, DownloadError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,7 @@ def main() -> int:
     try:
         with started() as database:
             _report(_head(database, options), _measure(database, options), options)
-    except (BenchFailure, PostgresError) as exc:
+    except FAILURES as exc:
         print(exc, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -52,6 +55,7 @@ def _measure(database: Database, options: Options) -> dict[str, Part]:
         "throughput": _throughput,
         "cold": _cold,
         "memory": _memory,
+        "events": _events,
     }
     return {name: parts[name](database, options) for name in options.parts}
 
@@ -71,6 +75,11 @@ def _memory(database: Database, _options: Options) -> Part:
     return Part(found, footprint.render(found), [*goals.of_footprints(found)])
 
 
+def _events(database: Database, options: Options) -> Part:
+    found = events.measure(database, options.rounds, options.steady, options.rows)
+    return Part(found, events.render(found), [*goals.of_events(found)])
+
+
 def _head(database: Database, options: Options) -> str:
     machine = (
         f"{os.cpu_count()} cores, Python {platform.python_version()}, PostgreSQL {database.version}"
@@ -79,6 +88,10 @@ def _head(database: Database, options: Options) -> str:
         "throughput": f"medians of {options.rounds} rounds of {options.seconds} s each",
         "cold": f"medians of {options.starts} cold starts",
         "memory": "memory once",
+        "events": (
+            f"medians of {options.rounds} rounds of {options.rows:,} events before "
+            f"and {options.steady} s of them after Debezium's start"
+        ),
     }
     return "; ".join([machine, *(extent[part] for part in options.parts)])
 

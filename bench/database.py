@@ -27,16 +27,25 @@ class Database:
     """The table `feedback`, and the server around it."""
 
     def __init__(self, server: EmbeddedPostgres) -> None:
+        self.server = server
         self.url = server.create_database(NAME)
         self.pid = server.pids()[0]
         _migrate(self.url)
-        self._connection = Connection("postgres", host="127.0.0.1", port=server.port, database=NAME)
+        self._connection = self.connect()
 
     @property
     def version(self) -> str:
         """PostgreSQL's, like 18.4."""
         [[version]] = self._connection.run("SHOW server_version")
         return str(version)
+
+    def connect(self) -> Connection:
+        """Open a connection, for the caller to close."""
+        return Connection("postgres", host="127.0.0.1", port=self.server.port, database=NAME)
+
+    def ids(self) -> set[str]:
+        """The ids of all rows."""
+        return {row for (row,) in self._connection.run("SELECT id::text FROM feedback")}
 
     def empty(self) -> None:
         """Remove all rows, and write out what earlier ones left to be written."""

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from bench import coldstart, throughput
+from bench import coldstart, events, throughput
 from bench.coldstart import Starts
 from bench.contenders import Sample
+from bench.events import Events
 from bench.footprint import Footprints
 from bench.table import table
 from bench.throughput import Throughput
@@ -58,6 +59,15 @@ def of_starts(found: Starts) -> Iterator[Goal]:
 def of_footprints(found: Footprints) -> Iterator[Goal]:
     """The goal of the memory, in megabytes."""
     yield Goal("RSS in MB", "at most", 60, found["function"].rss)
+
+
+def of_events(found: Events) -> Iterator[Goal]:
+    """The goals of the events, beside Debezium with its defaults."""
+    own, other = events.middle(found["deployed"]), events.middle(found["defaults"])
+    p50, p99 = own.latency.p50 / other.latency.p50, own.latency.p99 / other.latency.p99
+    yield Goal("commit to consumer, p50 / defaults'", "at most", 0.1, p50)
+    yield Goal("commit to consumer, p99 / defaults'", "at most", 0.125, p99)
+    yield Goal("events/s of a backlog", "at least", 10_000, own.backlog.rate)
 
 
 def render(goals: list[Goal]) -> str:

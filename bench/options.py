@@ -5,18 +5,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-PARTS = ("throughput", "cold", "memory")
+PARTS = ("throughput", "cold", "memory", "events")
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What to measure and how often; `seconds` is for each measurement of the throughput."""
+    """What to measure and how often; `seconds` is for each measurement of the throughput.
+
+    `steady` is for each one of the events' latency, in seconds; `rows` are of each backlog.
+    """
 
     parts: Sequence[str]
     connections: Sequence[int]
     rounds: int
     seconds: int
     starts: int
+    steady: int
+    rows: int
     json: Path | None
 
 
@@ -29,19 +34,22 @@ def parse(arguments: Sequence[str]) -> Options:
         rounds=given.rounds or (1 if given.quick else 3),
         seconds=given.seconds or (1 if given.quick else 7),
         starts=3 if given.quick else 20,
+        steady=given.seconds or (5 if given.quick else 20),
+        rows=given.rows or (10_000 if given.quick else 100_000),
         json=given.json,
     )
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench")
-    parser.add_argument("--only", choices=PARTS, help="measure one part of the three")
+    parser.add_argument("--only", choices=PARTS, help="measure one part of the four")
     parser.add_argument(
         "--connections", type=_numbers, default="1,8,32,128", help="default: %(default)s"
     )
-    parser.add_argument("--rounds", type=_number, help="of the throughput; default: 3")
-    parser.add_argument("--seconds", type=_number, help="of each measurement; default: 7")
-    parser.add_argument("--quick", action="store_true", help="1 round, 1 second, 3 cold starts")
+    parser.add_argument("--rounds", type=_number, help="of throughput and events; default: 3")
+    parser.add_argument("--seconds", type=_number, help="of each round; default: 7, events 20")
+    parser.add_argument("--rows", type=_number, help="of each backlog of events; default: 100000")
+    parser.add_argument("--quick", action="store_true", help="1 round, of less; 3 cold starts")
     parser.add_argument("--json", type=Path, metavar="FILE", help="keep all samples there")
     return parser
 

@@ -1,0 +1,72 @@
+"""The way of a row: PostgreSQL, Debezium Server, Kafka; each one real."""
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench import rows
+from bench.database import NAME, Database
+from bench.progress import say
+from bench.topic import Topic
+from dev.kafka import DebeziumServer, Kafka
+from dev.kafka.prepare import HEARTBEATS, TOPIC, create_role, variables
+
+PARTITIONS = 3
+WARM_UP = 20_000  # events for Kafka, lest the first that is measured finds it cold
+# What deploy/debezium/application.properties sets for speed, as Debezium 3.6.3 and the producer of
+# Kafka 4.3 have it by themselves.
+DEFAULTS = {
+    "debezium.source.poll.interval.ms": "500",
+    "debezium.source.max.batch.size": "2048",
+    "debezium.source.max.queue.size": "8192",
+    "debezium.source.max.queue.size.in.bytes": "0",
+    "debezium.source.offset.flush.interval.ms": "60000",
+    "debezium.sink.kafka.producer.linger.ms": "5",
+    "debezium.sink.kafka.producer.batch.size": "16384",
+    "debezium.sink.kafka.producer.compression.type": "none",
+}
+# What goes over the deployed file, by the name it has in the table.
+VARIANTS: Mapping[str, Mapping[str, str]] = {"deployed": {}, "defaults": DEFAULTS}
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """All but Debezium runs; its slot and its offsets are there, and stay between its starts."""
+
+    database: Database
+    kafka: Kafka
+    topic: Topic
+    folder: Path
+
+    def debezium(self, overrides: Mapping[str, str]) -> DebeziumServer:
+        """Debezium Server, to be started, with properties that go over the deployed ones."""
+        environ = variables(self.database.server, NAME, self.kafka)
+        return DebeziumServer(self.folder / "debezium", environ, overrides)
+
+
+@contextmanager
+def running(database: Database) -> Iterator[Chain]:
+    """Start Kafka, and Debezium once; nothing is left of them afterwards."""
+    with tempfile.TemporaryDirectory(prefix="mentor-bench-", dir="/var/tmp") as name:
+        folder = Path(name)
+        with Kafka(folder / "kafka") as kafka:
+            # The broker's clock, not the producer's: a record counts when it is on the topic.
+            kafka.create_topic(TOPIC, PARTITIONS, message_timestamp_type="LogAppendTime")
+            kafka.create_topic(HEARTBEATS, retention_ms="60000")
+            with closing(Topic(kafka.bootstrap, TOPIC)) as topic:
+                chain = Chain(database, kafka, topic, folder)
+                _warm_up(chain)
+                yield chain
+
+
+def _warm_up(chain: Chain) -> None:
+    """Let Debezium make its slot, and keep where it stands, which it does after an event only."""
+    say("events: Debezium's first start")
+    create_role(chain.database.server)
+    chain.database.empty()
+    start = chain.topic.end()
+    with chain.debezium({}):
+        rows.insert(chain.database, WARM_UP)
+        chain.topic.wait_for(start, WARM_UP)
