@@ -14,7 +14,6 @@ from dev.kafka import DebeziumServer, Kafka
 from dev.kafka.prepare import HEARTBEATS, TOPIC, create_role, variables
 
 PARTITIONS = 3
-WARM_UP = 20_000  # events for Kafka, lest the first that is measured finds it cold
 # What deploy/debezium/application.properties sets for speed, as Debezium 3.6.3 and the producer of
 # Kafka 4.3 have it by themselves.
 DEFAULTS = {
@@ -47,8 +46,11 @@ class Chain:
 
 
 @contextmanager
-def running(database: Database) -> Iterator[Chain]:
-    """Start Kafka, and Debezium once; nothing is left of them afterwards."""
+def running(database: Database, warm_up: int) -> Iterator[Chain]:
+    """Start Kafka, and Debezium once; nothing is left of them afterwards.
+
+    So many rows pass, for else the first that is measured would find Kafka cold.
+    """
     with tempfile.TemporaryDirectory(prefix="mentor-bench-", dir="/var/tmp") as name:
         folder = Path(name)
         with Kafka(folder / "kafka") as kafka:
@@ -57,16 +59,16 @@ def running(database: Database) -> Iterator[Chain]:
             kafka.create_topic(HEARTBEATS, retention_ms="60000")
             with closing(Topic(kafka.bootstrap, TOPIC)) as topic:
                 chain = Chain(database, kafka, topic, folder)
-                _warm_up(chain)
+                _warm_up(chain, warm_up)
                 yield chain
 
 
-def _warm_up(chain: Chain) -> None:
+def _warm_up(chain: Chain, count: int) -> None:
     """Let Debezium make its slot, and keep where it stands, which it does after an event only."""
     say("events: Debezium's first start")
     create_role(chain.database.server)
     chain.database.empty()
     start = chain.topic.end()
     with chain.debezium({}):
-        rows.insert(chain.database, WARM_UP)
-        chain.topic.wait_for(start, WARM_UP)
+        rows.insert(chain.database, count)
+        chain.topic.wait_for(start, count)

@@ -33,7 +33,7 @@ Events = Mapping[str, Sequence[Sample]]
 
 def measure(database: Database, rounds: int, seconds: float, count: int) -> Events:
     """Measure each variant once a round, with so many rows before and so many seconds after."""
-    with chain.running(database) as running:
+    with chain.running(database, count) as running:
         samples = {name: list[Sample]() for name in VARIANTS}
         for turn in range(rounds):
             for name, overrides in VARIANTS.items():
