@@ -70,7 +70,7 @@ def connect(settings: PostgresSettings, statement_timeout: float) -> Connection:
     try:
         connection = Connection(
             user,
-            password=password,
+            password=password or "",  # of None pg8000 makes an AttributeError, if one is asked for
             host=settings.host,
             database=settings.database or user,
             application_name=settings.application_name,

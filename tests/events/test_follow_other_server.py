@@ -124,6 +124,7 @@ def test_a_wrong_password_and_an_unknown_database_are_told(
     said = refused(data, url_of(server, ROLE, "wrong-secret"))
     assert "password authentication failed" in said
     assert "wrong-secret" not in said
+    assert "password authentication failed" in refused(data, url_of(server, ROLE))  # without any
     assert "does not exist" in refused(data, server.url("nowhere"))
 
 
@@ -146,6 +147,8 @@ def test_the_password_is_used_but_told_nowhere_and_clean_drops_the_slot(
 
     with pytest.raises(CleanError, match=f"pg_drop_replication_slot\\('{slot}'\\)"):
         clean(data, {"PGPASSWORD": "wrong"})
+    with pytest.raises(CleanError, match="password authentication failed"):
+        clean(data, {})
     assert run_sql(server, SLOTS) == [[slot]]
     clean(data, {"PGPASSWORD": PASSWORD})
     assert run_sql(server, SLOTS) == []
