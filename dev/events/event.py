@@ -10,7 +10,7 @@ JSON_IN_A_STRING = ("topic_weights", "strategy_snapshot")
 
 # What a student wrote must not steer the terminal: control characters, and those that turn the
 # direction of writing or break a line.
-UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 BOLD, DIM, PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[0m"
 

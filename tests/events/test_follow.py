@@ -239,7 +239,7 @@ def test_people_read_the_event_without_escapes_that_are_not_ours(
                                      difficulty_adjustment)
                VALUES (:student, :message, 'ok', '{"a": [1.50]}', 1e-7)""",
             student=STUDENT,
-            message="\x1b[31mred \u009b2J \u202eback\nö",
+            message="\x1b[31mred \u009b2J \u202eback\u061c\nö",
         )
     text = on_a_terminal(command(server.folder))
     assert text.startswith("\x1b[1mmentor.feedback\x1b[0m\n")
@@ -247,7 +247,7 @@ def test_people_read_the_event_without_escapes_that_are_not_ours(
     assert "\x1b" not in text
     assert f"  key      {STUDENT}\n" in text
     assert "           ce_type         mentor.strategy.updated\n" in text
-    assert r'           message                "\u001b[31mred \u009b2J \u202eback\nö"' in text
+    assert r'           message                "\u001b[31mred \u009b2J \u202eback\u061c\nö"' in text
     assert '           strategy_snapshot      {"a": [1.50]}  (JSON in a string)\n' in text
     assert "           difficulty_adjustment  1.0E-7\n" in text
     assert "           task_id                null\n" in text
