@@ -1,13 +1,23 @@
 """The one definition of the chain, and what is made of it."""
 
 import json
+import re
 
 from dev.debezium import CONNECTOR, connector, server_settings
+from dev.kafka.connect import SETTINGS
 
 
 def test_the_connector_is_what_the_servers_properties_make() -> None:
     """When it fails: `make connector`."""
     assert json.loads(CONNECTOR.read_text(encoding="utf-8")) == connector()
+
+
+def test_the_tests_worker_has_what_the_readme_asks_of_one() -> None:
+    readme = CONNECTOR.with_name("README.md").read_text(encoding="utf-8")
+    [asked] = re.findall(r"```properties\n(.*?)```", readme, flags=re.DOTALL)
+    lines = {line for line in asked.splitlines() if not line.startswith("#")}
+    assert lines
+    assert lines <= set(SETTINGS.splitlines())
 
 
 def transforms() -> dict[str, dict[str, str]]:
