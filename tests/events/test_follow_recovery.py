@@ -20,6 +20,11 @@ from tests.events.follower import (
 SLOT = "SELECT wal_status FROM pg_replication_slots WHERE slot_name = 'mentor_events'"
 OTHER_WAL = "SELECT pg_logical_emit_message(false, 'other', repeat('x', 1000000)), pg_switch_wal()"
 
+LONGEST = """
+INSERT INTO feedback (student_id, task_id, message, perceived_difficulty, strategy_snapshot)
+SELECT gen_random_uuid(), 'task-123', repeat('😀', 5000), 'ok', '{}' FROM generate_series(1, 4000)
+"""
+
 
 @pytest.fixture
 def server() -> Iterator[EmbeddedPostgres]:
@@ -86,6 +91,17 @@ def test_it_shows_all_again_when_slot_or_offsets_are_gone(
         insert(url, number, number)
         offsets.write_bytes(part)
         assert_all_is_shown_again(server, "It isn't known what was shown before.", number)
+
+
+def test_a_table_of_the_longest_messages_fits_into_its_memory(
+    server: EmbeddedPostgres, url: str
+) -> None:
+    with closing(open_connection(url)) as connection:
+        connection.run(LONGEST)
+    with following(server.folder) as follower:
+        follower.until_shown(4000)
+        assert "Debezium has ended" not in follower.said
+        follower.stop()
 
 
 def test_a_forgotten_slot_is_given_up_before_the_disk_is_full(
