@@ -12,7 +12,7 @@ TRACEPARENT = re.compile(
 
 def continue_trace(traceparent: str) -> str:
     """Return the `traceparent` of a new span, in the caller's trace or in one of its own."""
-    caller = TRACEPARENT.fullmatch(traceparent)
+    caller = TRACEPARENT.fullmatch(traceparent.strip())
     span_id = f"{random.getrandbits(64) or 1:016x}"
     if caller is None or (caller["version"] == "00" and caller["more"]):
         return f"00-{random.getrandbits(128) or 1:032x}-{span_id}-00"

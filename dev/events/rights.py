@@ -47,10 +47,10 @@ def missing(connection: Connection, slot: str) -> list[str]:
     [row] = connection.run(STATE, slot=slot)
     role, superuser, replication, wal_level, table, select, publication, free_slot, quoted = row
     problems = {
+        NO_TABLE: not table,  # first, for the migration makes the roles that others name
         SUPERUSER: superuser,
         NO_REPLICATION: not (superuser or replication),
         NO_LOGICAL: wal_level != "logical",
-        NO_TABLE: not table,
         NO_SELECT: table and not select,
         NO_PUBLICATION: table and not publication,
         NO_SLOT: not free_slot,

@@ -53,6 +53,17 @@ def read(
     return found
 
 
+def read_to_the_end(bootstrap: str, topic: str) -> list[Record]:
+    """All that the topic has now."""
+    with _consumer(bootstrap, topic) as consumer:
+        ends = [
+            consumer.get_watermark_offsets(partition, timeout=30)
+            for partition in consumer.assignment()
+        ]
+    total = sum(high - low for low, high in ends)
+    return read(bootstrap, topic, lambda records: len(records) >= total)
+
+
 @contextmanager
 def _consumer(bootstrap: str, topic: str) -> Iterator[Consumer]:
     """A consumer of all partitions; of no group, whose making takes seconds."""

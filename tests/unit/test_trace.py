@@ -18,6 +18,7 @@ VALID = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-0[01]")
         (f"00-{TRACE}-{PARENT}-00", "00"),
         (f"00-{TRACE}-{PARENT}-03", "01"),
         (f"cc-{TRACE}-{PARENT}-01-what-the-future-will-bring", "01"),
+        (f" 00-{TRACE}-{PARENT}-01 ", "01"),
     ],
 )
 def test_the_callers_trace_goes_on_in_a_span_of_our_own(caller: str, flags: str) -> None:
