@@ -32,8 +32,12 @@ class PayloadTooLarge(RequestError):
     """The body is over the limit."""
 
 
+class UnsupportedMediaType(RequestError):
+    """The request is an event, but not in JSON."""
+
+
 class IdempotencyKeyReused(RequestError):
-    """The key already stands for another payload of the same student."""
+    """The key, or the event's source and id, stands for another payload of the same student."""
 
 
 class Unavailable(RequestError):

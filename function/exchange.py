@@ -14,6 +14,7 @@ from function.errors import (
     PayloadTooLarge,
     RequestError,
     Unavailable,
+    UnsupportedMediaType,
 )
 
 # What a client sees of each failure. Any other exception is a bug: 500, INTERNAL_ERROR.
@@ -22,6 +23,7 @@ ERRORS: dict[type[RequestError], tuple[int, str]] = {
     NotFound: (404, "NOT_FOUND"),
     MethodNotAllowed: (405, "METHOD_NOT_ALLOWED"),
     PayloadTooLarge: (413, "PAYLOAD_TOO_LARGE"),
+    UnsupportedMediaType: (415, "UNSUPPORTED_MEDIA_TYPE"),
     IdempotencyKeyReused: (422, "IDEMPOTENCY_KEY_REUSED"),
     Unavailable: (503, "UNAVAILABLE"),
 }

@@ -91,8 +91,12 @@ class StoredEntry(NamedTuple):
     task_id: str
     message: str
     strategy: Strategy
+    traceparent: str
     created_at: str
     repeated: bool
+
+
+Stored = dict[UUID, StoredEntry]  # by the row's id
 
 
 class StrategyUpdate(TypedDict):

@@ -1,26 +1,21 @@
 """The way of a request through the function: route, parse, analyze, store, respond."""
 
 import asyncio
-import json
 import logging
 import time
-from collections.abc import Awaitable, Callable
-
-from pydantic_core import to_json
+from collections.abc import Awaitable, Callable, Sequence
 
 from function.analysis import Analyzer
 from function.errors import (
     ClientDisconnected,
-    IdempotencyKeyReused,
-    InvalidRequest,
     MethodNotAllowed,
     NotFound,
     RequestError,
 )
 from function.exchange import Request, Response, error_response, internal_error_response
-from function.feedback import Entry, Feedback, StoredEntry, StrategyUpdate, parse_feedback
-from function.identity import new_id, parse_idempotency_key, repeatable_id
+from function.feedback import Entry, Stored
 from function.store import CHECK_TIMEOUT, Store
+from function.submission import Submission, parse_delivery, require_same
 from function.trace import continue_trace
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -35,6 +30,7 @@ class Handler:
         self._analyzer = analyzer
         self._store = store
         self._routes: dict[str, tuple[str, Endpoint]] = {
+            "": ("POST", self.take_feedback),  # where platforms send events
             "/api/v1/feedback": ("POST", self.take_feedback),
             "/v1/feedback": ("POST", self.take_feedback),
             "/health/startup": ("GET", _say("started")),
@@ -74,21 +70,34 @@ class Handler:
         return endpoint
 
     async def take_feedback(self, request: Request) -> Response:
-        """The main path."""
-        feedback = parse_feedback(_parse_json(await request.read()))
-        key = request.headers.get("idempotency-key")
-        row_id, stored, waited = new_id(), None, 0.0
-        if key is not None:
-            row_id = repeatable_id(feedback.student_id, parse_idempotency_key(key))
-            started = time.monotonic()
-            stored = await self._store.find(row_id)
-            waited = time.monotonic() - started
-        if stored is None:
-            strategy = await self._analyzer.analyze(feedback)
-            traceparent = continue_trace(request.headers.get("traceparent", ""))
-            entry = Entry(row_id, feedback, strategy, traceparent)
-            stored = await self._store.insert(entry, waited=waited)
-        return _respond(feedback, stored, replayed=key is not None and stored.repeated)
+        """The main path, for one submission and for a batch, which is stored as a whole."""
+        submissions, respond = parse_delivery(request.headers, await request.read())
+        stored, waited = await self._find_repeats(submissions)
+        require_same(submissions, stored)
+        new = {one.row_id: one for one in submissions if one.row_id not in stored}
+        entries = await self._analyze(list(new.values()))
+        stored |= await self._store.insert(entries, waited=waited)
+        require_same(submissions, stored)  # another request may have been faster
+        return respond(submissions, stored)
+
+    async def _find_repeats(self, submissions: Sequence[Submission]) -> tuple[Stored, float]:
+        """Return what is there already, which costs no analysis, and how long the look took."""
+        if not any(one.key for one in submissions):
+            return {}, 0.0
+        started = time.monotonic()
+        stored = await self._store.find([one.row_id for one in submissions])
+        return stored, time.monotonic() - started
+
+    async def _analyze(self, submissions: Sequence[Submission]) -> list[Entry]:
+        """Make the entries; those of a batch wait for their analyses together."""
+        if len(submissions) == 1:  # without a task of its own
+            return [await self._make_entry(submissions[0])]
+        return await asyncio.gather(*map(self._make_entry, submissions))
+
+    async def _make_entry(self, submission: Submission) -> Entry:
+        strategy = await self._analyzer.analyze(submission.feedback)
+        traceparent = continue_trace(submission.traceparent)
+        return Entry(submission.row_id, submission.feedback, strategy, traceparent)
 
     async def tell_readiness(self, request: Request) -> Response:
         """Ready is who can reach PostgreSQL and finds the table there."""
@@ -98,38 +107,6 @@ class Handler:
         if answer.done() and answer.result():
             return Response(200, b'{"status": "ready"}')
         return Response(503, b'{"status": "not ready"}')
-
-
-def _respond(feedback: Feedback, stored: StoredEntry, *, replayed: bool) -> Response:
-    if (stored.task_id, stored.message) != (feedback.task_id, feedback.message):
-        raise IdempotencyKeyReused("this Idempotency-Key was used with another payload")
-    update = StrategyUpdate(
-        student_id=str(feedback.student_id),
-        task_id=stored.task_id,
-        difficulty_adjustment=stored.strategy.difficulty_adjustment,
-        topic_weights=stored.strategy.topic_weights,
-        sentiment=stored.strategy.sentiment,
-        strategy_snapshot=stored.strategy.snapshot,
-        timestamp=stored.created_at,
-    )
-    headers = (("Idempotency-Replayed", "true"),) if replayed else ()
-    return Response(200, to_json(update), headers=headers)
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
-
-
-# No number is looked at, so none is too long to be an int.
-_json = json.JSONDecoder(parse_constant=_refuse_constant, parse_int=float)
-
-
-def _parse_json(body: bytes) -> object:
-    """Parse UTF-8 JSON, with U+FFFD for what is not UTF-8, and with or without a BOM."""
-    try:
-        return _json.decode(body.decode("utf-8-sig", errors="replace"))
-    except (ValueError, RecursionError):
-        raise InvalidRequest("the body is not valid JSON") from None
 
 
 def _say(status: str) -> Endpoint:

@@ -29,6 +29,15 @@ def repeatable_id(student_id: UUID, key: str) -> UUID:
     return uuid.uuid5(student_id, f"idempotency-key:{key}")
 
 
+def event_row_id(student_id: UUID, source: str, event_id: str) -> UUID:
+    """Return the id that the student's event has each time it comes.
+
+    By the specification, an event is told from all others by its source and id. The length says
+    where one ends and the other begins.
+    """
+    return uuid.uuid5(student_id, f"cloudevent:{len(source)}:{source}{event_id}")
+
+
 def _uuid7() -> UUID:
     """https://www.rfc-editor.org/rfc/rfc9562#section-5.7, with 74 random bits.
 

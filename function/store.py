@@ -9,18 +9,19 @@ import asyncio
 import contextlib
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from function.errors import Unavailable
+from function.jobs import Job
 from function.settings import PostgresSettings
-from function.writer import Check, Job, Writer
+from function.writer import Check, Writer
 
 if TYPE_CHECKING:  # connecting does not wait for pydantic's import
-    from function.feedback import Entry, StoredEntry
+    from function.feedback import Entry, Stored
 
-WAITING_LIMIT = 4096  # jobs; what PostgreSQL takes in about half a second
+WAITING_LIMIT = 4096  # rows; what PostgreSQL takes in about half a second
 CHECK_INTERVAL = 1.0  # seconds for which one check answers every probe
 CHECK_TIMEOUT = 1.5  # seconds
 CLOSE_TIMEOUT = 2.0  # seconds
@@ -55,19 +56,18 @@ class Store:
         """Finish what waits, then disconnect; all requests have their answers by now."""
         self._writer.close(CLOSE_TIMEOUT)
 
-    async def insert(self, entry: Entry, *, waited: float = 0) -> StoredEntry:
-        """Insert the row, or return the one that has its id already.
+    async def insert(self, entries: Sequence[Entry], *, waited: float = 0) -> Stored:
+        """Insert all rows or none, in one statement; return them by their ids.
 
-        `waited` is what the request has waited for PostgreSQL before, in seconds. Raises
-        Unavailable when PostgreSQL does not confirm the row in time, and RowRefused.
+        For an id that is there already that row is returned, and left as it is. No id may come
+        twice. `waited` is what the request has waited for PostgreSQL before, in seconds. Raises
+        Unavailable when PostgreSQL does not confirm the rows in time, and RowRefused.
         """
-        stored = await self._submit(entry.id, entry, self._timeout - waited)
-        assert stored is not None
-        return stored
+        return await self._submit([entry.id for entry in entries], entries, self._timeout - waited)
 
-    async def find(self, row_id: UUID) -> StoredEntry | None:
-        """Return the row with this id, if it is there. Raises Unavailable."""
-        return await self._submit(row_id, None, self._timeout)
+    async def find(self, ids: Collection[UUID]) -> Stored:
+        """Return those rows that are there, by their ids. Raises Unavailable."""
+        return await self._submit(ids, (), self._timeout)
 
     def check(self) -> Check:
         """Ask whether PostgreSQL answers.
@@ -84,24 +84,26 @@ class Store:
             return self._last_check
 
     async def _submit(
-        self, row_id: UUID, entry: Entry | None, patience: float
-    ) -> StoredEntry | None:
+        self, ids: Collection[UUID], entries: Sequence[Entry], patience: float
+    ) -> Stored:
+        if not ids:
+            return {}
         if self._loop is None:
             self._loop = asyncio.get_running_loop()
             self.start()
         if self._waiting >= WAITING_LIMIT:
             raise Unavailable("too many requests are waiting for the database")
         deadline = time.monotonic() + patience
-        job = Job(row_id, entry, deadline, self._loop.create_future())
+        job = Job(ids, entries, deadline, self._loop.create_future())
         timer = self._loop.call_later(patience, _expire, job)
         if not self._arrived:
             self._loop.call_soon(self._hand_over)
         self._arrived.append(job)
-        self._waiting += 1
+        self._waiting += len(ids)
         try:
             return await job.future
         finally:
-            self._waiting -= 1
+            self._waiting -= len(ids)
             timer.cancel()
 
     def _hand_over(self) -> None:
@@ -109,7 +111,7 @@ class Store:
         self._writer.put(self._arrived)
         self._arrived = []
 
-    def _settle(self, outcomes: Mapping[Job, StoredEntry | Exception | None]) -> None:
+    def _settle(self, outcomes: Mapping[Job, Stored | Exception]) -> None:
         """Hand the outcomes to the event loop, in one go; called in the writer's thread."""
         if self._loop and outcomes:
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
@@ -121,7 +123,7 @@ def _expire(job: Job) -> None:
         job.future.set_exception(Unavailable("the database did not confirm the feedback in time"))
 
 
-def _resolve(outcomes: Mapping[Job, StoredEntry | Exception | None]) -> None:
+def _resolve(outcomes: Mapping[Job, Stored | Exception]) -> None:
     for job, outcome in outcomes.items():
         if job.future.done():
             continue

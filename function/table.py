@@ -12,7 +12,7 @@ from function.postgres import CONNECTION_ERRORS, InterfaceError, connect
 from function.settings import PostgresSettings
 
 if TYPE_CHECKING:  # connecting does not wait for pydantic's import
-    from function.feedback import Entry, StoredEntry
+    from function.feedback import Entry, Stored, StoredEntry
 
 CREATED_AT = """to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
 
@@ -36,7 +36,7 @@ SELECT coalesce(json_object_agg(id, created_at), '{{}}') FROM inserted
 
 SELECT = f"""
 SELECT id::text, task_id, message, perceived_difficulty::text, difficulty_adjustment,
-       topic_weights, sentiment, strategy_snapshot, {CREATED_AT}
+       topic_weights, sentiment, strategy_snapshot, traceparent, {CREATED_AT}
 FROM public.feedback
 WHERE id IN (SELECT jsonb_array_elements_text($1)::uuid)
 """
@@ -61,7 +61,7 @@ class FeedbackTable:
             self.close()
             raise
 
-    def insert(self, entries: Sequence[Entry]) -> dict[UUID, StoredEntry]:
+    def insert(self, entries: Sequence[Entry]) -> Stored:
         """Insert in one statement; return those whose id was not there yet."""
         from pydantic_core import to_json
 
@@ -74,6 +74,7 @@ class FeedbackTable:
                 task_id=entry.feedback.task_id,
                 message=entry.feedback.message,
                 strategy=entry.strategy,
+                traceparent=entry.traceparent,
                 created_at=created[row["id"]],
                 repeated=False,
             )
@@ -81,7 +82,7 @@ class FeedbackTable:
             if row["id"] in created
         }
 
-    def select(self, ids: Iterable[UUID]) -> dict[UUID, StoredEntry]:
+    def select(self, ids: Iterable[UUID]) -> Stored:
         """Return those rows that are there."""
         rows = self._select.run(ids=json.dumps([str(row_id) for row_id in ids]))
         return {UUID(row_id): _stored_entry(columns) for row_id, *columns in rows}
@@ -101,7 +102,8 @@ def _stored_entry(columns: Sequence[Any]) -> StoredEntry:
     """Make an entry of SELECT's columns behind the id."""
     from function.feedback import Difficulty, StoredEntry, Strategy, StrategySnapshot
 
-    task_id, message, difficulty, adjustment, weights, sentiment, snapshot, created_at = columns
+    task_id, message, difficulty, adjustment, weights, sentiment, snapshot, *rest = columns
+    traceparent, created_at = rest
     strategy = Strategy(
         perceived_difficulty=Difficulty(difficulty),
         difficulty_adjustment=adjustment,
@@ -113,7 +115,7 @@ def _stored_entry(columns: Sequence[Any]) -> StoredEntry:
             sentiment=snapshot["sentiment"],
         ),
     )
-    return StoredEntry(task_id, message, strategy, created_at, repeated=True)
+    return StoredEntry(task_id, message, strategy, traceparent, created_at, repeated=True)
 
 
 def _row(entry: Entry) -> dict[str, object]:

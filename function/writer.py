@@ -9,50 +9,27 @@ jobs' own deadlines.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import queue
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
-from uuid import UUID
 
-from function.postgres import CONNECTION_ERRORS, DatabaseError, describe, sqlstate
+from function.jobs import BATCH_LIMIT, Job, batches, found, insert
+from function.postgres import CONNECTION_ERRORS, DatabaseError, describe
 from function.settings import PostgresSettings
 from function.table import FeedbackTable
 
 if TYPE_CHECKING:  # connecting does not wait for pydantic's import
-    from function.feedback import Entry, StoredEntry
+    from function.feedback import Stored
 
-BATCH_LIMIT = 128  # rows a statement
 RETRY_PAUSE = 0.1  # seconds, at first
 LONGEST_PAUSE = 1.0  # seconds
 
-# SQLSTATE classes that blame the row: data exception, integrity constraint, limit exceeded, and
-# an exception that a trigger raises. Any other may pass: a restart, a lock, a full disk.
-ROW_ERRORS = ("22", "23", "54", "P0")
-
 log = logging.getLogger("function.writer")
-
-
-class RowRefused(Exception):
-    """PostgreSQL will never take this row: a bug, for the request was checked before."""
-
-
-@dataclass(eq=False, slots=True)
-class Job:
-    """A request that waits for PostgreSQL; without an entry it looks for the row `id`.
-
-    `deadline` is on the monotonic clock.
-    """
-
-    id: UUID
-    entry: Entry | None
-    deadline: float
-    future: asyncio.Future[StoredEntry | None]
 
 
 @dataclass(eq=False, slots=True)
@@ -74,7 +51,7 @@ class Writer:
         self,
         settings: PostgresSettings,
         statement_timeout: float,
-        report: Callable[[Mapping[Job, StoredEntry | Exception | None]], None],
+        report: Callable[[Mapping[Job, Stored | Exception]], None],
     ) -> None:
         """`report` takes the outcomes of jobs, in this thread; timeouts are in seconds."""
         self._settings = settings
@@ -140,12 +117,11 @@ class Writer:
             self._fail(exc)
 
     def _work(self, table: FeedbackTable) -> None:
-        inserts = [job for job in self._jobs if job.entry]
-        for start in range(0, len(inserts), BATCH_LIMIT):
-            self._settle(_insert(table, inserts[start : start + BATCH_LIMIT]))
-        if finds := [job for job in self._jobs if not job.entry]:
-            stored = table.select(job.id for job in finds)
-            self._settle({job: stored.get(job.id) for job in finds})
+        for inserts in batches([job for job in self._jobs if job.entries]):
+            self._settle(insert(table, inserts))
+        if finds := [job for job in self._jobs if not job.entries]:
+            stored = table.select(row_id for job in finds for row_id in job.ids)
+            self._settle({job: found(job, stored) for job in finds})
         if self._checks:
             table.check()
             while self._checks:
@@ -171,30 +147,6 @@ class Writer:
             self._table.close()
             self._table = None
 
-    def _settle(self, outcomes: Mapping[Job, StoredEntry | Exception | None]) -> None:
+    def _settle(self, outcomes: Mapping[Job, Stored | Exception]) -> None:
         self._jobs = [job for job in self._jobs if job not in outcomes]
         self._report(outcomes)
-
-
-def _insert(table: FeedbackTable, jobs: Sequence[Job]) -> dict[Job, StoredEntry | RowRefused]:
-    """Insert together; if PostgreSQL refuses a row, one by one, so that it fails alone."""
-    first: dict[UUID, Job] = {}
-    for job in jobs:
-        first.setdefault(job.id, job)
-    try:
-        # In the order of their ids, so that two instances can't wait for each other's rows.
-        ordered = sorted(first.values(), key=lambda job: job.id.int)
-        stored = table.insert([job.entry for job in ordered if job.entry])
-    except DatabaseError as exc:
-        if not sqlstate(exc).startswith(ROW_ERRORS):
-            raise
-        if len(jobs) == 1:
-            return {jobs[0]: RowRefused(describe(exc))}
-        return {job: outcome for job in jobs for outcome in _insert(table, [job]).values()}
-    if conflicts := first.keys() - stored.keys():
-        stored |= table.select(conflicts)
-    return {
-        job: stored[job.id] if job is first[job.id] else stored[job.id]._replace(repeated=True)
-        for job in jobs
-        if job.id in stored  # else it was deleted in between: the job goes on waiting
-    }

@@ -19,9 +19,8 @@ BODIES = {
     "/health/readiness": {"status": "ready"},
     "/_/ready": {"status": "ready"},
 }
-TO_POST = (PATH, "/v1/feedback", "/v1/feedback/")
+TO_POST = ("/", PATH, "/v1/feedback", "/v1/feedback/")
 UNKNOWN = (
-    "/",
     "//",
     "/api",
     "/api/v1/feedback//",

@@ -15,9 +15,9 @@ from function.analysis import NEUTRAL_STRATEGY
 from function.errors import Unavailable
 from function.feedback import Entry, StoredEntry, parse_feedback
 from function.identity import new_id
+from function.jobs import BATCH_LIMIT, RowRefused
 from function.settings import load
 from function.store import Store
-from function.writer import BATCH_LIMIT, RowRefused
 from tests.conftest import apply_schema, open_connection
 from tests.instance import FEEDBACK
 
@@ -58,6 +58,10 @@ def use(url: str, work: Callable[[Store], Awaitable[T]], seconds: float = 10) ->
     return asyncio.run(with_store())
 
 
+async def keep(store: Store, one: Entry) -> StoredEntry:
+    return (await store.insert([one]))[one.id]
+
+
 @contextmanager
 def locked_table(url: str, seconds: float) -> Iterator[None]:
     """Let no insert through for a while."""
@@ -72,7 +76,7 @@ def locked_table(url: str, seconds: float) -> Iterator[None]:
 
 def test_a_row_is_all_of_the_feedback_and_its_strategy(feedback_database: str) -> None:
     one = entry()
-    stored = use(feedback_database, lambda store: store.insert(one))
+    stored = use(feedback_database, lambda store: keep(store, one))
     [row] = query(
         feedback_database,
         "SELECT id, student_id, task_id, message, perceived_difficulty, difficulty_adjustment,"
@@ -102,7 +106,7 @@ def test_a_row_is_all_of_the_feedback_and_its_strategy(feedback_database: str) -
 def test_what_was_inserted_is_found_again_and_equal(feedback_database: str) -> None:
     async def insert_and_find(store: Store) -> tuple[StoredEntry, StoredEntry | None]:
         one = entry()
-        return await store.insert(one), await store.find(one.id)
+        return await keep(store, one), (await store.find([one.id])).get(one.id)
 
     stored, found = use(feedback_database, insert_and_find)
     assert found is not None
@@ -111,13 +115,13 @@ def test_what_was_inserted_is_found_again_and_equal(feedback_database: str) -> N
 
 
 def test_who_is_not_there_is_not_found(feedback_database: str) -> None:
-    assert use(feedback_database, lambda store: store.find(new_id())) is None
+    assert use(feedback_database, lambda store: store.find([new_id()])) == {}
 
 
 def test_64_at_once_take_far_fewer_than_64_transactions(feedback_database: str) -> None:
     async def insert_64(store: Store) -> None:
-        await store.insert(entry())  # the connection is there
-        await asyncio.gather(*(store.insert(entry()) for _ in range(64)))
+        await keep(store, entry())  # the connection is there
+        await asyncio.gather(*(keep(store, entry()) for _ in range(64)))
 
     use(feedback_database, insert_64)
     [counts] = query(feedback_database, "SELECT count(*), count(DISTINCT xmin::text) FROM feedback")
@@ -127,7 +131,7 @@ def test_64_at_once_take_far_fewer_than_64_transactions(feedback_database: str) 
 
 def test_a_statement_takes_no_more_than_its_limit_of_rows(feedback_database: str) -> None:
     async def insert_300(store: Store) -> None:
-        await asyncio.gather(*(store.insert(entry()) for _ in range(300)))
+        await asyncio.gather(*(keep(store, entry()) for _ in range(300)))
 
     use(feedback_database, insert_300)
     rows = query(feedback_database, "SELECT count(*) FROM feedback GROUP BY xmin::text")
@@ -140,7 +144,7 @@ def test_one_poisonous_row_among_63_good_ones_fails_alone(feedback_database: str
 
     async def insert_64(store: Store) -> list[StoredEntry | BaseException]:
         entries = [entry("poison" if number == 31 else "good") for number in range(64)]
-        return await asyncio.gather(*map(store.insert, entries), return_exceptions=True)
+        return await asyncio.gather(*(keep(store, one) for one in entries), return_exceptions=True)
 
     outcomes = use(feedback_database, insert_64)
     assert [number for number, it in enumerate(outcomes) if isinstance(it, RowRefused)] == [31]
@@ -148,11 +152,67 @@ def test_one_poisonous_row_among_63_good_ones_fails_alone(feedback_database: str
     assert query(feedback_database, "SELECT count(*) FROM feedback") == [[63]]
 
 
+def test_the_rows_of_a_request_are_inserted_together_or_not_at_all(feedback_database: str) -> None:
+    query(feedback_database, "ALTER TABLE feedback ADD CHECK (message <> 'poison')")
+    poisoned = [entry("poison" if number == 1 else "lost") for number in range(3)]
+
+    async def insert_all(store: Store) -> list[object]:
+        return await asyncio.gather(
+            *(store.insert([entry("good"), entry("good")]) for _ in range(20)),
+            store.insert(poisoned),
+            return_exceptions=True,
+        )
+
+    *good, refused = use(feedback_database, insert_all)
+    assert isinstance(refused, RowRefused)
+    assert all(isinstance(stored, dict) and len(stored) == 2 for stored in good)
+    found = query(feedback_database, "SELECT message, count(*) FROM feedback GROUP BY message")
+    assert found == [["good", 40]]
+
+
+def test_a_request_with_more_rows_than_the_limit_is_one_transaction(feedback_database: str) -> None:
+    entries = [entry() for _ in range(3 * BATCH_LIMIT)]
+
+    async def insert_twice(store: Store) -> tuple[object, object]:
+        first, second = await asyncio.gather(store.insert(entries), store.insert(entries))
+        assert {row.repeated for row in first.values()} == {False}
+        assert {row.repeated for row in second.values()} == {True}
+        return first.keys(), second.keys()
+
+    assert use(feedback_database, insert_twice) == ({it.id for it in entries},) * 2
+    counts = query(feedback_database, "SELECT count(*), count(DISTINCT xmin::text) FROM feedback")
+    assert counts == [[len(entries), 1]]
+
+
+def test_what_is_there_already_stays_and_the_rest_of_the_request_is_inserted(
+    feedback_database: str,
+) -> None:
+    old, new = entry("old"), entry("new")
+
+    async def insert_again(store: Store) -> dict[uuid.UUID, StoredEntry]:
+        await keep(store, old)
+        changed = old.feedback._replace(message="changed")
+        return await store.insert([old._replace(feedback=changed), new])
+
+    stored = use(feedback_database, insert_again)
+    assert (stored[old.id].message, stored[old.id].repeated) == ("old", True)
+    assert (stored[new.id].message, stored[new.id].repeated) == ("new", False)
+    assert stored[old.id].traceparent == stored[new.id].traceparent == TRACEPARENT
+
+
+def test_no_rows_take_no_connection() -> None:
+    async def nothing(store: Store) -> None:
+        assert await store.insert([]) == {}
+        assert await store.find([]) == {}
+
+    use("postgresql://u@127.0.0.1:1/nothing", nothing)
+
+
 def test_50_at_once_with_one_id_make_one_row_and_equal_answers(feedback_database: str) -> None:
     row_id = new_id()
 
     async def insert_50(store: Store) -> list[StoredEntry]:
-        return await asyncio.gather(*(store.insert(entry(row_id=row_id)) for _ in range(50)))
+        return await asyncio.gather(*(keep(store, entry(row_id=row_id)) for _ in range(50)))
 
     outcomes = use(feedback_database, insert_50)
     assert query(feedback_database, "SELECT count(*) FROM feedback") == [[1]]
@@ -165,7 +225,7 @@ def test_two_instances_that_race_for_one_id_make_one_row(feedback_database: str)
         async with opened(feedback_database) as second:
             return await asyncio.gather(
                 *(
-                    store.insert(entry(row_id=row_id))
+                    keep(store, entry(row_id=row_id))
                     for row_id in [new_id() for _ in range(40)]
                     for store in (first, second)
                 )
@@ -178,7 +238,7 @@ def test_two_instances_that_race_for_one_id_make_one_row(feedback_database: str)
 
 def test_an_instance_has_one_connection_with_limits_and_a_name(feedback_database: str) -> None:
     async def look(store: Store) -> list[list[object]]:
-        await asyncio.gather(*(store.insert(entry()) for _ in range(100)))
+        await asyncio.gather(*(keep(store, entry()) for _ in range(100)))
         assert store._writer._table is not None
         connection = store._writer._table._connection
         sock: socket.socket = connection._usock
@@ -194,9 +254,9 @@ def test_a_connection_that_ended_between_statements_costs_no_row(feedback_databa
     kill = f"SELECT pg_terminate_backend(pid) {BACKENDS}"
 
     async def insert_kill_insert(store: Store) -> None:
-        await store.insert(entry())
+        await keep(store, entry())
         await asyncio.to_thread(query, feedback_database, kill)
-        await store.insert(entry())
+        await keep(store, entry())
 
     use(feedback_database, insert_kill_insert)
     assert query(feedback_database, "SELECT count(*) FROM feedback") == [[2]]
@@ -206,9 +266,9 @@ def test_a_connection_that_ended_during_a_statement_costs_no_row(feedback_databa
     kill = f"SELECT pg_terminate_backend(pid) {BACKENDS} AND wait_event_type = 'Lock'"
 
     async def insert_and_kill(store: Store) -> None:
-        await store.insert(entry())
+        await keep(store, entry())
         with locked_table(feedback_database, 0.5):
-            inserts = asyncio.gather(*(store.insert(entry()) for _ in range(20)))
+            inserts = asyncio.gather(*(keep(store, entry()) for _ in range(20)))
             killed: list[list[object]] = []
             while not killed:
                 await asyncio.sleep(0.02)
@@ -223,9 +283,9 @@ def test_a_lock_that_outlasts_a_statement_is_waited_for_until_the_deadline(
     feedback_database: str,
 ) -> None:
     async def insert(store: Store) -> StoredEntry:
-        await store.insert(entry())
+        await keep(store, entry())
         with locked_table(feedback_database, 1.5):
-            return await store.insert(entry())
+            return await keep(store, entry())
 
     use(feedback_database, insert, seconds=2)  # hence a statement timeout of 1 s
     assert query(feedback_database, "SELECT count(*) FROM feedback") == [[2]]
@@ -234,13 +294,13 @@ def test_a_lock_that_outlasts_a_statement_is_waited_for_until_the_deadline(
 def test_a_server_that_is_not_there_is_unavailable_at_the_deadline() -> None:
     started = time.monotonic()
     with pytest.raises(Unavailable):
-        use("postgresql://u@127.0.0.1:1/nothing", lambda store: store.insert(entry()), seconds=1)
+        use("postgresql://u@127.0.0.1:1/nothing", lambda store: keep(store, entry()), seconds=1)
     assert 0.9 < time.monotonic() - started < 3
 
 
 def test_a_schema_that_comes_late_is_waited_for(database: str) -> None:
     async def insert_and_migrate(store: Store) -> StoredEntry:
-        insert = asyncio.ensure_future(store.insert(entry()))
+        insert = asyncio.ensure_future(keep(store, entry()))
         await asyncio.sleep(0.3)
         await asyncio.to_thread(apply_schema, database)
         return await insert
@@ -250,9 +310,9 @@ def test_a_schema_that_comes_late_is_waited_for(database: str) -> None:
 
 def test_closing_finishes_what_waits(feedback_database: str) -> None:
     async def insert_and_close(store: Store) -> list[StoredEntry]:
-        await store.insert(entry())
+        await keep(store, entry())
         with locked_table(feedback_database, 0.5):
-            inserts = asyncio.gather(*(store.insert(entry()) for _ in range(10)))
+            inserts = asyncio.gather(*(keep(store, entry()) for _ in range(10)))
             await asyncio.sleep(0.1)
             await asyncio.to_thread(store.close)
             return await inserts
@@ -266,7 +326,7 @@ def test_too_many_that_wait_are_turned_away_at_once(
     monkeypatch.setattr("function.store.WAITING_LIMIT", 5)
 
     async def insert_6(store: Store) -> list[StoredEntry | BaseException]:
-        inserts = [store.insert(entry()) for _ in range(6)]
+        inserts = [keep(store, entry()) for _ in range(6)]
         return await asyncio.gather(*inserts, return_exceptions=True)
 
     *accepted, refused = use(feedback_database, insert_6)

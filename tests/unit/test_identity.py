@@ -6,7 +6,13 @@ import uuid
 import pytest
 
 from function.errors import InvalidRequest
-from function.identity import _uuid7, new_id, parse_idempotency_key, repeatable_id
+from function.identity import (
+    _uuid7,
+    event_row_id,
+    new_id,
+    parse_idempotency_key,
+    repeatable_id,
+)
 
 STUDENT = uuid.UUID("550e8400-e29b-41d4-a716-446655440000")
 
@@ -52,3 +58,21 @@ def test_a_student_and_a_key_have_one_id() -> None:
     assert repeatable_id(STUDENT, "a") == repeatable_id(STUDENT, "a")
     assert repeatable_id(STUDENT, "a") != repeatable_id(STUDENT, "b")
     assert repeatable_id(STUDENT, "a") != repeatable_id(uuid.uuid4(), "a")
+
+
+def test_a_student_and_an_event_have_one_id() -> None:
+    assert event_row_id(STUDENT, "/a", "1") == event_row_id(STUDENT, "/a", "1")
+    assert event_row_id(STUDENT, "/a", "1") != event_row_id(uuid.uuid4(), "/a", "1")
+    assert event_row_id(STUDENT, "é", "😀") == uuid.uuid5(STUDENT, "cloudevent:1:é😀")
+
+
+@pytest.mark.parametrize(
+    ("source", "event_id"), [("/a1", "1"), ("/a", ":1"), ("/", "a1"), ("2:/a", "1")]
+)
+def test_no_other_source_and_id_make_the_same_id(source: str, event_id: str) -> None:
+    assert event_row_id(STUDENT, source, event_id) != event_row_id(STUDENT, "/a", "1")
+
+
+def test_an_event_is_no_idempotency_key() -> None:
+    assert event_row_id(STUDENT, "a", "b") != repeatable_id(STUDENT, "1:ab")
+    assert event_row_id(STUDENT, "a", "b") != repeatable_id(STUDENT, "cloudevent:1:ab")

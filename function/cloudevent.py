@@ -1,0 +1,191 @@
+"""Feedback that comes as CloudEvents, and the CloudEvents that answer it.
+
+https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/http-protocol-binding.md
+
+The official SDK reads and writes each event. It knows no batches, does not decode headers, makes
+up what is missing, and trips over odd attributes, in ways of its own. So what it gets is checked
+here before, and is no more than what an event of ours is made of.
+"""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from functools import partial
+from urllib.parse import unquote_to_bytes
+
+from pydantic_core import to_json, to_jsonable_python
+
+from function.errors import InvalidRequest, RequestError, UnsupportedMediaType
+from function.exchange import Response
+from function.feedback import Stored, parse_feedback
+from function.identity import event_row_id
+from function.submission import (
+    Delivery,
+    Headers,
+    Submission,
+    parse_json,
+    replayed,
+    strategy_update,
+)
+
+try:
+    from cloudevents.conversion import to_binary, to_structured
+    from cloudevents.http import CloudEvent, from_http
+except ImportError:  # 2.x has the same interface here
+    from cloudevents.v1.conversion import to_binary, to_structured  # type: ignore[import-not-found, no-redef]  # fmt: skip
+    from cloudevents.v1.http import CloudEvent, from_http  # type: ignore[import-not-found, no-redef]  # fmt: skip
+
+SUBMITTED = "mentor.feedback.submitted"
+UPDATED = "mentor.strategy.updated"
+SOURCE = "/mathtrail/mentor"
+PROBLEM_LIMIT = 10  # events of a batch that an error names
+
+REQUIRED = ("specversion", "id", "source", "type")
+JSON_TYPE = re.compile(r"(application|text)/json|[^/]+/[^/]+\+json", re.IGNORECASE)
+BROKEN_TEXT = re.compile("[\ud800-\udfff\ufffd]")
+
+
+def parse_delivery(headers: Headers, body: bytes) -> Delivery:
+    """Parse an event in binary or structured mode, or a batch of them.
+
+    Raises InvalidRequest, and UnsupportedMediaType for other formats than JSON.
+    """
+    media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
+    hop = headers.get("traceparent", "")
+    if media_type == "application/cloudevents-batch+json":
+        return Delivery(_read_batch(parse_json(body), hop), _respond_to_batch)
+    if media_type == "application/cloudevents+json":
+        return Delivery([_read_document(parse_json(body), hop)], partial(_reply, structured=True))
+    if media_type.startswith("application/cloudevents"):
+        raise UnsupportedMediaType("of the formats of CloudEvents, only JSON is understood")
+    return Delivery([_read_binary(headers, body, hop)], partial(_reply, structured=False))
+
+
+def _read_binary(headers: Headers, body: bytes, hop: str) -> Submission:
+    attributes = {name[3:]: _decode(headers[name]) for name in headers if name.startswith("ce-")}
+    if content_type := headers.get("content-type"):
+        attributes["datacontenttype"] = content_type
+    _check(attributes)
+    needed = {f"ce-{name}": attributes[name] for name in REQUIRED}
+    return _submission(needed, body, attributes.get("traceparent") or hop)
+
+
+def _read_document(document: object, hop: str) -> Submission:
+    """Read an event in JSON: https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md"""
+    if not isinstance(document, dict):
+        raise InvalidRequest("an event must be a JSON object")
+    attributes = {name: value for name, value in document.items() if value is not None}
+    _check(attributes)
+    if "data" in attributes and "data_base64" in attributes:
+        raise InvalidRequest("there must be data or data_base64, not both")
+    needed = {
+        name: attributes[name] for name in (*REQUIRED, "data", "data_base64") if name in attributes
+    }
+    trace = attributes.get("traceparent")
+    text = json.dumps(needed).encode()
+    return _submission({}, text, trace if isinstance(trace, str) and trace else hop)
+
+
+def _read_batch(documents: object, hop: str) -> list[Submission]:
+    """Read a batch; one event that can't be read fails it all, for it would fail each time."""
+    if not isinstance(documents, list):
+        raise InvalidRequest("a batch must be a JSON array of events")
+    submissions: list[Submission] = []
+    problems: list[str] = []
+    for number, document in enumerate(documents, start=1):
+        try:
+            one = _read_document(document, hop)
+            submissions.append(one._replace(key=f"event {number}'s source and id"))
+        except RequestError as exc:
+            problems.append(f"event {number}: {exc}")
+    problems += _contradictions(submissions)
+    if problems:
+        more = [f"and {len(problems) - PROBLEM_LIMIT} more"] * (len(problems) > PROBLEM_LIMIT)
+        raise InvalidRequest("; ".join(problems[:PROBLEM_LIMIT] + more))
+    return submissions
+
+
+def _contradictions(submissions: Sequence[Submission]) -> list[str]:
+    """Name the events that have source and id of an earlier one, and say something else."""
+    first: dict[object, Submission] = {}
+    return [
+        f"{one.key} came before in the batch, with another payload"
+        for one in submissions
+        if first.setdefault(one.row_id, one).feedback != one.feedback
+    ]
+
+
+def _check(attributes: Mapping[str, object]) -> None:
+    """Raise InvalidRequest, which names all wrong attributes, or UnsupportedMediaType."""
+    missing = [f"{name} is missing" for name in REQUIRED if name not in attributes]
+    wrong = [
+        f"{name} must be a string of at least 1 character, in valid Unicode"
+        for name in ("id", "source")
+        if name in attributes and not _is_identifier(attributes[name])
+    ]
+    if attributes.get("specversion", "1.0") != "1.0":
+        wrong.append('specversion must be "1.0"')
+    if attributes.get("type", SUBMITTED) != SUBMITTED:
+        wrong.append(f"type must be {SUBMITTED}")
+    if missing or wrong:
+        raise InvalidRequest("; ".join(missing + wrong))
+    media_type = str(attributes.get("datacontenttype", "application/json")).partition(";")[0]
+    if not JSON_TYPE.fullmatch(media_type.strip()):
+        raise UnsupportedMediaType("the event's data must be JSON, and its content type say so")
+
+
+def _is_identifier(value: object) -> bool:
+    """Tell what can be told from all other ids; what was replaced by U+FFFD can't."""
+    return isinstance(value, str) and bool(value) and not BROKEN_TEXT.search(value)
+
+
+def _submission(headers: Mapping[str, str], body: bytes, traceparent: str) -> Submission:
+    """Let the SDK read what was checked; an event in JSON comes without headers."""
+    try:
+        event = from_http(dict(headers), body, _read_data)
+    except Exception:  # noqa: BLE001 - the SDK has no error that covers all; only data can be wrong
+        raise InvalidRequest("the event's data is not valid JSON") from None
+    data = event.get_data()
+    if not isinstance(data, dict):
+        raise InvalidRequest("the event's data must be a JSON object")
+    feedback = parse_feedback(data)
+    row_id = event_row_id(feedback.student_id, event["source"], event["id"])
+    return Submission(row_id, feedback, "this event's source and id", traceparent)
+
+
+def _read_data(content: bytes | str) -> object:
+    """Read data for the SDK; what it hands over as text is from a document that was parsed here."""
+    return json.loads(content) if isinstance(content, str) else parse_json(content)
+
+
+def _decode(header: str) -> str:
+    """Decode a header's value: section 3.1.3.2 of the binding."""
+    if len(header) > 1 and header[0] == header[-1] == '"':
+        header = re.sub(r"\\(.)", r"\1", header[1:-1])
+    return unquote_to_bytes(header.encode("latin-1")).decode("utf-8", errors="replace")
+
+
+def _reply(submissions: Sequence[Submission], stored: Stored, *, structured: bool) -> Response:
+    """Answer an event by an event, the same each time, which a Knative Trigger can pass on."""
+    [submission] = submissions
+    row = stored[submission.row_id]
+    attributes = {
+        "type": UPDATED,
+        "source": SOURCE,
+        "id": str(submission.row_id),
+        "time": row.created_at,
+        "datacontenttype": "application/json",
+        "traceparent": row.traceparent,
+    }
+    event = CloudEvent(attributes, strategy_update(submission, row))
+    headers, body = (
+        to_structured(event, to_jsonable_python) if structured else to_binary(event, to_json)
+    )
+    content_type = headers.pop("content-type")
+    return Response(200, body, content_type, (*headers.items(), *replayed(stored)))
+
+
+def _respond_to_batch(submissions: Sequence[Submission], stored: Stored) -> Response:
+    """Answer with one array, in the order of the events."""
+    updates = [strategy_update(one, stored[one.row_id]) for one in submissions]
+    return Response(200, to_json(updates), headers=replayed(stored))

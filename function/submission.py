@@ -1,0 +1,114 @@
+"""What a request brings: one submission or a batch, as plain JSON or in CloudEvents."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+from uuid import UUID
+
+from pydantic_core import to_json
+
+from function.errors import IdempotencyKeyReused, InvalidRequest
+from function.exchange import Response
+from function.feedback import Feedback, Stored, StoredEntry, StrategyUpdate, parse_feedback
+from function.identity import new_id, parse_idempotency_key, repeatable_id
+
+Headers = Mapping[str, str]
+
+
+class Submission(NamedTuple):
+    """Feedback on its way to its row.
+
+    `key` names what the row's id was made of, for the text of an error; where it is empty, the id
+    is new, and the row can't be there yet. `traceparent` is the sender's.
+    """
+
+    row_id: UUID
+    feedback: Feedback
+    key: str
+    traceparent: str
+
+
+class Delivery(NamedTuple):
+    """The submissions of one request, to be stored together or not at all.
+
+    `respond` makes the answer, of the submissions and of their rows.
+    """
+
+    submissions: Sequence[Submission]
+    respond: Callable[[Sequence[Submission], Stored], Response]
+
+
+def parse_delivery(headers: Headers, body: bytes) -> Delivery:
+    """Parse what a request brings; raises InvalidRequest and UnsupportedMediaType."""
+    if announces_event(headers):
+        from function import cloudevent  # only who sends events pays for the SDK's import
+
+        return cloudevent.parse_delivery(headers, body)
+    feedback = parse_feedback(parse_json(body))
+    header = headers.get("idempotency-key")
+    if header is None:
+        row_id, key = new_id(), ""
+    else:
+        row_id = repeatable_id(feedback.student_id, parse_idempotency_key(header))
+        key = "this Idempotency-Key"
+    submission = Submission(row_id, feedback, key, headers.get("traceparent", ""))
+    return Delivery((submission,), _respond)
+
+
+def announces_event(headers: Headers) -> bool:
+    """Tell a CloudEvent, even an incomplete one, from a plain request."""
+    return (
+        "ce-specversion" in headers
+        or "ce-id" in headers
+        or "ce-type" in headers
+        or headers.get("content-type", "")[:24].lower().startswith("application/cloudevents")
+    )
+
+
+def require_same(submissions: Sequence[Submission], stored: Stored) -> None:
+    """Raise IdempotencyKeyReused where a row that is there says something else."""
+    for submission in submissions:
+        row, feedback = stored.get(submission.row_id), submission.feedback
+        if row and (row.task_id, row.message) != (feedback.task_id, feedback.message):
+            raise IdempotencyKeyReused(f"{submission.key} was used with another payload")
+
+
+def strategy_update(submission: Submission, row: StoredEntry) -> StrategyUpdate:
+    """Say what the strategy is now."""
+    return StrategyUpdate(
+        student_id=str(submission.feedback.student_id),
+        task_id=row.task_id,
+        difficulty_adjustment=row.strategy.difficulty_adjustment,
+        topic_weights=row.strategy.topic_weights,
+        sentiment=row.strategy.sentiment,
+        strategy_snapshot=row.strategy.snapshot,
+        timestamp=row.created_at,
+    )
+
+
+def replayed(stored: Stored) -> tuple[tuple[str, str], ...]:
+    """The header of an answer to what was all there before."""
+    repeated = stored and all(row.repeated for row in stored.values())
+    return (("Idempotency-Replayed", "true"),) if repeated else ()
+
+
+def _respond(submissions: Sequence[Submission], stored: Stored) -> Response:
+    [submission] = submissions
+    update = strategy_update(submission, stored[submission.row_id])
+    return Response(200, to_json(update), headers=replayed(stored) if submission.key else ())
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+# No number is looked at, so none is too long to be an int.
+_json = json.JSONDecoder(parse_constant=_refuse_constant, parse_int=float)
+
+
+def parse_json(body: bytes) -> object:
+    """Parse UTF-8 JSON, with U+FFFD for what is not UTF-8, and with or without a BOM."""
+    try:
+        return _json.decode(body.decode("utf-8-sig", errors="replace"))
+    except (ValueError, RecursionError):
+        raise InvalidRequest("the body is not valid JSON") from None

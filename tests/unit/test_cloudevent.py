@@ -1,0 +1,327 @@
+"""Events are read strictly where it matters which event it is, and kindly where it does not."""
+
+import json
+import subprocess
+from base64 import b64encode
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from function.errors import InvalidRequest, RequestError, UnsupportedMediaType
+from function.identity import event_row_id
+from function.submission import Submission, announces_event, parse_delivery
+from tests.instance import FEEDBACK, ROOT
+
+SUBMITTED = "mentor.feedback.submitted"
+EVENT = {"specversion": "1.0", "id": "1", "source": "/app", "type": SUBMITTED, "data": FEEDBACK}
+HEADERS = {"ce-specversion": "1.0", "ce-id": "1", "ce-source": "/app", "ce-type": SUBMITTED}
+BODY = json.dumps(FEEDBACK).encode()
+STRUCTURED = {"content-type": "application/cloudevents+json"}
+BATCHED = {"content-type": "application/cloudevents-batch+json"}
+TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+HOP = "00-11111111111111111111111111111111-00f067aa0ba902b7-01"
+
+
+def binary(headers: Mapping[str, str] | None = None, body: bytes = BODY) -> Submission:
+    [submission] = parse_delivery({**HEADERS, **(headers or {})}, body).submissions
+    return submission
+
+
+def structured(event: object, headers: Mapping[str, str] = STRUCTURED) -> Submission:
+    [submission] = parse_delivery(headers, json.dumps(event).encode()).submissions
+    return submission
+
+
+def changed(**changes: object) -> dict[str, object]:
+    return {name: value for name, value in {**EVENT, **changes}.items() if value != "absent"}
+
+
+def test_each_mode_makes_the_same_of_an_event() -> None:
+    batch = parse_delivery(BATCHED, json.dumps([EVENT]).encode())
+
+    one = binary()
+    assert one.row_id == event_row_id(one.feedback.student_id, "/app", "1")
+    assert structured(EVENT) == one
+    assert [it._replace(key=one.key) for it in batch.submissions] == [one]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"content-type": "Application/CloudEvents+JSON; charset=UTF-8"},
+        {"content-type": "application/cloudevents+json;x=y"},
+        {**STRUCTURED, **HEADERS, "ce-id": "another"},  # the content type is looked at first
+    ],
+)
+def test_structured_mode_is_told_by_its_content_type(headers: dict[str, str]) -> None:
+    assert structured(EVENT, headers) == structured(EVENT)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"datacontenttype": "application/json"},
+        {"datacontenttype": "text/json; charset=utf-8"},
+        {"datacontenttype": "application/vnd.mathtrail.feedback+json"},
+        {"datacontenttype": None, "traceparent": None, "subject": None},
+        {"time": "yesterday", "dataschema": 7, "subject": ""},
+        {"extensions": "x", "data_base64": None, "Upper-Case": [], "ce__id": {}},
+        {"data": {**FEEDBACK, "unknown": "HUGE"}},
+    ],
+)
+def test_what_does_not_matter_costs_no_message(changes: dict[str, object]) -> None:
+    text = json.dumps(changed(**changes)).replace('"HUGE"', "1" * 5000)  # too long for an int
+
+    assert list(parse_delivery(STRUCTURED, text.encode()).submissions) == [structured(EVENT)]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"content-type": ""},
+        {"content-type": "application/json"},
+        {"ce-extensions": "x", "ce-data": "x", "ce-": "x", "ce-ce__id": "x", "ce-time": "never"},
+    ],
+)
+def test_odd_headers_cost_no_message(headers: dict[str, str]) -> None:
+    assert binary(headers) == binary()
+
+
+def test_data_may_come_in_base64() -> None:
+    event = changed(data="absent", data_base64=b64encode(BODY).decode())
+
+    assert structured(event) == structured(EVENT)
+
+
+def test_a_broken_text_is_mended_in_each_mode() -> None:
+    feedback = {**FEEDBACK, "message": "half \ud83d"}
+    body = json.dumps(feedback).encode()
+    invalid = BODY.replace(b"This", b"\xff")
+    mended = "half \ufffd"
+
+    assert binary(body=body).feedback.message == mended
+    assert structured(changed(data=feedback)).feedback.message == mended
+    encoded = changed(data="absent", data_base64=b64encode(invalid).decode())
+    assert structured(encoded).feedback.message == "\ufffd is too hard"
+    raw = json.dumps(EVENT).encode().replace(b"This", b"\xff")
+    [submission] = parse_delivery(STRUCTURED, raw).submissions
+    assert submission.feedback.message == "\ufffd is too hard"
+
+
+@pytest.mark.parametrize(
+    ("header", "value"),
+    [
+        ("Euro%20%E2%82%AC%20%F0%9F%98%80", "Euro € 😀"),  # the specification's own example
+        ("caf%c3%a9", "café"),
+        ("100%", "100%"),
+        ("%2525", "%25"),
+        ('"quoted \\"value\\""', 'quoted "value"'),
+        ('"%22"', '"'),
+        ("café".encode().decode("latin-1"), "café"),  # raw UTF-8, as some clients send it
+    ],
+)
+def test_headers_are_percent_decoded_once(header: str, value: str) -> None:
+    submission = binary({"ce-id": header})
+
+    assert submission.row_id == event_row_id(submission.feedback.student_id, "/app", value)
+    assert submission.row_id == structured(changed(id=value)).row_id
+
+
+def test_the_events_trace_goes_before_that_of_the_request() -> None:
+    assert binary({"ce-traceparent": TRACE, "traceparent": HOP}).traceparent == TRACE
+    assert binary({"traceparent": HOP}).traceparent == HOP
+    hop = {**STRUCTURED, "traceparent": HOP}
+    assert structured(changed(traceparent=TRACE), hop).traceparent == TRACE
+    for other in ("absent", None, "", 7, [TRACE]):
+        assert structured(changed(traceparent=other), hop).traceparent == HOP
+
+
+WRONG_ATTRIBUTES = [
+    ({"id": "absent"}, "id is missing"),
+    ({"id": None, "source": None}, "id is missing; source is missing"),
+    ({"specversion": "absent"}, "specversion is missing"),
+    ({"type": "absent"}, "type is missing"),
+    ({"id": ""}, "id must be a string of at least 1 character, in valid Unicode"),
+    ({"id": 1}, "id must be a string of at least 1 character, in valid Unicode"),
+    ({"id": ["1"]}, "id must be a string of at least 1 character, in valid Unicode"),
+    ({"id": "\ud800"}, "id must be a string of at least 1 character, in valid Unicode"),
+    ({"source": "\ufffd"}, "source must be a string of at least 1 character, in valid Unicode"),
+    ({"specversion": "0.3"}, 'specversion must be "1.0"'),
+    ({"specversion": 1.0}, 'specversion must be "1.0"'),
+    ({"type": "boson.fn"}, f"type must be {SUBMITTED}"),
+    ({"type": SUBMITTED.upper()}, f"type must be {SUBMITTED}"),
+    ({"type": 1, "id": "absent"}, f"id is missing; type must be {SUBMITTED}"),
+]
+
+
+@pytest.mark.parametrize(("changes", "problem"), WRONG_ATTRIBUTES)
+def test_all_wrong_attributes_are_named(changes: dict[str, object], problem: str) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        structured(changed(**changes))
+    assert str(caught.value) == problem
+
+
+@pytest.mark.parametrize("name", ["specversion", "id", "source", "type"])
+def test_an_incomplete_event_in_headers_is_not_read_from_the_body(name: str) -> None:
+    headers = {key: value for key, value in HEADERS.items() if key != f"ce-{name}"}
+    with pytest.raises(InvalidRequest) as caught:
+        parse_delivery(headers, json.dumps(EVENT).encode())
+    assert str(caught.value) == f"{name} is missing"
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"data": "absent"}, "the event's data must be a JSON object"),
+        ({"data": None}, "the event's data must be a JSON object"),
+        ({"data": json.dumps(FEEDBACK)}, "the event's data must be a JSON object"),
+        ({"data": [FEEDBACK]}, "the event's data must be a JSON object"),
+        ({"data_base64": ""}, "there must be data or data_base64, not both"),
+        ({"data": None, "data_base64": "e30"}, "the event's data is not valid JSON"),
+        ({"data": None, "data_base64": "é"}, "the event's data is not valid JSON"),
+        ({"data": None, "data_base64": {}}, "the event's data is not valid JSON"),
+        ({"data": None, "data_base64": "TmFO"}, "the event's data is not valid JSON"),
+        ({"data": {"message": "Hello World"}}, "student_id is missing; task_id is missing"),
+    ],
+)
+def test_wrong_data_is_refused(changes: dict[str, object], problem: str) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        structured(changed(**changes))
+    assert str(caught.value) == problem
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"nonsense", b"NaN", b"{} {}", b"[" * 60_000, BODY.decode().encode("utf-16")]
+)
+@pytest.mark.parametrize("headers", [HEADERS, STRUCTURED, BATCHED])
+def test_what_is_not_json_is_refused(headers: dict[str, str], body: bytes) -> None:
+    with pytest.raises(InvalidRequest, match="is not valid JSON"):
+        parse_delivery(headers, body)
+
+
+@pytest.mark.parametrize("document", [None, 1, "event", [EVENT]])
+def test_an_event_is_an_object(document: object) -> None:
+    with pytest.raises(InvalidRequest, match="an event must be a JSON object"):
+        structured(document)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"content-type": "application/cloudevents"},
+        {"content-type": "application/cloudevents+xml"},
+        {"content-type": "application/cloudevents-batch+avro"},
+        {**HEADERS, "content-type": "text/plain"},
+        {**HEADERS, "content-type": "application/x-www-form-urlencoded"},
+    ],
+)
+def test_only_json_is_understood(headers: dict[str, str]) -> None:
+    with pytest.raises(UnsupportedMediaType):
+        parse_delivery(headers, BODY)
+    with pytest.raises(UnsupportedMediaType):
+        structured(changed(datacontenttype="text/xml"))
+
+
+def batch(*events: object) -> list[Submission]:
+    return list(parse_delivery(BATCHED, json.dumps(events).encode()).submissions)
+
+
+def test_a_batch_keeps_its_order_and_its_repeats() -> None:
+    other = changed(id="2", data={**FEEDBACK, "message": "other"})
+
+    assert batch() == []
+    messages = [it.feedback.message for it in batch(other, EVENT, other)]
+    assert messages == ["other", FEEDBACK["message"], "other"]
+
+
+@pytest.mark.parametrize(
+    ("events", "problem"),
+    [
+        ([EVENT, 1], "event 2: an event must be a JSON object"),
+        ([changed(type="x"), EVENT, {}], f"event 1: type must be {SUBMITTED}; event 3: "),
+        ([EVENT, changed(datacontenttype="a/b")], "event 2: the event's data must be JSON, "),
+        ([EVENT, changed(data={**FEEDBACK, "message": ""})], "event 2: message must be "),
+        ([EVENT, changed(data={**FEEDBACK, "task_id": "x"})], "event 2's source and id came "),
+        ([None] * 12, "event 10: an event must be a JSON object; and 2 more"),
+    ],
+)
+def test_a_batch_names_its_invalid_events(events: list[object], problem: str) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        batch(*events)
+    assert problem in str(caught.value)
+
+
+def test_a_batch_is_an_array() -> None:
+    with pytest.raises(InvalidRequest, match="a batch must be a JSON array"):
+        parse_delivery(BATCHED, json.dumps(EVENT).encode())
+
+
+@pytest.mark.parametrize(
+    ("headers", "announced"),
+    [
+        ({}, False),
+        ({"content-type": "application/json"}, False),
+        ({"content-type": "application/cloud"}, False),
+        ({"ce-id": ""}, True),
+        ({"ce-type": "x"}, True),
+        ({"ce-specversion": "1.0"}, True),
+        ({"content-type": "APPLICATION/CLOUDEVENTS"}, True),
+        ({"content-type": "application/cloudevents-batch+json; charset=utf-8"}, True),
+    ],
+)
+def test_an_event_is_told_from_a_plain_request(headers: dict[str, str], announced: bool) -> None:
+    assert announces_event(headers) is announced
+
+
+def test_the_sdk_is_imported_when_the_first_event_comes() -> None:
+    script = (
+        "import sys, function.serve, function.asgi\n"
+        "from function.submission import parse_delivery\n"
+        f"parse_delivery({{'content-type': 'application/json'}}, {BODY!r})\n"
+        "print('cloudevents' in sys.modules)\n"
+        f"parse_delivery({HEADERS!r}, {BODY!r})\n"
+        "print('cloudevents' in sys.modules)\n"
+    )
+    for environment in (".venv", ".venv-func"):
+        script = script.replace("function.serve, ", "") if "func" in environment else script
+        done = subprocess.run(
+            [ROOT / environment / "bin/python", "-c", script],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert done.stdout.split() == ["False", "True"]
+
+
+TEXT = st.text(st.characters(codec=None, categories=None), max_size=20)
+JSON: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | TEXT,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
+    max_leaves=6,
+)
+NAMES = st.sampled_from(
+    [*EVENT, "data_base64", "datacontenttype", "traceparent", "extensions", "time", "ce__id"]
+)
+EVENTS = st.builds(lambda changes: {**EVENT, **changes}, st.dictionaries(NAMES, JSON, max_size=3))
+DOCUMENTS = JSON | EVENTS | st.lists(EVENTS | JSON, max_size=3)
+BODIES = st.binary(max_size=60) | DOCUMENTS.map(lambda document: json.dumps(document).encode())
+ODD_HEADERS = st.dictionaries(
+    st.sampled_from([*HEADERS, "ce-extensions", "ce-data", "ce-", "content-type", "traceparent"]),
+    st.text(st.characters(max_codepoint=255), max_size=20),
+    max_size=4,
+)
+
+
+@settings(max_examples=1000, deadline=None, database=None)
+@given(st.sampled_from([HEADERS, STRUCTURED, BATCHED]), ODD_HEADERS, BODIES)
+def test_whatever_comes_is_read_or_refused(
+    headers: dict[str, str], odd: dict[str, str], body: bytes
+) -> None:
+    with suppress(RequestError):
+        delivery = parse_delivery({**odd, **headers}, body)
+        assert all(it.feedback.message for it in delivery.submissions)
