@@ -1,0 +1,151 @@
+"""A broker sends again what may still succeed: 503 while PostgreSQL is away, and no half batch."""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.conftest import open_connection
+from tests.hosts.test_cloudevents import (
+    BATCHED,
+    STRUCTURED,
+    event,
+    replayed,
+    send_batch,
+    send_binary,
+    send_structured,
+)
+from tests.hosts.test_fuzz import BODIES, JSON, TEXT, status_of
+from tests.instance import Instance, free_port, running
+
+
+@pytest.fixture
+def function(host: str, feedback_database: str, tmp_path: Path) -> Iterator[Instance]:
+    """An instance with a database of its own, which refuses one message."""
+    with closing(open_connection(feedback_database)) as connection:
+        connection.run("ALTER TABLE feedback ADD CHECK (message <> 'refused')")
+    with running(tmp_path / "log", feedback_database, host) as instance:
+        yield instance.wait_until_ready()
+
+
+def messages(url: str) -> list[str]:
+    with closing(open_connection(url)) as connection:
+        rows = connection.run("SELECT message FROM feedback ORDER BY message")
+        return [message for [message] in rows]
+
+
+def test_a_row_that_postgresql_refuses_takes_its_batch_with_it_and_nothing_else(
+    function: Instance, feedback_database: str, student: str
+) -> None:
+    batch = [event(student, name, name) for name in ("a", "refused", "c")]
+    answer = send_batch(function, *batch)
+
+    assert (answer.status, answer.json()["code"]) == (500, "INTERNAL_ERROR")
+    assert messages(feedback_database) == []
+    assert send_batch(function, batch[0], batch[2]).status == 200
+    assert messages(feedback_database) == ["a", "c"]
+
+
+def test_an_event_that_comes_again_while_its_first_waits_is_stored_once(
+    function: Instance, feedback_database: str, student: str
+) -> None:
+    answers = []
+
+    def send() -> None:
+        answers.append(send_structured(function, event(student)))
+
+    def send_in_batch() -> None:
+        answers.append(send_batch(function, event(student), event(student, "2", "second")))
+
+    threads = [threading.Thread(target=target) for target in (send, send, send_in_batch, send)]
+    with closing(open_connection(feedback_database)) as connection:
+        connection.run("BEGIN")
+        connection.run("LOCK TABLE feedback IN EXCLUSIVE MODE")
+        for thread in threads:
+            thread.start()
+        threads[0].join(0.5)
+        assert answers == []
+        connection.run("COMMIT")
+    for thread in threads:
+        thread.join()
+
+    assert [answer.status for answer in answers] == [200] * 4
+    assert len({answer.body for answer in answers}) == 2  # the event's, and the batch's
+    assert [replayed(answer) for answer in answers].count("true") >= 2
+    assert len(messages(feedback_database)) == 2
+
+
+def test_while_postgresql_is_away_each_mode_is_told_to_come_again(
+    host: str, student: str, tmp_path: Path
+) -> None:
+    url = f"postgresql://postgres@127.0.0.1:{free_port()}/postgres"
+    with running(tmp_path / "log", url, host, DATABASE_TIMEOUT="0.5") as instance:
+        with pytest.raises(AssertionError, match="did not get ready"):
+            instance.wait_until_ready(3)
+        answers = [
+            send(instance, event(student)) for send in (send_binary, send_structured, send_batch)
+        ]
+        invalid = send_binary(instance, {**event(student), "type": "other"})
+
+    for answer in answers:
+        assert (answer.status, answer.json()["code"]) == (503, "UNAVAILABLE")
+        assert answer.headers["retry-after"]
+        assert answer.headers["content-type"] == "application/json"
+    assert invalid.status == 400
+
+
+CONTENT_TYPES = st.sampled_from([STRUCTURED.encode(), BATCHED.encode(), b"application/json"])
+EVENTS = st.builds(
+    lambda student, changes: {**event(str(student)), **changes},
+    st.uuids(),
+    st.dictionaries(
+        st.sampled_from([*event(""), "data_base64", "traceparent", "extensions", "time"]),
+        JSON | TEXT,
+        max_size=2,
+    ),
+)
+HEADERS = st.builds(
+    lambda content_type, ce, odd: {b"content-type": content_type, **ce, **odd},
+    CONTENT_TYPES,
+    st.sampled_from(
+        [
+            {},
+            {
+                b"ce-specversion": b"1.0",
+                b"ce-id": b"1",
+                b"ce-source": b"/fuzz",
+                b"ce-type": b"mentor.feedback.submitted",
+            },
+        ]
+    ),
+    st.dictionaries(
+        st.sampled_from([b"ce-id", b"ce-time", b"ce-extensions", b"ce-data", b"traceparent"]),
+        st.binary(max_size=40).map(lambda value: value.translate(None, b"\r\n\0")),
+        max_size=2,
+    ),
+)
+
+
+@pytest.mark.parametrize("host", ["uvicorn", "knative"], indirect=True, scope="session")
+def test_no_event_makes_an_internal_error(host: str, instance: Instance) -> None:
+    """With the SDK's 1.x in the one host, and its 2.x in the other."""
+    seen = set()
+    documents = EVENTS | st.lists(EVENTS | JSON, max_size=3)
+    bodies = BODIES | documents.map(lambda document: json.dumps(document).encode())
+
+    @settings(max_examples=300, deadline=None, database=None)
+    @given(HEADERS, bodies)
+    def send(headers: dict[bytes, bytes], body: bytes) -> None:
+        status = status_of(instance, b"POST", b"/", headers, body)
+        seen.add(status)
+        assert status < 500
+
+    send()
+
+    assert {200, 400} <= seen
+    assert [line for line in instance.events() if "stack" in line] == []
