@@ -12,10 +12,16 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import partial
 from urllib.parse import unquote_to_bytes
+from uuid import UUID
 
 from pydantic_core import to_json, to_jsonable_python
 
-from function.errors import InvalidRequest, RequestError, UnsupportedMediaType
+from function.errors import (
+    IdempotencyKeyReused,
+    InvalidRequest,
+    RequestError,
+    UnsupportedMediaType,
+)
 from function.exchange import Response
 from function.feedback import Stored, parse_feedback
 from function.identity import event_row_id
@@ -48,7 +54,8 @@ BROKEN_TEXT = re.compile("[\ud800-\udfff\ufffd]")
 def parse_delivery(headers: Headers, body: bytes) -> Delivery:
     """Parse an event in binary or structured mode, or a batch of them.
 
-    Raises InvalidRequest, and UnsupportedMediaType for other formats than JSON.
+    Raises InvalidRequest, UnsupportedMediaType for other formats than JSON, and
+    IdempotencyKeyReused where a batch contradicts itself.
     """
     media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
     hop = headers.get("traceparent", "")
@@ -98,21 +105,19 @@ def _read_batch(documents: object, hop: str) -> list[Submission]:
             submissions.append(one._replace(key=f"event {number}'s source and id"))
         except RequestError as exc:
             problems.append(f"event {number}: {exc}")
-    problems += _contradictions(submissions)
     if problems:
         more = [f"and {len(problems) - PROBLEM_LIMIT} more"] * (len(problems) > PROBLEM_LIMIT)
         raise InvalidRequest("; ".join(problems[:PROBLEM_LIMIT] + more))
+    _require_agreement(submissions)
     return submissions
 
 
-def _contradictions(submissions: Sequence[Submission]) -> list[str]:
-    """Name the events that have source and id of an earlier one, and say something else."""
-    first: dict[object, Submission] = {}
-    return [
-        f"{one.key} came before in the batch, with another payload"
-        for one in submissions
-        if first.setdefault(one.row_id, one).feedback != one.feedback
-    ]
+def _require_agreement(submissions: Sequence[Submission]) -> None:
+    """Raise IdempotencyKeyReused where two events of one source and id say different things."""
+    first: dict[UUID, Submission] = {}
+    for one in submissions:
+        if first.setdefault(one.row_id, one).feedback != one.feedback:
+            raise IdempotencyKeyReused(f"{one.key} came before in the batch, with another payload")
 
 
 def _check(attributes: Mapping[str, object]) -> None:

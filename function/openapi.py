@@ -10,6 +10,7 @@ from http import HTTPStatus
 from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
 
+from function import openapi_events as events
 from function.feedback import FEEDBACK_SCHEMA, StrategyUpdate
 
 Schema = dict[str, object]
@@ -84,9 +85,10 @@ def document() -> bytes:
             "paths": {
                 "/api/v1/feedback": {"post": _feedback("takeFeedback")},
                 "/v1/feedback": {"post": _feedback("takeFeedbackAlias")},
+                "/": {"post": _event()},
                 **{path: {"get": _health(path, status)} for path, status in HEALTH.items()},
             },
-            "components": {"schemas": {**_models(), **ERROR_SCHEMAS}},
+            "components": {"schemas": {**_models(), **events.SCHEMAS, **ERROR_SCHEMAS}},
         }
     ).encode()
 
@@ -109,25 +111,51 @@ HEALTH = {
 
 
 def _feedback(operation_id: str) -> Schema:
-    replayed = {"description": "`true` on a repeat.", "schema": {"const": "true"}}
     return {
         "operationId": operation_id,
         "tags": ["feedback"],
         "summary": "Take a student's feedback",
+        "description": "A CloudEvent is taken, too, as at `/`.",
         "parameters": PARAMETERS,
         "requestBody": {"required": True, "content": _json({"$ref": _ref("Feedback")})},
         "responses": {
-            "200": {
-                "description": "The feedback is stored; this is the strategy.",
-                "headers": {"X-Request-Id": REQUEST_ID, "Idempotency-Replayed": replayed},
-                "content": _json({"$ref": _ref("StrategyUpdate")}),
-            },
-            "400": _error(400, "INVALID_REQUEST: every wrong or missing field is named."),
-            "413": _error(413, "PAYLOAD_TOO_LARGE: the body is over 64 KiB."),
-            "422": _error(422, "IDEMPOTENCY_KEY_REUSED: the key came with another payload."),
-            "500": _error(500, "INTERNAL_ERROR: a bug."),
-            "503": _error(503, "UNAVAILABLE: send it again, with the same Idempotency-Key."),
+            "200": _stored(_json({"$ref": _ref("StrategyUpdate")})),
+            **_errors("the Idempotency-Key"),
         },
+    }
+
+
+def _event() -> Schema:
+    return {
+        "operationId": "takeEvent",
+        "tags": ["feedback"],
+        "summary": "Take a student's feedback in a CloudEvent",
+        "description": events.DESCRIPTION,
+        "parameters": PARAMETERS[1:],  # an event has no need of an Idempotency-Key
+        "requestBody": {"required": True, "content": events.REQUESTS},
+        "responses": {
+            "200": _stored(events.ANSWERS, events.REPLY_HEADERS),
+            "415": _error(415, "UNSUPPORTED_MEDIA_TYPE: an event that is not in JSON."),
+            **_errors("source and id"),
+        },
+    }
+
+
+def _stored(content: Schema, more_headers: Schema | None = None) -> Schema:
+    replayed = {"description": "`true` on a repeat.", "schema": {"const": "true"}}
+    headers = {"X-Request-Id": REQUEST_ID, "Idempotency-Replayed": replayed, **(more_headers or {})}
+    description = "The feedback is stored; this is the strategy."
+    return {"description": description, "headers": headers, "content": content}
+
+
+def _errors(key: str) -> Schema:
+    """What can go wrong with feedback; `key` says what a repeat is known by."""
+    return {
+        "400": _error(400, "INVALID_REQUEST: all that is wrong or missing is named."),
+        "413": _error(413, "PAYLOAD_TOO_LARGE: the body is over 64 KiB."),
+        "422": _error(422, f"IDEMPOTENCY_KEY_REUSED: {key} came with another payload."),
+        "500": _error(500, "INTERNAL_ERROR: a bug."),
+        "503": _error(503, f"UNAVAILABLE: send it again, with {key} as before."),
     }
 
 

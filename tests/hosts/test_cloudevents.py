@@ -273,7 +273,7 @@ def test_a_batch_with_one_bad_event_stores_nothing(
     )
     assert (reused.status, reused.json()["code"]) == (422, "IDEMPOTENCY_KEY_REUSED")
     assert reused.json()["message"].startswith("event 2's source and id ")
-    assert (contradiction.status, contradiction.json()["code"]) == (400, "INVALID_REQUEST")
+    assert (contradiction.status, contradiction.json()["code"]) == (422, "IDEMPOTENCY_KEY_REUSED")
     assert contradiction.json()["message"].startswith("event 4's source and id ")
     assert len(rows(student)) == 1
 

@@ -43,7 +43,7 @@ def test_schemathesis_finds_nothing_in_the_running_function(
     )
 
     assert result.returncode == 0, result.stdout + result.stderr
-    assert "5 selected / 5 total" in result.stdout
+    assert "6 selected / 6 total" in result.stdout
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def test_every_documented_answer_is_what_the_function_really_says(
             for accept in ("application/json", "application/problem+json")
             for answer in (
                 post_everything(function, without_database, path, accept)
-                if path.endswith("/feedback")
+                if path in ("/", "/api/v1/feedback", "/v1/feedback")
                 else get_from_both(function, without_database, path, accept)
             )
         ]
@@ -96,7 +96,7 @@ def check(schema: OpenApiSchema, path: str, answers: list[httpx.Response]) -> No
     } == documented
     for answer in answers:
         response = operation["responses"][str(answer.status_code)]
-        optional = {"Idempotency-Replayed"}
+        optional = {name for name in response["headers"] if name.startswith(("ce-", "Idem"))}
         assert all(name in answer.headers for name in response["headers"].keys() - optional)
         schema[path][method.upper()].validate_response(answer)  # raises
 
@@ -115,10 +115,24 @@ def post_everything(
     assert again.headers["idempotency-replayed"] == "true"
     yield from (first, again)
     yield httpx.post(url, json={**FEEDBACK, "task_id": "other"}, headers=key)
+    if path == "/":
+        yield from post_events(url, accept)
     yield httpx.post(url, json={}, headers=headers)
     yield httpx.post(url, content=b" " * 65537, headers=headers)
     yield httpx.post(url, json={**FEEDBACK, "task_id": "bug"}, headers=headers)
     yield httpx.post(broken, json=FEEDBACK, headers=headers)
+
+
+def post_events(url: str, accept: str) -> Iterator[httpx.Response]:
+    event = {"specversion": "1.0", "id": url, "source": accept, "type": "mentor.feedback.submitted"}
+    document = {**event, "data": FEEDBACK}
+    binary = {"Accept": accept, **{f"ce-{name}": value for name, value in event.items()}}
+    structured = {"Accept": accept, "Content-Type": "application/cloudevents+json"}
+    batched = {"Accept": accept, "Content-Type": "application/cloudevents-batch+json"}
+    yield httpx.post(url, json=FEEDBACK, headers=binary)
+    yield httpx.post(url, json=document, headers=structured)
+    yield httpx.post(url, json=[document], headers=batched)
+    yield httpx.post(url, content=b"<event/>", headers={**binary, "Content-Type": "text/xml"})
 
 
 def get_from_both(
@@ -126,6 +140,17 @@ def get_from_both(
 ) -> Iterator[httpx.Response]:
     for port in (function.port, without_database.port):
         yield httpx.get(f"http://127.0.0.1:{port}{path}", headers={"Accept": accept})
+
+
+@on_uvicorn
+def test_the_attributes_of_a_reply_are_described(instance: Instance) -> None:
+    url = f"http://127.0.0.1:{instance.port}/"
+    operation = httpx.get(f"{url}openapi.json").json()["paths"]["/"]["post"]
+
+    reply, *_ = post_events(url, "*/*")
+
+    described = {name for name in operation["responses"]["200"]["headers"] if name[:3] == "ce-"}
+    assert {name for name in reply.headers if name[:3] == "ce-"} == described
 
 
 @on_uvicorn
