@@ -89,8 +89,7 @@ def _read_document(document: object, hop: str) -> Submission:
         name: attributes[name] for name in (*REQUIRED, "data", "data_base64") if name in attributes
     }
     trace = attributes.get("traceparent")
-    text = json.dumps(needed).encode()
-    return _submission({}, text, trace if isinstance(trace, str) and trace else hop)
+    return _submission({}, needed, trace if isinstance(trace, str) and trace else hop)
 
 
 def _read_batch(documents: object, hop: str) -> list[Submission]:
@@ -144,10 +143,13 @@ def _is_identifier(value: object) -> bool:
     return isinstance(value, str) and bool(value) and not BROKEN_TEXT.search(value)
 
 
-def _submission(headers: Mapping[str, str], body: bytes, traceparent: str) -> Submission:
-    """Let the SDK read what was checked; an event in JSON comes without headers."""
+def _submission(
+    headers: dict[str, str], body: bytes | dict[str, object], traceparent: str
+) -> Submission:
+    """Let the SDK read what was checked; an event in JSON comes as a document, without headers."""
     try:
-        event = from_http(dict(headers), body, _read_data)
+        text = body if isinstance(body, bytes) else json.dumps(body).encode()
+        event = from_http(headers, text, _read_data)
     except Exception:  # noqa: BLE001 - the SDK has no error that covers all; only data can be wrong
         raise InvalidRequest("the event's data is not valid JSON") from None
     data = event.get_data()

@@ -6,12 +6,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 
 from function.analysis import Analyzer
-from function.errors import (
-    ClientDisconnected,
-    MethodNotAllowed,
-    NotFound,
-    RequestError,
-)
+from function.errors import ClientDisconnected, MethodNotAllowed, NotFound, RequestError
 from function.exchange import Request, Response, error_response, internal_error_response
 from function.feedback import Entry, Stored
 from function.store import CHECK_TIMEOUT, Store

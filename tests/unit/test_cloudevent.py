@@ -203,6 +203,15 @@ def test_what_is_not_json_is_refused(headers: dict[str, str], body: bytes) -> No
         parse_delivery(headers, body)
 
 
+@pytest.mark.parametrize("depth", [*range(50, 1100, 7), 5_000, 50_000])
+def test_no_depth_of_unknown_data_is_an_internal_error(depth: int) -> None:
+    deep = "[" * depth + "]" * depth
+    for headers, template in ((STRUCTURED, "%s"), (BATCHED, "[%s]")):
+        text = template % json.dumps(changed(data={**FEEDBACK, "x": "DEEP"}))
+        with suppress(InvalidRequest):
+            parse_delivery(headers, text.replace('"DEEP"', deep).encode())
+
+
 @pytest.mark.parametrize("document", [None, 1, "event", [EVENT]])
 def test_an_event_is_an_object(document: object) -> None:
     with pytest.raises(InvalidRequest, match="an event must be a JSON object"):
@@ -321,7 +330,7 @@ ODD_HEADERS = st.dictionaries(
 )
 
 
-@settings(max_examples=1000, deadline=None, database=None)
+@settings(max_examples=500, deadline=None, database=None)
 @given(st.sampled_from([HEADERS, STRUCTURED, BATCHED]), ODD_HEADERS, BODIES)
 def test_whatever_comes_is_read_or_refused(
     headers: dict[str, str], odd: dict[str, str], body: bytes
