@@ -25,6 +25,7 @@ on_uvicorn = pytest.mark.parametrize("host", ["uvicorn"], indirect=True, scope="
 
 
 @on_uvicorn
+@pytest.mark.timeout(300)
 def test_schemathesis_finds_nothing_in_the_running_function(
     instance: Instance, tmp_path: Path
 ) -> None:
