@@ -92,11 +92,11 @@ class Instance:
         """The JSON lines that it logged."""
         return [json.loads(line) for line in self.log.splitlines() if line.startswith("{")]
 
-    def wait_until_ready(self, timeout: float = 20) -> Self:
+    def wait_until_ready(self, timeout: float = 20, probe: str = "/health/ready") -> Self:
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline and self.process.poll() is None:
             try:
-                if self.get("/health/ready").status == 200:
+                if self.get(probe).status == 200:
                     return self
             except OSError:
                 pass
