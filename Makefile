@@ -46,11 +46,11 @@ lint: .venv/$(READY) ## check style and types
 	@$(BIN)/mypy
 
 lock: .venv/$(READY) ## make the locks anew from pyproject.toml (ARGS=--upgrade: newest versions)
-	@$(COMPILE) pyproject.toml --extra server --extra functions-framework --extra docs --group embedded \
+	@$(COMPILE) pyproject.toml --extra server --extra functions-framework --extra docs --extra llm --group embedded \
 		--group test --group kafka --group lint --group bench --group build --output-file requirements/dev.txt
 	@$(COMPILE) pyproject.toml --group events --group build --output-file requirements/events.txt
-	@$(COMPILE) pyproject.toml --group func --group build --output-file requirements/func.txt
-	@$(COMPILE) pyproject.toml --extra server --extra docs --output-file requirements/server.txt
+	@$(COMPILE) pyproject.toml --extra llm --group func --group build --output-file requirements/func.txt
+	@$(COMPILE) pyproject.toml --extra server --extra docs --extra llm --output-file requirements/server.txt
 
 lock-jars: .venv/$(READY) ## make requirements/jars.txt anew from requirements/pom.xml (needs Maven)
 	@$(BIN)/python -m dev.kafka.lock
