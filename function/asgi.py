@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from function import logs
-from function.analysis import StubAnalyzer
+from function.analysis import Analyzer, StubAnalyzer
 from function.errors import ClientDisconnected, InvalidRequest, PayloadTooLarge
 from function.exchange import Request, Response
 from function.handler import Handler
@@ -30,10 +30,11 @@ REQUEST_ID = re.compile(r"[ -~]{1,128}")
 
 
 class Application:
-    """The ASGI application; it owns the store from its start to its end."""
+    """The ASGI application; it owns the analyzer, and the store from its start to its end."""
 
-    def __init__(self, handler: Handler, store: Store) -> None:
-        self._handler = handler
+    def __init__(self, analyzer: Analyzer, store: Store, *, docs: bool) -> None:
+        self._handler = Handler(analyzer, store, docs=docs)
+        self._analyzer = analyzer
         self._store = store
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
@@ -48,6 +49,7 @@ class Application:
         while (await receive())["type"] == "lifespan.startup":
             self._store.start()
             await send({"type": "lifespan.startup.complete"})
+        await self._analyzer.close()
         await asyncio.to_thread(self._store.close)
         await send({"type": "lifespan.shutdown.complete"})
 
@@ -67,7 +69,15 @@ class Application:
 
 def create_application(settings: Settings, store: Store) -> Application:
     """Put the function together; the host decides when the store starts."""
-    return Application(Handler(StubAnalyzer(), store, docs=settings.docs), store)
+    return Application(_make_analyzer(settings), store, docs=settings.docs)
+
+
+def _make_analyzer(settings: Settings) -> Analyzer:
+    if settings.llm is None:
+        return StubAnalyzer()
+    from function.llm.analyzer import make_analyzer  # only who configures a model pays for it
+
+    return make_analyzer(settings.llm)
 
 
 def _request(scope: Message, receive: Receive) -> Request:

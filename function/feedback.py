@@ -56,11 +56,24 @@ class Feedback(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class StrategySnapshot:
-    """What decided the strategy."""
+    """What decided the strategy.
+
+    `difficulty_weight` is the factor to the difficulty of tasks: 1 + difficulty_adjustment.
+    `feedback_based` is false where the model gave no answer.
+    """
 
     difficulty_weight: float
     feedback_based: bool
     sentiment: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSnapshot(StrategySnapshot):
+    """What decided the strategy, where a model did: its topics, the most important one first."""
+
+    topics: list[str]
+    model: str
+    prompt_version: str
 
 
 class Strategy(NamedTuple):
@@ -107,7 +120,7 @@ class StrategyUpdate(TypedDict):
     difficulty_adjustment: float
     topic_weights: dict[str, float]
     sentiment: str
-    strategy_snapshot: StrategySnapshot
+    strategy_snapshot: StrategySnapshot | ModelSnapshot
     timestamp: str
 
 

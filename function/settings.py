@@ -4,10 +4,17 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, unquote, urlsplit
+
+from function.variables import Variables
+
+if TYPE_CHECKING:
+    from function.llm.settings import LlmSettings
 
 SSL_MODES = ("disable", "prefer", "require", "verify-ca", "verify-full")
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+PROVIDERS = ("stub", "openai", "anthropic")
 SWITCHES = {"on": True, "true": True, "1": True, "off": False, "false": False, "0": False}
 
 # What may stand in DATABASE_URL's query, and the variable that it overrides.
@@ -51,7 +58,7 @@ class PostgresSettings:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The whole configuration. Times are in seconds."""
+    """The whole configuration. Times are in seconds; `llm` is None with the stub."""
 
     postgres: PostgresSettings
     database_timeout: float
@@ -59,6 +66,7 @@ class Settings:
     port: int
     log_level: str
     docs: bool
+    llm: "LlmSettings | None"
 
 
 def load(environ: Mapping[str, str]) -> Settings:
@@ -66,14 +74,17 @@ def load(environ: Mapping[str, str]) -> Settings:
 
     Raises ConfigurationError, which names every wrong or missing variable at once.
     """
-    variables = _Variables(environ)
+    variables = Variables(environ)
+    postgres = _postgres(variables)
+    database_timeout = variables.seconds("DATABASE_TIMEOUT", 10, at_most=20)
     settings = Settings(
-        postgres=_postgres(variables),
-        database_timeout=variables.seconds("DATABASE_TIMEOUT", 10, at_most=20),
+        postgres=postgres,
+        database_timeout=database_timeout,
         migrate_timeout=variables.seconds("MIGRATE_TIMEOUT", 60, at_most=3600),
         port=variables.integer("PORT", 8080, at_most=65535),
         log_level=variables.choice("LOG_LEVEL", "INFO", LOG_LEVELS),
         docs=SWITCHES[variables.choice("DOCS", "on", tuple(SWITCHES))],
+        llm=_llm(variables, database_timeout),
     )
     if variables.problems:
         raise ConfigurationError("\n".join(variables.problems))
@@ -89,7 +100,16 @@ def load_or_exit(environ: Mapping[str, str]) -> Settings:
         raise SystemExit(2) from None
 
 
-def _postgres(variables: "_Variables") -> PostgresSettings:
+def _llm(variables: Variables, database_timeout: float) -> "LlmSettings | None":
+    provider = variables.choice("LLM_PROVIDER", "stub", PROVIDERS)
+    if provider == "stub":
+        return None
+    from function.llm.settings import read_settings  # the stub's cold start does without it
+
+    return read_settings(provider, variables, database_timeout)
+
+
+def _postgres(variables: Variables) -> PostgresSettings:
     url = variables.text("DATABASE_URL")
     if url:
         variables = variables.overridden_by(_parse_url(url, variables.problems))
@@ -153,56 +173,3 @@ def _parse_url(url: str, problems: list[str]) -> dict[str, str]:
         else:
             problems.append(f"DATABASE_URL: the parameter {name!r} is not supported")
     return {name: value for name, value in found.items() if value}
-
-
-@dataclass(frozen=True, slots=True)
-class _Variables:
-    """Reads typed values; what is wrong is kept in `problems`, and a stand-in is returned."""
-
-    environ: Mapping[str, str]
-    problems: list[str] = field(default_factory=list)
-
-    def overridden_by(self, values: Mapping[str, str]) -> "_Variables":
-        return _Variables({**self.environ, **values}, self.problems)
-
-    def text(self, name: str) -> str | None:
-        return self.environ.get(name) or None
-
-    def integer(self, name: str, default: int, *, at_most: int) -> int:
-        text = self.text(name)
-        if text is None:
-            return default
-        if text.isascii() and text.isdigit() and len(text) < 10 and 1 <= int(text) <= at_most:
-            return int(text)
-        self.problems.append(f"{name}: must be a whole number from 1 to {at_most}")
-        return default
-
-    def seconds(self, name: str, default: float, *, at_most: float) -> float:
-        text = self.text(name)
-        if text is None:
-            return default
-        try:
-            seconds = float(text)
-        except ValueError:
-            seconds = 0.0
-        if 0.1 <= seconds <= at_most:
-            return seconds
-        self.problems.append(f"{name}: must be a number of seconds from 0.1 to {at_most:g}")
-        return default
-
-    def choice(self, name: str, default: str, choices: tuple[str, ...]) -> str:
-        text = self.text(name)
-        if text is None:
-            return default
-        for choice in choices:
-            if text.lower() == choice.lower():
-                return choice
-        self.problems.append(f"{name}: must be one of {', '.join(choices)}")
-        return default
-
-    def path(self, name: str) -> Path | None:
-        text = self.text(name)
-        if text is not None and not Path(text).exists():
-            self.problems.append(f"{name}: there is no such file or folder")
-            return None
-        return None if text is None else Path(text)

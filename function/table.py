@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -12,7 +13,7 @@ from function.postgres import CONNECTION_ERRORS, InterfaceError, connect
 from function.settings import PostgresSettings
 
 if TYPE_CHECKING:  # connecting does not wait for pydantic's import
-    from function.feedback import Entry, Stored, StoredEntry
+    from function.feedback import Entry, Stored, StoredEntry, StrategySnapshot
 
 CREATED_AT = """to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
 
@@ -100,7 +101,7 @@ class FeedbackTable:
 
 def _stored_entry(columns: Sequence[Any]) -> StoredEntry:
     """Make an entry of SELECT's columns behind the id."""
-    from function.feedback import Difficulty, StoredEntry, Strategy, StrategySnapshot
+    from function.feedback import Difficulty, StoredEntry, Strategy
 
     task_id, message, difficulty, adjustment, weights, sentiment, snapshot, *rest = columns
     traceparent, created_at = rest
@@ -109,13 +110,17 @@ def _stored_entry(columns: Sequence[Any]) -> StoredEntry:
         difficulty_adjustment=adjustment,
         topic_weights=weights,
         sentiment=sentiment,
-        snapshot=StrategySnapshot(
-            difficulty_weight=snapshot["difficulty_weight"],
-            feedback_based=snapshot["feedback_based"],
-            sentiment=snapshot["sentiment"],
-        ),
+        snapshot=_snapshot(snapshot),
     )
     return StoredEntry(task_id, message, strategy, traceparent, created_at, repeated=True)
+
+
+def _snapshot(stored: Mapping[str, Any]) -> StrategySnapshot:
+    """Leave out what another version of the function may have added."""
+    from function.feedback import ModelSnapshot, StrategySnapshot
+
+    kind = ModelSnapshot if "model" in stored else StrategySnapshot
+    return kind(**{field.name: stored[field.name] for field in fields(kind)})
 
 
 def _row(entry: Entry) -> dict[str, object]:

@@ -1,0 +1,1 @@
+"""A real model in the stub's place; imported only when LLM_PROVIDER names one."""

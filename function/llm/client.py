@@ -1,0 +1,123 @@
+"""HTTP to the provider: one POST with bounds, on addresses that were looked up before.
+
+httpx2 is imported with the first request, in a thread, as it costs tens of milliseconds. Its
+transport is used without its client: no redirect is followed, and no cookie, proxy or .netrc of
+the environment takes part. Certificates are the system's, or those of SSL_CERT_FILE.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from function.llm.background import in_thread
+from function.llm.outcome import NoAnswer, Reason
+from function.llm.resolver import Resolver
+
+if TYPE_CHECKING:
+    import httpx2
+
+CONNECT_TIMEOUT = 3.0  # seconds, for TCP and for TLS each
+BODY_LIMIT = 256 * 1024  # bytes
+CONNECTIONS = 512  # at most; each request that waits has one
+
+
+class HttpClient:
+    """Speaks to one base URL, for the requests of one event loop."""
+
+    def __init__(self, base_url: str) -> None:
+        parts = urlsplit(base_url)
+        self._base = base_url.rstrip("/")
+        self._tls = parts.scheme == "https"
+        self._host = parts.hostname or ""
+        self._netloc = parts.netloc
+        self._port = parts.port or (443 if self._tls else 80)
+        self._resolver = Resolver(self._host, self._port, time.monotonic)
+        self._opening: asyncio.Future[httpx2.AsyncHTTPTransport] | None = None
+
+    async def post(self, path: str, headers: Mapping[str, str], body: bytes) -> bytes:
+        """Send one request, wait without a limit, and return the body of a 200.
+
+        The host's addresses are tried in turn, as long as they don't even connect. Raises
+        NoAnswer.
+        """
+        transport = await self._transport()
+        import httpx2
+
+        try:
+            for address in await self._resolver.addresses():
+                request = self._request(address, path, headers, body)
+                try:
+                    return await _exchange(transport, request)
+                except (httpx2.ConnectError, httpx2.ConnectTimeout):
+                    continue
+        except (OSError, httpx2.TransportError):
+            raise NoAnswer(Reason.UNREACHABLE) from None
+        raise NoAnswer(Reason.UNREACHABLE)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._opening and self._opening.done() and not self._opening.exception():
+            await self._opening.result().aclose()
+
+    async def _transport(self) -> httpx2.AsyncHTTPTransport:
+        if self._opening is None or (self._opening.done() and self._opening.exception()):
+            self._opening = in_thread(self._open)
+        return await asyncio.shield(self._opening)
+
+    def _open(self) -> httpx2.AsyncHTTPTransport:
+        import ssl
+
+        import httpcore2  # noqa: F401 - the transport would import it on the event loop
+        import httpx2
+
+        # Reading the certificates takes tens of milliseconds, and only TLS needs them.
+        bare = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        return httpx2.AsyncHTTPTransport(
+            verify=httpx2.create_ssl_context() if self._tls else bare,
+            trust_env=False,
+            limits=httpx2.Limits(max_connections=CONNECTIONS, max_keepalive_connections=32),
+        )
+
+    def _request(
+        self, address: str, path: str, headers: Mapping[str, str], body: bytes
+    ) -> httpx2.Request:
+        import httpx2
+
+        url = httpx2.URL(f"{self._base}{path}").copy_with(host=address)
+        own = {
+            "Host": self._netloc,
+            "Content-Type": "application/json",
+            "Accept": "application/json",
+            "Accept-Encoding": "identity",  # nothing is unpacked that could be a bomb
+            "User-Agent": "mentor-function",
+        }
+        timeout = {"connect": CONNECT_TIMEOUT, "read": None, "write": None, "pool": None}
+        extensions = {"timeout": timeout, "sni_hostname": self._host}
+        return httpx2.Request(
+            "POST", url, headers={**own, **headers}, content=body, extensions=extensions
+        )
+
+
+async def _exchange(transport: httpx2.AsyncHTTPTransport, request: httpx2.Request) -> bytes:
+    response = await transport.handle_async_request(request)
+    try:
+        if response.status_code == 200:
+            return await _read(response)
+        retry_after = response.headers.get("retry-after", "")
+        raise NoAnswer(Reason.STATUS, response.status_code, retry_after)
+    finally:
+        await response.aclose()
+
+
+async def _read(response: httpx2.Response) -> bytes:
+    """The body as it came over the wire."""
+    body = b""
+    async for part in response.aiter_raw():
+        body += part
+        if len(body) > BODY_LIMIT:
+            raise NoAnswer(Reason.TOO_LARGE, status=200)
+    return body

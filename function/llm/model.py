@@ -1,0 +1,60 @@
+"""One question to the model: one limit on the whole, whatever a server does."""
+
+import asyncio
+
+from pydantic_core import to_json
+
+from function.feedback import Feedback
+from function.llm.answer import parse_answer
+from function.llm.anthropic import AnthropicFormat
+from function.llm.attempts import Attempts
+from function.llm.client import HttpClient
+from function.llm.key import read_key
+from function.llm.openai import OpenAiFormat
+from function.llm.outcome import Answer, NoAnswer, Reason
+from function.llm.prompt import user_message
+from function.llm.settings import LlmSettings
+from function.llm.wire import WireFormat
+
+FORMATS: dict[str, WireFormat] = {"openai": OpenAiFormat(), "anthropic": AnthropicFormat()}
+
+
+class Model:
+    """The configured model of the configured provider."""
+
+    def __init__(self, settings: LlmSettings) -> None:
+        self._settings = settings
+        self._format = FORMATS[settings.provider]
+        self._client = HttpClient(settings.base_url)
+
+    async def ask(self, feedback: Feedback) -> Answer:
+        """Ask for a strategy; raises NoAnswer, LLM_TIMEOUT after the call at the latest."""
+        attempts = Attempts(self._settings.timeout)
+        try:
+            async with asyncio.timeout(self._settings.timeout):
+                body = await attempts.run(lambda: self._post(feedback))
+            return self._read(body, attempts.made)
+        except TimeoutError:
+            failure = NoAnswer(Reason.TIMEOUT)
+        except NoAnswer as exc:
+            failure = exc
+        failure.attempts = attempts.made
+        raise failure
+
+    async def close(self) -> None:
+        """Close the connections, when no question is open."""
+        await self._client.close()
+
+    async def _post(self, feedback: Feedback) -> bytes:
+        headers = self._format.headers(read_key(self._settings))
+        body = self._format.body(self._settings.model, user_message(feedback))
+        return await self._client.post(self._format.path, headers, to_json(body))
+
+    def _read(self, body: bytes, attempts: int) -> Answer:
+        completion = self._format.read(body)
+        try:
+            strategy = parse_answer(completion.content(), self._settings.model)
+        except NoAnswer as exc:
+            exc.usage = completion.usage
+            raise
+        return Answer(strategy, completion.usage, attempts)

@@ -1,0 +1,87 @@
+"""The configuration of the model."""
+
+import re
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from function.variables import Variables
+
+BASE_URLS = {
+    "openai": "https://api.openai.com/v1",
+    "anthropic": "https://api.anthropic.com",
+}
+KEY = re.compile(r"[!-~]{1,4096}")  # what a header can carry
+MODEL = re.compile(r"[!-~]{1,200}")
+# Seconds: a platform kills 30 s after SIGTERM, and the answers under way come before.
+LONGEST_REQUEST = 24.0
+
+
+@dataclass(frozen=True, slots=True)
+class LlmSettings:
+    """Which model to ask, and how. The timeout is in seconds."""
+
+    provider: str
+    base_url: str
+    model: str
+    api_key: str | None = field(repr=False)
+    api_key_file: Path | None
+    timeout: float
+
+
+def read_settings(provider: str, variables: Variables, database_timeout: float) -> LlmSettings:
+    """Read LLM_*; what is wrong is added to the problems of `variables`."""
+    settings = LlmSettings(
+        provider=provider,
+        base_url=variables.text("LLM_BASE_URL") or BASE_URLS[provider],
+        model=variables.text("LLM_MODEL") or "",
+        api_key=variables.text("LLM_API_KEY"),
+        api_key_file=variables.path("LLM_API_KEY_FILE"),
+        timeout=variables.seconds("LLM_TIMEOUT", 10, at_most=20),
+    )
+    variables.problems.extend(_problems(settings))
+    variables.problems.extend(_key_problems(settings, variables))
+    if settings.timeout + database_timeout > LONGEST_REQUEST:
+        variables.problems.append(
+            f"LLM_TIMEOUT: at most {LONGEST_REQUEST:g} seconds together with DATABASE_TIMEOUT"
+        )
+    return settings
+
+
+def _problems(settings: LlmSettings) -> list[str]:
+    problems = []
+    if find_spec("httpx2") is None:
+        problems.append("LLM_PROVIDER: needs the extra llm: pip install '.[llm]'")
+    if not _is_base_url(settings.base_url):
+        problems.append(
+            "LLM_BASE_URL: must be http(s)://host[:port][/path], without a user or a query"
+        )
+    if not settings.model:
+        problems.append(f"LLM_MODEL: missing, and LLM_PROVIDER={settings.provider} needs it")
+    elif not MODEL.fullmatch(settings.model):
+        problems.append("LLM_MODEL: must be 1 to 200 printable ASCII characters without a space")
+    return problems
+
+
+def _key_problems(settings: LlmSettings, variables: Variables) -> list[str]:
+    """Only a server of one's own may do without a key."""
+    if settings.api_key and variables.text("LLM_API_KEY_FILE"):
+        return ["LLM_API_KEY_FILE: LLM_API_KEY is set too, and only one of them can be"]
+    if settings.api_key and not KEY.fullmatch(settings.api_key):
+        return ["LLM_API_KEY: must be printable ASCII characters without a space"]
+    own = variables.text("LLM_BASE_URL")
+    if not own and not settings.api_key and not variables.text("LLM_API_KEY_FILE"):
+        return [f"LLM_API_KEY: missing (so is LLM_API_KEY_FILE), and {settings.base_url} needs it"]
+    return []
+
+
+def _is_base_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        return False
+    plain = text.isascii() and text.isprintable() and " " not in text
+    allowed = parts.scheme in ("http", "https") and bool(parts.hostname) and port != 0
+    return plain and allowed and "@" not in parts.netloc and not parts.query + parts.fragment

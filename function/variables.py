@@ -1,0 +1,67 @@
+"""Environment variables, read as typed values, with all that is wrong with them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Variables:
+    """Reads typed values; what is wrong is kept in `problems`, and a stand-in is returned.
+
+    An empty variable counts as not set.
+    """
+
+    environ: Mapping[str, str]
+    problems: list[str] = field(default_factory=list)
+
+    def overridden_by(self, values: Mapping[str, str]) -> "Variables":
+        """The same variables, with other values for some; problems go to one list."""
+        return Variables({**self.environ, **values}, self.problems)
+
+    def text(self, name: str) -> str | None:
+        """The text, or None."""
+        return self.environ.get(name) or None
+
+    def integer(self, name: str, default: int, *, at_most: int) -> int:
+        """A whole number of at least 1."""
+        text = self.text(name)
+        if text is None:
+            return default
+        if text.isascii() and text.isdigit() and len(text) < 10 and 1 <= int(text) <= at_most:
+            return int(text)
+        self.problems.append(f"{name}: must be a whole number from 1 to {at_most}")
+        return default
+
+    def seconds(self, name: str, default: float, *, at_most: float) -> float:
+        """A number of seconds, of at least 0.1."""
+        text = self.text(name)
+        if text is None:
+            return default
+        try:
+            seconds = float(text)
+        except ValueError:
+            seconds = 0.0
+        if 0.1 <= seconds <= at_most:
+            return seconds
+        self.problems.append(f"{name}: must be a number of seconds from 0.1 to {at_most:g}")
+        return default
+
+    def choice(self, name: str, default: str, choices: tuple[str, ...]) -> str:
+        """One of the choices, in any case."""
+        text = self.text(name)
+        if text is None:
+            return default
+        for choice in choices:
+            if text.lower() == choice.lower():
+                return choice
+        self.problems.append(f"{name}: must be one of {', '.join(choices)}")
+        return default
+
+    def path(self, name: str) -> Path | None:
+        """An existing file or folder, or None."""
+        text = self.text(name)
+        if text is not None and not Path(text).exists():
+            self.problems.append(f"{name}: there is no such file or folder")
+            return None
+        return None if text is None else Path(text)
