@@ -11,6 +11,7 @@ from function.asgi import Message, Receive, Send, create_application
 from function.settings import load_or_exit
 from function.store import Store
 
+DRAIN_TIMEOUT = 25  # seconds; Kubernetes kills 30 s after its SIGTERM
 BLOCKING_LIMIT = 0.2  # seconds for which a probe may hold up the event loop
 
 
@@ -22,6 +23,7 @@ class KnativeFunction:
         logs.configure(settings.log_level)
         self._store = Store(settings.postgres, settings.database_timeout)
         self._application = create_application(settings, self._store)
+        _leave_time_to_answer()
 
     def start(self, cfg: Mapping[str, str]) -> None:
         """Begin to connect. The configuration was read before, where a mistake ends the process."""
@@ -45,3 +47,13 @@ class KnativeFunction:
 
     async def handle(self, scope: Message, receive: Receive, send: Send) -> None:
         await self._application(scope, receive, send)
+
+
+def _leave_time_to_answer() -> None:
+    """Let hypercorn wait for the requests under way: 3 s are too short for a model.
+
+    func-python makes hypercorn's configuration itself, after this, and takes no settings for it.
+    """
+    from hypercorn.config import Config
+
+    Config.graceful_timeout = DRAIN_TIMEOUT
