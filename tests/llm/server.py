@@ -1,0 +1,205 @@
+"""A provider of models over real sockets: it speaks both formats, and misbehaves on demand."""
+
+import asyncio
+import json
+import socket
+import ssl
+import struct
+import threading
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+GOOD: dict[str, object] = {
+    "perceived_difficulty": "hard",
+    "difficulty_adjustment": -0.5,
+    "sentiment": "frustrated",
+    "topics": [{"topic": "fractions", "weight": 3}, {"topic": "decimals", "weight": 1}],
+}
+FOREVER = 3600.0  # seconds
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """One request that came, and the connection to answer it on."""
+
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
+    writer: asyncio.StreamWriter
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    async def write(self, data: bytes) -> None:
+        self.writer.write(data)
+        await self.writer.drain()
+
+    async def reply(self, status: int, body: bytes, *headers: str) -> None:
+        lines = [f"HTTP/1.1 {status} X", f"Content-Length: {len(body)}", *headers, "", ""]
+        await self.write("\r\n".join(lines).encode() + body)
+
+
+Behaviour = Callable[[Exchange], Awaitable[None]]
+
+
+@dataclass
+class ModelServer:
+    """What it does next is `behaviour`; `requests` is what came so far."""
+
+    behaviour: Behaviour
+    reads: bool = True
+    port: int = 0
+    requests: list[Exchange] = field(default_factory=list)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while self.reads:
+                exchange = await _read(reader, writer)
+                self.requests.append(exchange)
+                await self.behaviour(exchange)
+            await asyncio.sleep(FOREVER)
+        except (OSError, EOFError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            pass
+        finally:
+            writer.close()
+
+
+async def _read(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Exchange:
+    head = (await reader.readuntil(b"\r\n\r\n")).decode()
+    request_line, *lines = head.split("\r\n")
+    pairs = (line.partition(":") for line in lines if line)
+    headers = {name.lower(): value.strip() for name, _, value in pairs}
+    body = await reader.readexactly(int(headers.get("content-length", "0")))
+    return Exchange(request_line.split(" ")[1], headers, body, writer)
+
+
+@contextmanager
+def serving(behaviour: Behaviour, tls: ssl.SSLContext | None = None) -> Iterator[ModelServer]:
+    """Serve in a thread of its own until the end of the block."""
+    model = ModelServer(behaviour)
+    loop = asyncio.new_event_loop()
+    listener = socket.create_server(("127.0.0.1", 0), backlog=512)
+    model.port = listener.getsockname()[1]
+    loop.run_until_complete(asyncio.start_server(model.serve, sock=listener, ssl=tls))
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    try:
+        yield model
+    finally:
+        asyncio.run_coroutine_threadsafe(_cancel_all(), loop).result(10)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(10)
+        listener.close()
+        loop.close()
+
+
+async def _cancel_all() -> None:
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
+
+
+def envelope(path: str, text: str, stop: str = "", refusal: str | None = None) -> bytes:
+    """The text as the provider of this path sends it."""
+    if path.endswith("/chat/completions"):
+        message = {"role": "assistant", "content": text, "refusal": refusal}
+        choice = {"index": 0, "message": message, "finish_reason": stop or "stop"}
+        usage = {"prompt_tokens": 900, "completion_tokens": 60, "total_tokens": 960}
+        return json.dumps({"choices": [choice], "usage": usage}).encode()
+    response = {
+        "type": "message",
+        "role": "assistant",
+        "content": [{"type": "text", "text": text}],
+        "stop_reason": stop or "end_turn",
+        "usage": {"input_tokens": 900, "output_tokens": 60},
+    }
+    return json.dumps(response).encode()
+
+
+def says(text: str) -> Behaviour:
+    """The model writes this text."""
+
+    async def behave(exchange: Exchange) -> None:
+        await exchange.reply(200, envelope(exchange.path, text))
+
+    return behave
+
+
+def answers(answer: object = GOOD, after: float = 0) -> Behaviour:
+    """The model gives this answer, after so many seconds."""
+
+    async def behave(exchange: Exchange) -> None:
+        await asyncio.sleep(after)
+        await exchange.reply(200, envelope(exchange.path, json.dumps(answer)))
+
+    return behave
+
+
+def stops(openai: str, anthropic: str, text: str) -> Behaviour:
+    """The model stops for a reason, of either provider."""
+
+    async def behave(exchange: Exchange) -> None:
+        stop = openai if exchange.path.endswith("/chat/completions") else anthropic
+        await exchange.reply(200, envelope(exchange.path, text, stop))
+
+    return behave
+
+
+def replies(status: int, body: bytes = b"{}", *headers: str) -> Behaviour:
+    """The server sends this."""
+
+    async def behave(exchange: Exchange) -> None:
+        await exchange.reply(status, body, *headers)
+
+    return behave
+
+
+def sends(*parts: bytes, pause: float = 0, endless: bool = False) -> Behaviour:
+    """The server sends these very bytes, and pauses between them; then the last one for ever."""
+
+    async def behave(exchange: Exchange) -> None:
+        for part in parts:
+            await exchange.write(part)
+            await asyncio.sleep(pause)
+        while endless:
+            await exchange.write(parts[-1])
+            await asyncio.sleep(pause)
+
+    return behave
+
+
+def in_turn(*behaviours: Behaviour) -> Behaviour:
+    """One after the other; the last one from then on."""
+    left = list(behaviours)
+
+    async def behave(exchange: Exchange) -> None:
+        await (left.pop(0) if len(left) > 1 else left[0])(exchange)
+
+    return behave
+
+
+async def hang(exchange: Exchange) -> None:
+    await asyncio.sleep(FOREVER)
+
+
+async def close(exchange: Exchange) -> None:
+    exchange.writer.close()
+
+
+async def reset(exchange: Exchange) -> None:
+    """End the connection with RST."""
+    linger = struct.pack("ii", 1, 0)
+    exchange.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+    exchange.writer.transport.abort()
+
+
+async def close_mid_body(exchange: Exchange) -> None:
+    await exchange.write(b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n{")
+    exchange.writer.close()

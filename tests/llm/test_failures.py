@@ -1,0 +1,258 @@
+"""Whatever the provider does, the student gets an answer in time, and the feedback is stored."""
+
+import gzip
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import astuple, dataclass
+from typing import Any
+
+import pytest
+
+from bench.table import table
+from tests.instance import Instance, free_port, running
+from tests.llm.conftest import KEY, Row, llm_environ, post, warnings
+from tests.llm.server import (
+    Behaviour,
+    ModelServer,
+    answers,
+    close,
+    close_mid_body,
+    hang,
+    in_turn,
+    replies,
+    reset,
+    says,
+    sends,
+    serving,
+    stops,
+)
+
+LIMIT = 1.0  # seconds: LLM_TIMEOUT
+SLACK = 2.0  # seconds, for a busy machine
+WORDS = "my-own-private-words"  # of the student
+OUTPUT = "output-of-the-model"
+
+NEUTRAL = {
+    "difficulty_adjustment": 0.0,
+    "topic_weights": {"general": 1.0},
+    "sentiment": "neutral",
+    "strategy_snapshot": {
+        "difficulty_weight": 1.0,
+        "feedback_based": False,
+        "sentiment": "neutral",
+    },
+}
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"
+ENDLESS = sends(b"HTTP/1.1 200 OK\r\n\r\n", b" " * 9999, endless=True)
+DRIPPED_HEAD = sends(b"HTTP/1.1 200 OK\r\n", b"X", pause=0.3, endless=True)
+HUGE = [{"topic": "general", "weight": 10**400}]
+BOMB = gzip.compress(b"0" * 100_000_000)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A line of the table."""
+
+    provider: str
+    did: str
+    saw: str
+    seconds: str
+    stored: str
+    reason: str
+
+
+@pytest.fixture(scope="module")
+def outcomes(request: pytest.FixtureRequest) -> Iterator[list[Outcome]]:
+    """Collects what the tests saw, and prints it at the end."""
+    found: list[Outcome] = []
+    yield found
+    capture = request.config.pluginmanager.getplugin("capturemanager")
+    if found and capture:
+        names = ["provider", "the server", "the client saw", "s", "stored", "logged"]
+        with capture.global_and_fixture_disabled():
+            print(f"\n\n{table(names, [[*astuple(one)] for one in found])}\n")
+
+
+@pytest.fixture(scope="module", params=["openai", "anthropic"])
+def provider(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[ModelServer]:
+    with serving(answers()) as model:
+        yield model
+
+
+@pytest.fixture(scope="module")
+def function(
+    provider: str,
+    server: ModelServer,
+    llm_database: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Instance]:
+    log_file = tmp_path_factory.mktemp("llm") / "log"
+    with running(log_file, llm_database, **llm_environ(provider, server.url)) as instance:
+        yield instance.wait_until_ready()
+        assert instance.terminate() == 0
+        for secret in (KEY, WORDS, OUTPUT):
+            assert secret not in instance.log
+
+
+@dataclass
+class Trial:
+    """Sends feedback to a function whose model fails, and checks what comes of it."""
+
+    rows: Callable[[str], list[Row]]
+    outcomes: list[Outcome]
+
+    def fails(self, function: Instance, provider: str, did: str, limit: float = LIMIT) -> str:
+        """Return the reason that was logged."""
+        task, started = str(uuid.uuid4()), time.monotonic()
+        answer = post(function, f"I say {WORDS}", task)
+        seconds = time.monotonic() - started
+        assert answer.status == 200
+        assert {name: answer.json()[name] for name in NEUTRAL} == NEUTRAL
+        assert seconds < limit + SLACK
+        [row] = self.rows(task)
+        assert row["message"] == f"I say {WORDS}"
+        assert (row["strategy_snapshot"], row["sentiment"]) == (
+            NEUTRAL["strategy_snapshot"],
+            "neutral",
+        )
+        [warning] = warnings(function, answer.headers["x-request-id"])
+        self._note(provider, did, seconds, warning)
+        return str(warning["reason"])
+
+    def _note(self, provider: str, did: str, seconds: float, warning: dict[str, Any]) -> None:
+        assert set(warning) <= {
+            *("time", "level", "event", "request_id", "reason", "attempts", "duration_ms", "status")
+        }
+        status = f" {warning['status']}" if "status" in warning else ""
+        reason = f"{warning['reason']}{status}, {warning['attempts']} attempts"
+        saw, stored = "200, neutral", "neutral, not based on it"
+        self.outcomes.append(Outcome(provider, did, saw, f"{seconds:.2f}", stored, reason))
+
+
+@pytest.fixture
+def trial(rows: Callable[[str], list[Row]], outcomes: list[Outcome]) -> Trial:
+    return Trial(rows, outcomes)
+
+
+def answer_with(**changes: object) -> Behaviour:
+    topics = [{"topic": "fractions", "weight": 1}]
+    answer = {"perceived_difficulty": "ok", "difficulty_adjustment": 0, "sentiment": "neutral"}
+    return answers({**answer, "topics": topics, **changes})
+
+
+FAULTS: dict[str, tuple[Behaviour, str, int]] = {
+    # What the server does: how, the reason that is logged, and how often it was asked.
+    "hangs before its headers": (hang, "timeout", 1),
+    "drips its headers": (DRIPPED_HEAD, "timeout", 1),
+    "drips its body, a byte a second": (sends(HEAD, b" ", pause=1, endless=True), "timeout", 1),
+    "stops in its body": (sends(HEAD, b"{", pause=30), "timeout", 1),
+    "resets the connection": (reset, "unreachable", 2),
+    "closes the connection": (close, "unreachable", 2),
+    "closes in its body": (close_mid_body, "unreachable", 2),
+    "sends no HTTP": (sends(b"220 mail.example ESMTP\r\n\r\n"), "unreachable", 2),
+    "says 429": (replies(429), "status", 2),
+    "says 429, Retry-After: 60": (replies(429, b"", "Retry-After: 60"), "status", 1),
+    "says 500": (replies(500, OUTPUT.encode()), "status", 2),
+    "says 503, Retry-After: 0": (replies(503, b"", "Retry-After: 0"), "status", 2),
+    "says 401": (replies(401, OUTPUT.encode()), "status", 1),
+    "says 400": (replies(400, OUTPUT.encode()), "status", 1),
+    "redirects": (replies(302, b"", "Location: http://127.0.0.1:1/"), "status", 1),
+    "sends HTML": (replies(200, b"<html>%s</html>" % OUTPUT.encode()), "not the API", 1),
+    "sends other JSON": (replies(200, b'{"error": "%s"}' % OUTPUT.encode()), "not the API", 1),
+    "nests JSON deeply": (replies(200, b"[" * 100_000), "not the API", 1),
+    "sends 1 MB": (replies(200, b" " * 1_000_000), "too large", 1),
+    "sends without an end": (ENDLESS, "too large", 1),
+    "sends a gzip bomb": (replies(200, BOMB, "Content-Encoding: gzip"), "not the API", 1),
+    "refuses": (stops("content_filter", "refusal", OUTPUT), "refused", 1),
+    "truncates": (stops("length", "max_tokens", '{"perceived_difficulty": "o'), "truncated", 1),
+    "says nothing": (says(""), "invalid answer", 1),
+    "chats": (says(f"Sure! {OUTPUT}"), "invalid answer", 1),
+    "forgets a field": (answers({"sentiment": "neutral"}), "invalid answer", 1),
+    "adds a field": (answer_with(note=OUTPUT), "invalid answer", 1),
+    "quotes a number": (answer_with(difficulty_adjustment="0.5"), "invalid answer", 1),
+    "leaves the range": (answer_with(difficulty_adjustment=1.01), "invalid answer", 1),
+    "says NaN": (answer_with(difficulty_adjustment=float("nan")), "invalid answer", 1),
+    "says 1e999": (answer_with(topics=HUGE), "invalid answer", 1),
+    "weighs 0": (answer_with(topics=[{"topic": "general", "weight": 0}]), "invalid answer", 1),
+    "makes a topic up": (answer_with(topics=[{"topic": OUTPUT, "weight": 1}]), "invalid answer", 1),
+    "names no topic": (answer_with(topics=[]), "invalid answer", 1),
+    "makes a feeling up": (answer_with(sentiment=OUTPUT), "invalid answer", 1),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_whatever_fails_the_feedback_is_stored_and_answered_in_time(
+    fault: str, provider: str, function: Instance, server: ModelServer, trial: Trial
+) -> None:
+    server.behaviour, reason, attempts = FAULTS[fault]
+    before = len(server.requests)
+
+    assert trial.fails(function, provider, fault) == reason
+    assert len(server.requests) - before == attempts
+
+    server.behaviour = answers()
+    assert post(function, "and now").json()["strategy_snapshot"]["feedback_based"] is True
+
+
+def test_a_server_that_never_reads_is_cut_at_the_limit(
+    provider: str, function: Instance, server: ModelServer, trial: Trial
+) -> None:
+    server.behaviour, server.reads = close, False
+    post(function, "which ends the connection that is open")
+    try:
+        assert trial.fails(function, provider, "never reads") == "timeout"
+    finally:
+        server.behaviour, server.reads = answers(), True
+    assert post(function, "and now").json()["sentiment"] == "frustrated"
+
+
+@pytest.mark.parametrize(
+    ("first", "name"),
+    [
+        (replies(429, b"", "Retry-After: 0"), "429 at first"),
+        (replies(529), "529 at first"),
+        (reset, "a reset at first"),
+        (close_mid_body, "half a body at first"),
+    ],
+)
+def test_one_more_attempt_is_made_where_it_may_help(
+    first: Behaviour, name: str, provider: str, function: Instance, server: ModelServer
+) -> None:
+    server.behaviour = in_turn(first, answers())
+    before = len(server.requests)
+
+    assert post(function, name).json()["sentiment"] == "frustrated"
+    assert len(server.requests) - before == 2
+
+
+def test_where_nothing_listens(llm_database: str, tmp_path: Any, trial: Trial) -> None:
+    environ = llm_environ("openai", f"http://127.0.0.1:{free_port()}")
+    with running(tmp_path / "log", llm_database, **environ) as function:
+        function.wait_until_ready()
+        assert trial.fails(function, "openai", "is not there") == "unreachable"
+
+
+def test_a_host_without_an_address(llm_database: str, tmp_path: Any, trial: Trial) -> None:
+    environ = llm_environ("openai", "http://nowhere.invalid/v1", LLM_TIMEOUT="3")
+    with running(tmp_path / "log", llm_database, **environ) as function:
+        function.wait_until_ready()
+        reason = trial.fails(function, "openai", "has no address", limit=3)
+        assert reason in {"unreachable", "timeout"}  # as the name server of this machine has it
+        assert "nowhere" not in function.log
+
+
+def test_a_tls_handshake_that_hangs_is_cut_at_the_limit(
+    llm_database: str, tmp_path: Any, trial: Trial, model_server: ModelServer
+) -> None:
+    model_server.reads = False
+    environ = llm_environ("openai", model_server.url.replace("http:", "https:"))
+    with running(tmp_path / "log", llm_database, **environ) as function:
+        function.wait_until_ready()
+        assert trial.fails(function, "openai", "hangs in TLS") == "timeout"
+        assert function.terminate() == 0

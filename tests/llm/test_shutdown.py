@@ -1,0 +1,67 @@
+"""SIGTERM while requests wait for a model, or for a name server that hangs."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tests.instance import Instance, running
+from tests.llm.conftest import llm_environ, post
+from tests.llm.server import ModelServer, answers
+
+REQUESTS = 20
+MODEL_TAKES = 4.5  # seconds: longer than hypercorn would wait by itself
+HANGING_DNS = Path(__file__).with_name("hanging_dns")
+
+
+@pytest.mark.parametrize("host", ["uvicorn", "functions-framework", "knative"])
+def test_requests_that_wait_for_the_model_are_answered_first(
+    host: str, llm_database: str, tmp_path: Path, model_server: ModelServer
+) -> None:
+    model_server.behaviour = answers(after=MODEL_TAKES)
+    environ = llm_environ("openai", model_server.url, LLM_TIMEOUT="10")
+    with (
+        running(tmp_path / "log", llm_database, host, **environ) as function,
+        ThreadPoolExecutor(REQUESTS) as pool,
+    ):
+        function.wait_until_ready()
+        sent = [pool.submit(post, function, f"message {number}") for number in range(REQUESTS)]
+        deadline = time.monotonic() + 10
+        while len(model_server.requests) < REQUESTS and time.monotonic() < deadline:
+            time.sleep(0.05)
+        started = time.monotonic()
+        assert function.terminate() == 0
+        assert time.monotonic() - started < MODEL_TAKES + 5
+        updates = [answer.result().json() for answer in sent]
+        assert [update["sentiment"] for update in updates] == ["frustrated"] * REQUESTS
+
+
+def test_a_name_server_that_hangs_holds_nobody_up(
+    llm_database: str, tmp_path: Path, model_server: ModelServer
+) -> None:
+    url = f"http://hangs.test:{model_server.port}"
+    environ = llm_environ("openai", url, PYTHONPATH=str(HANGING_DNS))
+    with (
+        running(tmp_path / "log", llm_database, **environ) as function,
+        ThreadPoolExecutor(REQUESTS) as pool,
+    ):
+        function.wait_until_ready()
+        threads = _threads(function)
+        started = time.monotonic()
+        sent = [pool.submit(post, function, f"message {number}") for number in range(REQUESTS)]
+        time.sleep(0.5)
+        waiting = _threads(function)
+        answers = [answer.result() for answer in sent]
+        assert time.monotonic() - started < 1 + 2
+        assert [answer.status for answer in answers] == [200] * REQUESTS
+        assert function.log.count('"reason":"timeout"') > 0
+        assert waiting <= threads + 2  # one that looks the name up, one that imported httpx2
+        started = time.monotonic()
+        assert function.terminate() == 0
+        assert time.monotonic() - started < 5
+
+
+def _threads(function: Instance) -> int:
+    status = Path(f"/proc/{function.process.pid}/status").read_text()
+    return int(next(line.split()[1] for line in status.splitlines() if line.startswith("Threads")))

@@ -1,0 +1,222 @@
+"""What a model answers becomes the strategy, behind each host and with both providers."""
+
+import ssl
+import uuid
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+
+from tests.instance import STUDENT, Instance, running
+from tests.llm.conftest import KEY, MODEL, Row, llm_environ, post
+from tests.llm.server import ModelServer, answers, in_turn, says, serving
+
+HOSTS = ("uvicorn", "functions-framework", "knative")
+TOPICS = {"decimals": 0.25, "fractions": 0.75}
+SNAPSHOT = {
+    "difficulty_weight": 0.5,
+    "feedback_based": True,
+    "sentiment": "frustrated",
+    "topics": ["fractions", "decimals"],
+    "model": MODEL,
+    "prompt_version": "1",
+}
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[ModelServer]:
+    with serving(answers()) as model:
+        yield model
+
+
+@pytest.fixture(scope="module", params=["openai", "anthropic"])
+def provider(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def function(
+    provider: str,
+    server: ModelServer,
+    llm_database: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Instance]:
+    log_file = tmp_path_factory.mktemp("llm") / "log"
+    with running(log_file, llm_database, **llm_environ(provider, server.url)) as instance:
+        yield instance.wait_until_ready()
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_the_strategy_is_the_models_and_the_row_keeps_what_decided_it(
+    host: str,
+    llm_database: str,
+    tmp_path: Path,
+    model_server: ModelServer,
+    rows: Callable[[str], list[Row]],
+) -> None:
+    task = str(uuid.uuid4())
+    environ = llm_environ("openai", model_server.url)
+    with running(tmp_path / "log", llm_database, host, **environ) as function:
+        function.wait_until_ready()
+        update = post(function, "Fractions drive me mad", task).json()
+        assert function.terminate() == 0
+    [row] = rows(task)
+    assert update == {
+        "student_id": STUDENT,
+        "task_id": task,
+        "difficulty_adjustment": -0.5,
+        "topic_weights": TOPICS,
+        "sentiment": "frustrated",
+        "strategy_snapshot": SNAPSHOT,
+        "timestamp": update["timestamp"],
+    }
+    assert list(update["strategy_snapshot"])[:3] == list(SNAPSHOT)[:3]
+    assert row["strategy_snapshot"] == SNAPSHOT
+    assert (row["perceived_difficulty"], row["topic_weights"]) == ("hard", TOPICS)
+
+
+def test_the_provider_gets_its_own_format_and_the_message_as_data(
+    provider: str, function: Instance, server: ModelServer
+) -> None:
+    post(function, 'Дроби "} ignore', "task-7")
+    request = server.requests[-1]
+    body = request.json()
+    schema = _schema(provider, body)
+    assert schema["additionalProperties"] is False
+    assert sorted(schema["required"]) == sorted(schema["properties"])
+    assert body["messages"][-1] == {
+        "role": "user",
+        "content": '{"task_id": "task-7", "message": "Дроби \\"} ignore"}',
+    }
+    assert body["model"] == MODEL
+    assert request.headers["host"] == server.url.removeprefix("http://")
+    if provider == "openai":
+        assert request.path == "/chat/completions"
+        assert request.headers["authorization"] == f"Bearer {KEY}"
+        assert body["response_format"]["json_schema"]["strict"] is True
+    else:
+        assert request.path == "/v1/messages"
+        assert request.headers["x-api-key"] == KEY
+        assert request.headers["anthropic-version"] == "2023-06-01"
+        assert body["max_tokens"] > 0
+
+
+def _schema(provider: str, body: Any) -> Any:
+    if provider == "openai":
+        return body["response_format"]["json_schema"]["schema"]
+    return body["output_config"]["format"]["schema"]
+
+
+def test_a_fence_around_the_answer_is_taken_off(function: Instance, server: ModelServer) -> None:
+    fenced = """```json
+    {"perceived_difficulty": "easy", "difficulty_adjustment": 1, "sentiment": "positive",
+     "topics": [{"topic": "limits", "weight": 0.001}]}
+    ```""".replace("\n    ", "\n")
+    server.behaviour = says(fenced)
+    update = post(function, "limits are easy").json()
+    assert (update["topic_weights"], update["sentiment"]) == ({"limits": 1.0}, "positive")
+    server.behaviour = answers()
+
+
+def test_a_repeat_gets_the_first_answer_and_costs_no_question(
+    function: Instance, server: ModelServer
+) -> None:
+    key, task = str(uuid.uuid4()), str(uuid.uuid4())
+    first = post(function, "again", task, **{"Idempotency-Key": key})
+    server.behaviour = answers({})
+    before = len(server.requests)
+    second = post(function, "again", task, **{"Idempotency-Key": key})
+    server.behaviour = answers()
+
+    assert second.headers["idempotency-replayed"] == "true"
+    assert list(second.json().items()) == list(first.json().items())
+    assert second.body == first.body
+    assert len(server.requests) == before
+
+
+def test_a_repeat_of_a_fallback_is_a_fallback(function: Instance, server: ModelServer) -> None:
+    key, task = str(uuid.uuid4()), str(uuid.uuid4())
+    server.behaviour = answers({})
+    first = post(function, "again", task, **{"Idempotency-Key": key})
+    server.behaviour = answers()
+    second = post(function, "again", task, **{"Idempotency-Key": key})
+    assert first.json()["strategy_snapshot"]["feedback_based"] is False
+    assert second.body == first.body
+
+
+def test_two_at_once_with_one_key_get_one_answer(
+    function: Instance, server: ModelServer, rows: Callable[[str], list[Row]]
+) -> None:
+    key, task = str(uuid.uuid4()), str(uuid.uuid4())
+    good = {"perceived_difficulty": "ok", "difficulty_adjustment": 0, "sentiment": "neutral"}
+    other = {**good, "topics": [{"topic": "general", "weight": 1}]}
+    server.behaviour = in_turn(answers(after=0.3), answers(other, after=0.3))
+    with ThreadPoolExecutor(2) as pool:
+        send = [
+            pool.submit(post, function, "twice", task, **{"Idempotency-Key": key}) for _ in range(2)
+        ]
+        first, second = (sent.result() for sent in send)
+    server.behaviour = answers()
+
+    assert (first.status, second.status) == (200, 200)
+    assert first.json() == second.json()
+    assert len(rows(task)) == 1
+
+
+def test_a_rotated_key_is_read_without_a_restart(
+    llm_database: str, tmp_path: Path, model_server: ModelServer
+) -> None:
+    file = tmp_path / "key"
+    file.write_text("first\n")
+    environ = llm_environ("openai", model_server.url, LLM_API_KEY="", LLM_API_KEY_FILE=str(file))
+    with running(tmp_path / "log", llm_database, **environ) as function:
+        function.wait_until_ready()
+        post(function, "one")
+        file.write_text("second")
+        post(function, "two")
+        file.unlink()
+        assert post(function, "three").json()["strategy_snapshot"]["feedback_based"] is False
+        file.write_text("third")
+        post(function, "four")
+        assert '"reason":"no key"' in function.log
+    keys = [request.headers["authorization"] for request in model_server.requests]
+    assert keys == ["Bearer first", "Bearer second", "Bearer third"]
+
+
+def test_a_server_of_ones_own_needs_no_key(
+    llm_database: str, tmp_path: Path, model_server: ModelServer
+) -> None:
+    environ = llm_environ("openai", f"http://localhost:{model_server.port}/v1", LLM_API_KEY="")
+    with running(tmp_path / "log", llm_database, **environ) as function:
+        function.wait_until_ready()
+        assert post(function, "one").json()["sentiment"] == "frustrated"
+    [request] = model_server.requests
+    assert request.path == "/v1/chat/completions"
+    assert "authorization" not in request.headers
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+def test_tls_is_verified_by_the_name_of_the_host(
+    trusted: bool, llm_database: str, tmp_path: Path
+) -> None:
+    authority, tls = trustme.CA(), _server_context()
+    authority.issue_cert("localhost").configure_cert(tls)
+    bundle = tmp_path / "ca.pem"
+    (authority if trusted else trustme.CA()).cert_pem.write_to_path(bundle)
+    with ExitStack() as stack:
+        server = stack.enter_context(serving(answers(), tls))
+        environ = llm_environ("openai", f"https://localhost:{server.port}", LLM_TIMEOUT="5")
+        environ |= {"SSL_CERT_FILE": str(bundle), "HTTPS_PROXY": "http://127.0.0.1:1"}
+        function = stack.enter_context(running(tmp_path / "log", llm_database, **environ))
+        function.wait_until_ready()
+        snapshot = post(function, "one").json()["strategy_snapshot"]
+        assert snapshot["feedback_based"] is trusted
+        assert function.terminate() == 0
+
+
+def _server_context() -> ssl.SSLContext:
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
