@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 CONNECT_TIMEOUT = 3.0  # seconds, for TCP and for TLS each
 BODY_LIMIT = 256 * 1024  # bytes
 CONNECTIONS = 512  # at most; each request that waits has one
+IDLE_CONNECTIONS = 16  # at most; each of them is looked at with each request
 
 
 class HttpClient:
@@ -79,7 +80,9 @@ class HttpClient:
         return httpx2.AsyncHTTPTransport(
             verify=httpx2.create_ssl_context() if self._tls else bare,
             trust_env=False,
-            limits=httpx2.Limits(max_connections=CONNECTIONS, max_keepalive_connections=32),
+            limits=httpx2.Limits(
+                max_connections=CONNECTIONS, max_keepalive_connections=IDLE_CONNECTIONS
+            ),
         )
 
     def _request(

@@ -1,0 +1,95 @@
+"""Attacks on the prompt, against a provider that obeys them: nothing leaves the closed schema.
+
+Each attack is a student's message, and what a model writes that does what it says. A text is
+repeated where `obeys` is a list: before, what is repeated, how often, behind.
+"""
+
+import json
+import math
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from function.llm.prompt import SENTIMENTS, taxonomy
+from tests.instance import Instance, running
+from tests.llm.conftest import KEY, Row, llm_environ, post, warnings
+from tests.llm.server import ModelServer, answers, says, serving
+
+ATTACKS = json.loads(Path(__file__).with_name("injections.json").read_text(encoding="utf-8"))
+MARK = "pwned"  # is in all that the attacks want to smuggle out
+WITHIN = "asks for the easiest tasks"  # stays in the schema: a student may ask for that
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[ModelServer]:
+    with serving(answers()) as model:
+        yield model
+
+
+@pytest.fixture(scope="module")
+def function(
+    server: ModelServer, llm_database: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Instance]:
+    log_file = tmp_path_factory.mktemp("llm") / "log"
+    environ = llm_environ("openai", server.url, LLM_TIMEOUT="5", LOG_LEVEL="DEBUG")
+    with running(log_file, llm_database, **environ) as instance:
+        yield instance.wait_until_ready()
+        assert instance.terminate() == 0
+        assert MARK not in instance.log
+        assert KEY not in instance.log
+        assert "Traceback" not in instance.log
+
+
+@pytest.mark.parametrize("attack", ATTACKS, ids=[attack["name"] for attack in ATTACKS])
+def test_no_attack_leaves_the_closed_schema(
+    attack: dict[str, Any],
+    function: Instance,
+    server: ModelServer,
+    rows: Callable[[str], list[Row]],
+) -> None:
+    task = str(uuid.uuid4())
+    server.behaviour = says(_text(attack["obeys"]))
+
+    answer = post(function, attack["message"], task)
+
+    assert answer.status == 200
+    assert answer.headers["content-type"] == "application/json"
+    [row] = rows(task)
+    assert row.pop("message") == attack["message"]
+    for shown in (answer.body.decode(), json.dumps(row, default=str)):
+        assert MARK not in shown
+        assert KEY not in shown
+    assert_closed(answer.json())
+    heard = answer.json()["strategy_snapshot"]["feedback_based"]
+    assert heard is (attack["name"] == WITHIN)
+    assert len(warnings(function, answer.headers["x-request-id"])) == (0 if heard else 1)
+    assert json.loads(server.requests[-1].json()["messages"][-1]["content"]) == {
+        "task_id": task,
+        "message": attack["message"],
+    }
+
+
+def _text(obeys: str | list[Any]) -> str:
+    if isinstance(obeys, str):
+        return obeys
+    before, repeated, times, behind = obeys
+    return str(before) + str(repeated) * int(times) + str(behind)
+
+
+def assert_closed(update: dict[str, Any]) -> None:
+    """Every value is one that the function may say of itself."""
+    assert set(update) == {
+        *("student_id", "task_id", "difficulty_adjustment", "topic_weights", "sentiment"),
+        *("strategy_snapshot", "timestamp"),
+    }
+    assert -1 <= update["difficulty_adjustment"] <= 1
+    assert update["sentiment"] in SENTIMENTS
+    assert set(update["topic_weights"]) <= set(taxonomy())
+    assert math.isclose(sum(update["topic_weights"].values()), 1)
+    snapshot = update["strategy_snapshot"]
+    known = {"difficulty_weight", "feedback_based", "sentiment"}
+    assert known <= set(snapshot) <= known | {"topics", "model", "prompt_version"}
+    assert snapshot["sentiment"] == update["sentiment"]

@@ -1,0 +1,91 @@
+"""LLM_* is read with the rest of the configuration."""
+
+from pathlib import Path
+
+import pytest
+
+from function.llm.settings import LlmSettings
+from function.settings import ConfigurationError, load
+
+DATABASE = {"DATABASE_URL": "postgresql://mentor@db/mathtrail"}
+SECRET = "sk-s3cret"
+
+
+def read(**environ: str) -> LlmSettings:
+    settings = load({**DATABASE, **environ}).llm
+    assert settings
+    return settings
+
+
+def problems(**environ: str) -> list[str]:
+    with pytest.raises(ConfigurationError) as caught:
+        load({**DATABASE, **environ})
+    assert SECRET not in str(caught.value)
+    return [line.split(":")[0] for line in str(caught.value).splitlines()]
+
+
+def test_the_stub_is_the_default_and_needs_nothing() -> None:
+    assert load(DATABASE).llm is None
+    assert load({**DATABASE, "LLM_PROVIDER": "Stub", "LLM_TIMEOUT": "what"}).llm is None
+
+
+@pytest.mark.parametrize(
+    ("provider", "url"),
+    [("openai", "https://api.openai.com/v1"), ("anthropic", "https://api.anthropic.com")],
+)
+def test_a_provider_needs_a_model_and_a_key(provider: str, url: str) -> None:
+    settings = read(LLM_PROVIDER=provider, LLM_MODEL="m", LLM_API_KEY=SECRET)
+    assert (settings.base_url, settings.api_key, settings.timeout) == (url, SECRET, 10)
+    assert SECRET not in repr(settings)
+    assert problems(LLM_PROVIDER=provider) == ["LLM_MODEL", "LLM_API_KEY"]
+
+
+def test_a_server_of_ones_own_needs_no_key() -> None:
+    url = "http://localhost:11434/v1"
+    settings = read(LLM_PROVIDER="openai", LLM_MODEL="qwen3:8b", LLM_BASE_URL=url)
+    assert (settings.api_key, settings.api_key_file) == (None, None)
+
+
+def test_the_key_may_be_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "key"
+    file.write_text(SECRET)
+    settings = read(LLM_PROVIDER="openai", LLM_MODEL="m", LLM_API_KEY_FILE=str(file))
+    assert settings.api_key_file == file
+
+
+def test_every_wrong_variable_is_named_at_once() -> None:
+    assert problems(
+        LLM_PROVIDER="openai",
+        LLM_MODEL="two words",
+        LLM_BASE_URL=f"https://user:{SECRET}@host/v1",
+        LLM_API_KEY=f"{SECRET}\nX-Evil: 1",
+        LLM_TIMEOUT="0",
+        LOG_LEVEL="LOUD",
+    ) == ["LOG_LEVEL", "LLM_TIMEOUT", "LLM_BASE_URL", "LLM_MODEL", "LLM_API_KEY"]
+
+
+def test_a_key_comes_from_one_place(tmp_path: Path) -> None:
+    both = {"LLM_API_KEY": SECRET, "LLM_API_KEY_FILE": str(tmp_path)}
+    assert problems(LLM_PROVIDER="openai", LLM_MODEL="m", **both) == ["LLM_API_KEY_FILE"]
+    missing = {"LLM_API_KEY_FILE": "/nowhere"}
+    assert problems(LLM_PROVIDER="openai", LLM_MODEL="m", **missing) == ["LLM_API_KEY_FILE"]
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["host", "ftp://host", "http://", "http://host:port", "http://h/?a=b", "http://h/#a", "http://[",
+     "http://h/a b", "http://hö/"],
+)  # fmt: skip
+def test_what_is_no_base_url(url: str) -> None:
+    assert problems(LLM_PROVIDER="openai", LLM_MODEL="m", LLM_BASE_URL=url) == ["LLM_BASE_URL"]
+
+
+def test_an_answer_comes_before_a_platform_kills() -> None:
+    environ = {"LLM_PROVIDER": "openai", "LLM_MODEL": "m", "LLM_API_KEY": SECRET}
+    assert read(**environ, LLM_TIMEOUT="14").timeout == 14
+    assert problems(**environ, LLM_TIMEOUT="14.1") == ["LLM_TIMEOUT"]
+    assert problems(**environ, LLM_TIMEOUT="20.1") == ["LLM_TIMEOUT"]
+
+
+def test_an_unknown_provider_is_a_problem() -> None:
+    assert problems(LLM_PROVIDER=SECRET) == ["LLM_PROVIDER"]
