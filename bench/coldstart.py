@@ -1,4 +1,4 @@
-"""From the start of a program to its first answer, which for two of them is a committed row."""
+"""From the start of a program to its first answer: a committed row, or that it is ready."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ from bench.database import Database
 from bench.failure import BenchFailure
 from bench.processes import cpu_seconds
 from bench.progress import say
-from bench.server import FUNCTION, HELLO, STOCK, Command, running
+from bench.server import FUNCTION, HELLO, STOCK, WITH_MODEL, Command, running
 from bench.table import table
 
 
@@ -34,7 +34,9 @@ class Starter:
 STARTERS = {
     "function": Starter(FUNCTION, payload.post(), 1),
     "stock": Starter(STOCK, payload.post(), 1),
-    "bare hello": Starter(HELLO, payload.GET, 0),
+    "until ready": Starter(FUNCTION, payload.get("/health/ready"), 0),
+    "until ready, with a model": Starter(WITH_MODEL, payload.get("/health/ready"), 0),
+    "bare hello": Starter(HELLO, payload.get("/"), 0),
 }
 
 Starts = Mapping[str, Sequence[Start]]

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from statistics import median
 from typing import Literal
 
 from bench import coldstart, events, throughput
@@ -54,6 +55,9 @@ def of_starts(found: Starts) -> Iterator[Goal]:
     for other, limit in {"stock": 0.65, "bare hello": 1.0}.items():
         ratio = own / coldstart.middle(found[other])
         yield Goal(f"cold start / {other}'s", "at most", limit, ratio)
+    pairs = zip(found["until ready, with a model"], found["until ready"], strict=True)
+    more = median(with_model.wall - stub.wall for with_model, stub in pairs)
+    yield Goal("ms until ready that a model costs", "at most", 80, more)
 
 
 def of_footprints(found: Footprints) -> Iterator[Goal]:

@@ -38,4 +38,6 @@ def post() -> bytes:
     ).encode() + content
 
 
-GET = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+def get(path: str) -> bytes:
+    """A request without a body, after which the connection is closed."""
+    return f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode()

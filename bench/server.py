@@ -24,6 +24,10 @@ POLL = 0.001  # seconds
 
 # All of them listen where PORT says; functions-framework has its defaults for all else.
 FUNCTION: Command = [sys.executable, "-m", "function.serve"]
+WITH_MODEL: Command = [
+    *("env", "LLM_PROVIDER=openai", "LLM_MODEL=model", "LLM_API_KEY=key"),
+    *FUNCTION,
+]
 STOCK: Command = [FUNCTIONS_FRAMEWORK, "--source", "bench/stock/main.py", "--target", "feedback"]
 HELLO: Command = [FUNCTIONS_FRAMEWORK, "--source", "bench/stock/hello.py", "--target", "hello"]
 

@@ -24,6 +24,11 @@ def test_every_wrong_variable_is_named_in_one_message_and_no_secret(
         "MIGRATE_TIMEOUT": "0",
         "LOG_LEVEL": SECRET,
         "DOCS": SECRET,
+        "LLM_PROVIDER": "openai",
+        "LLM_BASE_URL": f"https://user:{SECRET}@localhost/v1",
+        "LLM_MODEL": f"{SECRET} {SECRET}",
+        "LLM_API_KEY": f"{SECRET} {SECRET}",
+        "LLM_TIMEOUT": SECRET,
         "PGSSLMODE": SECRET,
         "PGCONNECT_TIMEOUT": "-1",
         "PG_CREDENTIALS_DIR": f"/nowhere/{SECRET}",
@@ -35,7 +40,7 @@ def test_every_wrong_variable_is_named_in_one_message_and_no_secret(
 
     assert code == 2
     assert output.count("The configuration is not valid:") == 1
-    for name in ("DATABASE_URL", *wrong.keys() - {"PGPASSWORD"}):
+    for name in ("DATABASE_URL", *wrong.keys() - {"PGPASSWORD", "LLM_PROVIDER"}):
         assert output.count(f"\n{name}: ") == 1
     assert SECRET not in output
     assert "Traceback" not in output
