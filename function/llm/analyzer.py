@@ -28,7 +28,9 @@ class LlmAnalyzer:
     async def analyze(self, feedback: Feedback) -> Strategy:
         started = time.perf_counter()
         try:
-            return (await self._ask(feedback)).strategy
+            answer = await self._ask(feedback)
+            _note(answer, time.perf_counter() - started)
+            return answer.strategy
         except NoAnswer as exc:
             _warn(exc, time.perf_counter() - started)
         except Exception:
@@ -54,6 +56,16 @@ class LlmAnalyzer:
             log.warning("model back, circuit closed")
         if not healthy and self._breaker.fail():
             log.warning("model failing, circuit open")
+
+
+def _note(answer: Answer, seconds: float) -> None:
+    fields = {
+        "attempts": answer.attempts,
+        "duration_ms": round(seconds * 1000, 3),
+        "input_tokens": answer.usage.input_tokens,
+        "output_tokens": answer.usage.output_tokens,
+    }
+    log.debug("model answered", extra=fields)
 
 
 def _warn(failure: NoAnswer, seconds: float) -> None:

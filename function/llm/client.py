@@ -45,18 +45,20 @@ class HttpClient:
         The host's addresses are tried in turn, as long as they don't even connect. Raises
         NoAnswer.
         """
-        transport = await self._transport()
+        try:
+            transport = await self._transport()
+            addresses = await self._resolver.addresses()
+        except (OSError, UnicodeError):  # no certificates, no address, or no name of a host
+            raise NoAnswer(Reason.UNREACHABLE) from None
         import httpx2
 
-        try:
-            for address in await self._resolver.addresses():
-                request = self._request(address, path, headers, body)
-                try:
-                    return await _exchange(transport, request)
-                except (httpx2.ConnectError, httpx2.ConnectTimeout):
-                    continue
-        except (OSError, httpx2.TransportError):
-            raise NoAnswer(Reason.UNREACHABLE) from None
+        for address in addresses:
+            try:
+                return await _exchange(transport, self._request(address, path, headers, body))
+            except (httpx2.ConnectError, httpx2.ConnectTimeout):
+                continue
+            except (OSError, httpx2.TransportError):
+                break
         raise NoAnswer(Reason.UNREACHABLE)
 
     async def close(self) -> None:

@@ -39,8 +39,8 @@ class Reason(Enum):
 
 
 # What a student's own words can bring about must not end the service for all others. A 400 may
-# be a provider's content filter.
-BY_THE_MESSAGE = {Reason.REFUSED, Reason.TRUNCATED, Reason.INVALID_ANSWER}
+# be a provider's content filter. And without a key nobody is asked, so nobody waits.
+NOT_THE_PROVIDERS = {Reason.REFUSED, Reason.TRUNCATED, Reason.INVALID_ANSWER, Reason.NO_KEY}
 STATUSES_BY_THE_MESSAGE = {400, 413, 422}
 
 
@@ -61,7 +61,7 @@ class NoAnswer(Exception):
 
     @property
     def blames_provider(self) -> bool:
-        """Whether it says something of the provider's health, and not of this one message."""
+        """Whether the provider is in trouble, and the next question would fare no better."""
         if self.reason is Reason.STATUS:
             return self.status not in STATUSES_BY_THE_MESSAGE
-        return self.reason not in BY_THE_MESSAGE
+        return self.reason not in NOT_THE_PROVIDERS

@@ -75,10 +75,10 @@ def post(function: Instance, message: str, task_id: str = "", **headers: str) ->
     return function.request("POST", "/api/v1/feedback", json.dumps(feedback).encode(), headers)
 
 
-def warnings(function: Instance, request_id: str) -> list[dict[str, Any]]:
-    """What was logged of this request, above INFO."""
+def notes(function: Instance, request_id: str) -> list[dict[str, Any]]:
+    """What was logged of this request, besides the line that each request has."""
     return [
         event
         for event in function.events()
-        if event.get("request_id") == request_id and event["level"] != "INFO"
+        if event.get("request_id") == request_id and event["event"] != "request"
     ]

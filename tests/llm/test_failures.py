@@ -11,7 +11,7 @@ import pytest
 
 from bench.table import table
 from tests.instance import Instance, free_port, running
-from tests.llm.conftest import KEY, Row, llm_environ, post, warnings
+from tests.llm.conftest import KEY, Row, llm_environ, notes, post
 from tests.llm.server import (
     Behaviour,
     ModelServer,
@@ -121,7 +121,7 @@ class Trial:
             NEUTRAL["strategy_snapshot"],
             "neutral",
         )
-        [warning] = warnings(function, answer.headers["x-request-id"])
+        [warning] = notes(function, answer.headers["x-request-id"])
         self._note(provider, did, seconds, warning)
         return str(warning["reason"])
 

@@ -15,7 +15,7 @@ import pytest
 
 from function.llm.prompt import SENTIMENTS, taxonomy
 from tests.instance import Instance, running
-from tests.llm.conftest import KEY, Row, llm_environ, post, warnings
+from tests.llm.conftest import KEY, Row, llm_environ, notes, post
 from tests.llm.server import ModelServer, answers, says, serving
 
 ATTACKS = json.loads(Path(__file__).with_name("injections.json").read_text(encoding="utf-8"))
@@ -65,7 +65,8 @@ def test_no_attack_leaves_the_closed_schema(
     assert_closed(answer.json())
     heard = answer.json()["strategy_snapshot"]["feedback_based"]
     assert heard is (attack["name"] == WITHIN)
-    assert len(warnings(function, answer.headers["x-request-id"])) == (0 if heard else 1)
+    [note] = notes(function, answer.headers["x-request-id"])
+    assert note["event"] == ("model answered" if heard else "model gave no answer")
     assert json.loads(server.requests[-1].json()["messages"][-1]["content"]) == {
         "task_id": task,
         "message": attack["message"],

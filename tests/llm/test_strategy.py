@@ -12,7 +12,7 @@ import pytest
 import trustme
 
 from tests.instance import STUDENT, Instance, running
-from tests.llm.conftest import KEY, MODEL, Row, llm_environ, post
+from tests.llm.conftest import KEY, MODEL, Row, llm_environ, notes, post
 from tests.llm.server import ModelServer, answers, in_turn, says, serving
 
 HOSTS = ("uvicorn", "functions-framework", "knative")
@@ -165,6 +165,18 @@ def test_two_at_once_with_one_key_get_one_answer(
     assert (first.status, second.status) == (200, 200)
     assert first.json() == second.json()
     assert len(rows(task)) == 1
+
+
+def test_tokens_are_counted_for_who_wants_to_know(
+    llm_database: str, tmp_path: Path, provider: str, model_server: ModelServer
+) -> None:
+    environ = llm_environ(provider, model_server.url, LOG_LEVEL="DEBUG")
+    with running(tmp_path / "log", llm_database, **environ) as function:
+        function.wait_until_ready()
+        request_id = post(function, "one").headers["x-request-id"]
+        [event] = notes(function, request_id)
+    assert (event["event"], event["attempts"]) == ("model answered", 1)
+    assert (event["input_tokens"], event["output_tokens"]) == (900, 60)
 
 
 def test_a_rotated_key_is_read_without_a_restart(
