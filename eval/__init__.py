@@ -1,0 +1,1 @@
+"""Measures how well the configured LLM reads labelled feedback: `make eval`."""
