@@ -1,0 +1,83 @@
+"""What a provider answered to the whole set, and the file that keeps it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from eval.examples import ExampleSet
+from eval.failure import EvalFailure
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What the model read from a message; the weights of the topics sum to 1."""
+
+    difficulty: str
+    sentiment: str
+    topics: Mapping[str, float]
+
+    def top_topics(self) -> set[str]:
+        """The topics of the largest weight: more than one where the model does not decide."""
+        most = max(self.topics.values())
+        return {topic for topic, weight in self.topics.items() if weight == most}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came for one example, after so many seconds and attempts.
+
+    Without a `reading` the function would have fallen back to the neutral strategy, for the class
+    of `failure`. Tokens are None where the provider does not count them.
+    """
+
+    id: str
+    seconds: float
+    attempts: int
+    reading: Reading | None
+    failure: str | None = None
+    tokens_in: int | None = None
+    tokens_out: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One evaluation; `date` is RFC 3339 text in UTC. `by_rules`: no model was asked."""
+
+    provider: str
+    model: str
+    by_rules: bool
+    prompt_version: str
+    date: str
+    set_sha256: str
+    answers: Sequence[Answer]
+
+    @property
+    def name(self) -> str:
+        """How tables call it."""
+        return "by rules, not a model" if self.by_rules else f"{self.model}, {self.provider}"
+
+
+def save(run: Run, path: Path) -> None:
+    """Keep it as JSON."""
+    text = TypeAdapter(Run).dump_json(run, indent=1)
+    try:
+        path.write_bytes(text + b"\n")
+    except OSError as exc:
+        raise EvalFailure(f"{path}: the run could not be saved: {exc.strerror}") from exc
+
+
+def load(path: Path, labelled: ExampleSet) -> Run:
+    """Read a saved run; raises EvalFailure, also when it was made with another set."""
+    try:
+        run = TypeAdapter(Run).validate_json(path.read_bytes())
+    except OSError as exc:
+        raise EvalFailure(f"{path}: {exc.strerror}") from exc
+    except ValidationError as exc:
+        raise EvalFailure(f"{path}: not a saved run") from exc
+    if run.set_sha256 != labelled.sha256:
+        raise EvalFailure(f"{path}: made with another set of messages, so nothing compares")
+    if [answer.id for answer in run.answers] != [example.id for example in labelled.examples]:
+        raise EvalFailure(f"{path}: does not hold one answer to each message")
+    return run

@@ -1,0 +1,78 @@
+"""What counts as right, and how sure a count of 60 can be."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from eval.examples import Example
+from eval.run import Answer, Reading
+
+METRICS = ("difficulty", "sentiment", "topics")
+Z = 1.96  # of a 95 % interval
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """An example beside its answer; `right` by metric, nothing of it after a fallback."""
+
+    example: Example
+    answer: Answer
+    right: Mapping[str, bool]
+
+    @property
+    def all_right(self) -> bool:
+        """Whether all of the metrics are right."""
+        return all(self.right.values())
+
+
+def judge_all(examples: Sequence[Example], answers: Sequence[Answer]) -> Sequence[Judged]:
+    """Put each example beside its answer."""
+    by_id = {answer.id: answer for answer in answers}
+    return [
+        Judged(example, answer, judge(example, answer.reading))
+        for example in examples
+        for answer in [by_id[example.id]]
+    ]
+
+
+def judge(example: Example, reading: Reading | None) -> Mapping[str, bool]:
+    """Hold a reading to the labels: any of the accepted ones is right.
+
+    Topics are right when the one of the largest weight is accepted; of several, all of them.
+    """
+    if reading is None:
+        return dict.fromkeys(METRICS, False)
+    return {
+        "difficulty": reading.difficulty in example.difficulty,
+        "sentiment": reading.sentiment in example.sentiment,
+        "topics": reading.top_topics() <= set(example.topics),
+    }
+
+
+def accepted_weight(judged: Judged) -> float:
+    """The share of the topics' weight that lies on accepted ones: 0 after a fallback."""
+    if judged.answer.reading is None:
+        return 0.0
+    topics = judged.answer.reading.topics
+    return sum(weight for topic, weight in topics.items() if topic in judged.example.topics)
+
+
+def wilson(right: int, count: int) -> tuple[float, float]:
+    """The 95 % interval of a share.
+
+    https://en.wikipedia.org/wiki/Binomial_proportion_confidence_interval#Wilson_score_interval
+    """
+    share, spread = right / count, Z * Z / count
+    middle = share + spread / 2
+    width = math.sqrt(spread * (share * (1 - share) + spread / 4))
+    return (middle - width) / (1 + spread), (middle + width) / (1 + spread)
+
+
+def mcnemar(gained: int, lost: int) -> float:
+    """How likely so uneven a change is by chance: the exact test of McNemar, two-sided.
+
+    https://en.wikipedia.org/wiki/McNemar%27s_test#Variations
+    """
+    changed = gained + lost
+    as_uneven = sum(math.comb(changed, k) for k in range(min(gained, lost) + 1))
+    return min(1.0, 2 * as_uneven / 2.0**changed)
