@@ -1,0 +1,61 @@
+"""A local server that speaks OpenAI's format, and whose answers are made by rules."""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from eval import rules
+from eval.run import Reading
+
+MODEL = "keyword-rules"
+ADJUSTMENTS = {"easy": 0.5, "ok": 0.0, "hard": -0.5}
+
+
+@contextmanager
+def serving() -> Iterator[str]:
+    """Serve until the end of the block; the value is the base URL."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/v1"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def completion(request: bytes) -> bytes:
+    """Answer a chat completion. It counts no tokens, for none are made."""
+    content = json.loads(request)["messages"][-1]["content"]
+    answer = _answer(rules.read(json.loads(content)["message"]))
+    message = {"role": "assistant", "content": json.dumps(answer)}
+    choice = {"index": 0, "message": message, "finish_reason": "stop"}
+    return json.dumps({"object": "chat.completion", "model": MODEL, "choices": [choice]}).encode()
+
+
+def _answer(reading: Reading) -> dict[str, object]:
+    return {
+        "perceived_difficulty": reading.difficulty,
+        "difficulty_adjustment": ADJUSTMENTS[reading.difficulty],
+        "sentiment": reading.sentiment,
+        "topics": [{"topic": topic, "weight": weight} for topic, weight in reading.topics.items()],
+    }
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # head and body are two writes
+
+    def do_POST(self) -> None:
+        body = completion(self.rfile.read(int(self.headers["Content-Length"])))
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing: stderr is for the progress."""
