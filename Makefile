@@ -1,7 +1,7 @@
 # Needs Python 3.11 or later, and nothing else; what it installs stays in this folder.
 #   DATABASE_URL=postgresql://...   for run, events, test and migrate: that server, not the embedded one
 #   PORT=9000                       for run: where it listens
-#   ARGS="-k idempotency -x"        for events, test, bench and lock: more arguments
+#   ARGS="-k idempotency -x"        for events, test, bench, eval and lock: more arguments
 #   PYTHON=python3.13               for the first of all: the interpreter to set up with
 
 BIN := .venv/bin
@@ -10,7 +10,7 @@ READY := ready-$(firstword $(shell pwd | cksum))
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(ARGS)
 
-.PHONY: help run events test test-browser test-kafka migrate connector bench lint lock lock-jars clean
+.PHONY: help run events test test-browser test-kafka migrate connector bench eval lint lock lock-jars clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -39,6 +39,9 @@ migrate: .venv/$(READY) ## apply schema.sql, to DATABASE_URL or to the data of `
 
 bench: .venv/$(READY) .venv-events/$(READY) ## measure the function beside its alternatives
 	@$(BIN)/python -m bench $(ARGS)
+
+eval: .venv/$(READY) ## measure how well the model of LLM_PROVIDER reads 60 labelled messages (ARGS=--help)
+	@$(BIN)/python -m eval $(ARGS)
 
 lint: .venv/$(READY) ## check style and types
 	@$(BIN)/ruff check

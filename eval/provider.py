@@ -1,0 +1,52 @@
+"""Who is asked: the provider that the environment names, or the rules."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from bench.progress import say
+from eval import server
+from function.llm.settings import LlmSettings
+from function.settings import load_or_exit
+
+# The function's configuration wants a database, which the evaluation never asks.
+NO_DATABASE = {"DATABASE_URL": "postgresql://nobody@localhost/nothing"}
+KEYS = ("LLM_API_KEY", "LLM_API_KEY_FILE", "LLM_BASE_URL")  # one's own server may need none
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """Where questions go; `by_rules` where no model is behind it."""
+
+    settings: LlmSettings
+    by_rules: bool
+
+
+@contextmanager
+def configured(environ: Mapping[str, str]) -> Iterator[Provider]:
+    """The provider of LLM_*, read as the function reads it; exits with 2 where they are wrong.
+
+    Without a provider or a key for it: a local server that answers by rules, for this block.
+    """
+    if missing := _missing(environ):
+        say(f"{missing}: keyword rules on a local server answer, not a model.")
+        with server.serving() as url:
+            yield Provider(LlmSettings("openai", url, server.MODEL, None, None, 10), by_rules=True)
+    else:
+        given = {name: value for name, value in environ.items() if name.startswith("LLM_")}
+        llm = load_or_exit({**given, **NO_DATABASE, **_timeout(environ)}).llm
+        assert llm
+        say(f"Asking {llm.model} at {llm.base_url}")
+        yield Provider(llm, by_rules=False)
+
+
+def _missing(environ: Mapping[str, str]) -> str:
+    """What is not set and would be needed to ask a model."""
+    if environ.get("LLM_PROVIDER", "stub").lower() in ("", "stub"):
+        return "LLM_PROVIDER names no provider"
+    return "" if any(map(environ.get, KEYS)) else "LLM_API_KEY is missing"
+
+
+def _timeout(environ: Mapping[str, str]) -> Mapping[str, str]:
+    """What limits LLM_TIMEOUT in the function limits it here."""
+    return {"DATABASE_TIMEOUT": environ.get("DATABASE_TIMEOUT", "")}

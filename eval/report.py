@@ -1,0 +1,147 @@
+"""The tables of one run. The first cell of each says whose answers these are."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from statistics import mean
+
+from bench.table import table
+from eval.examples import Example
+from eval.run import Answer, Reading, Run
+from eval.scores import METRICS, Judged, accepted_weight, judge, judge_all, wilson
+from eval.spending import Prices, spending
+from function.analysis import NEUTRAL_STRATEGY
+
+FEW = 4  # examples; languages with fewer share a line
+
+STUB = Reading(
+    difficulty=NEUTRAL_STRATEGY.perceived_difficulty.value,
+    sentiment=NEUTRAL_STRATEGY.sentiment,
+    topics=NEUTRAL_STRATEGY.topic_weights,
+)
+LEGEND = """\
+Right is any accepted label; topics: the one of the largest weight. A fallback is wrong in all.
+The stub finds each task ok, each student neutral, and all of it general."""
+RULES = """
+These answers are made by rules, not by a model. Who wrote the rules knew the messages, so these
+figures promise nothing of any model; they show that the way there and back works."""
+
+
+def render(run: Run, examples: Sequence[Example], prices: Prices | None) -> str:
+    """Everything about a run, as text."""
+    judged = judge_all(examples, run.answers)
+    languages = {example.language for example in examples}
+    head = f"{run.name}; prompt {run.prompt_version}; {run.date}"
+    parts = [
+        f"{head}; {len(examples)} messages in {len(languages)} languages\n{LEGEND}"
+        + (RULES if run.by_rules else ""),
+        _accuracy(run, judged),
+        _groups(run, judged),
+        _spent(run, prices),
+        _fallbacks(run, judged),
+        _wrong(run, judged),
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _accuracy(run: Run, judged: Sequence[Judged]) -> str:
+    right = [one.right for one in judged]
+    stub = [judge(one.example, STUB) for one in judged]
+    rows = [
+        [metric, *_share(_column(metric, right)), _percent(_column(metric, stub))]
+        for metric in METRICS
+    ]
+    all_right = _share([one.all_right for one in judged])
+    rows.append(["all three", *all_right, _percent([all(one.values()) for one in stub])])
+    weight = mean(accepted_weight(one) for one in judged)
+    stub_weight = mean("general" in one.example.topics for one in judged)
+    rows.append(["weight on accepted topics", "", f"{weight:.0%}", "", f"{stub_weight:.0%}"])
+    return table([f"accuracy ({run.name})", "right", "share", "95 % interval", "the stub's"], rows)
+
+
+def _column(metric: str, right: Sequence[Mapping[str, bool]]) -> Sequence[bool]:
+    return [one[metric] for one in right]
+
+
+def _share(right: Sequence[bool]) -> list[str]:
+    low, high = wilson(sum(right), len(right))
+    return [f"{sum(right)} of {len(right)}", _percent(right), f"{low:.0%} to {high:.0%}"]
+
+
+def _percent(right: Sequence[bool]) -> str:
+    return f"{mean(right):.0%}"
+
+
+def _groups(run: Run, judged: Sequence[Judged]) -> str:
+    """Right answers by kind and by language: few in each, so counts."""
+    counted = [one.example.language for one in judged]
+
+    def language(example: Example) -> str:
+        return example.language if counted.count(example.language) >= FEW else "other languages"
+
+    rows = [*_lines(judged, lambda example: example.kind), *_lines(judged, language)]
+    return table([f"right by kind and language ({run.name})", "messages", *METRICS], rows)
+
+
+def _lines(judged: Sequence[Judged], group: Callable[[Example], str]) -> Iterator[list[str]]:
+    for name in dict.fromkeys(group(one.example) for one in judged):
+        found = [one for one in judged if group(one.example) == name]
+        counts = [str(sum(one.right[metric] for one in found)) for metric in METRICS]
+        yield [name, str(len(found)), *counts]
+
+
+def _spent(run: Run, prices: Prices | None) -> str:
+    spent, count = spending(run.answers, prices), len(run.answers)
+    cost = "unknown" if spent.cost is None else f"{spent.cost:.4f}"
+    thousand = "unknown" if spent.cost is None else f"{spent.cost / count * 1000:.2f}"
+    rows = [
+        ["latency p50", f"{spent.p50:.2f} s"],
+        ["latency p95", f"{spent.p95:.2f} s"],
+        ["second attempts", str(sum(answer.attempts > 1 for answer in run.answers))],
+        ["tokens in", _tokens(spent.tokens_in)],
+        ["tokens out", _tokens(spent.tokens_out)],
+        ["cost of these", cost],
+        ["cost of 1000", thousand],
+    ]
+    return table([f"spent ({run.name})", ""], rows)
+
+
+def _tokens(tokens: int | None) -> str:
+    return "unknown" if tokens is None else f"{tokens:,}"
+
+
+def _fallbacks(run: Run, judged: Sequence[Judged]) -> str:
+    rows = [
+        [one.example.id, str(one.answer.failure), f"{one.answer.seconds:.2f}"]
+        for one in judged
+        if one.answer.reading is None
+    ]
+    title = f"fallbacks: {len(rows)} ({run.name})"
+    return table([title, "reason", "seconds"], rows) if rows else ""
+
+
+def _wrong(run: Run, judged: Sequence[Judged]) -> str:
+    rows = [
+        [one.example.id, metric, *_labels(one, metric), one.example.message]
+        for one in judged
+        for metric in METRICS
+        if one.answer.reading and not one.right[metric]
+    ]
+    title = f"wrong labels: {len(rows)} ({run.name})"
+    return table([title, "of", "answered", "accepted", "message"], rows) if rows else ""
+
+
+def _labels(judged: Judged, metric: str) -> tuple[str, str]:
+    return said(judged.answer, metric), accepted(judged.example, metric)
+
+
+def said(answer: Answer, metric: str) -> str:
+    """The label that an answer gave."""
+    if answer.reading is None:
+        return f"(fallback: {answer.failure})"
+    if metric == "topics":
+        return ", ".join(sorted(answer.reading.top_topics()))
+    return str(getattr(answer.reading, metric))
+
+
+def accepted(example: Example, metric: str) -> str:
+    """The labels that are right."""
+    return " or ".join(getattr(example, metric))

@@ -1,0 +1,113 @@
+"""Two runs side by side."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from eval import compare, examples
+from eval.failure import EvalFailure
+from eval.report import render
+from eval.run import Answer, Reading, Run, load, save
+from tests.eval.tables import cells
+
+LABELLED = examples.load()
+
+
+def answers(wrong: int) -> Sequence[Answer]:
+    """Right in all, but for the difficulty of the first `wrong`."""
+    return [
+        Answer(
+            one.id,
+            1.0,
+            1,
+            Reading(
+                "no-such" if number < wrong else one.difficulty[0],
+                one.sentiment[0],
+                {one.topics[0]: 1.0},
+            ),
+            tokens_in=100,
+            tokens_out=10,
+        )
+        for number, one in enumerate(LABELLED.examples)
+    ]
+
+
+def run(wrong: int) -> Run:
+    return Run(
+        provider="openai",
+        model="model-a",
+        by_rules=False,
+        prompt_version="1",
+        date="2026-02-16T10:12:45Z",
+        set_sha256=LABELLED.sha256,
+        answers=answers(wrong),
+    )
+
+
+def compared(before: int, now: int) -> str:
+    return compare.render(run(before), run(now), LABELLED.examples, None)
+
+
+def test_five_lost_may_be_chance_and_six_are_not() -> None:
+    assert ["difficulty", "60", "55", "0", "5", "0.062", "may be chance"] in cells(
+        compared(0, 5), "difficulty"
+    )
+    assert ["difficulty", "60", "54", "0", "6", "0.031", "worse"] in cells(
+        compared(0, 6), "difficulty"
+    )
+    assert ["difficulty", "54", "60", "6", "0", "0.031", "better"] in cells(
+        compared(6, 0), "difficulty"
+    )
+
+
+def test_each_label_that_changed_is_shown() -> None:
+    [changed] = cells(compared(0, 1), "en-01")
+    assert changed == ["en-01", "difficulty", "easy", "no-such", "easy", "lost"]
+
+
+def test_a_run_beside_itself_is_the_same() -> None:
+    text = compared(3, 3)
+    assert ["all three", "57", "57", "0", "0", "1.000", "the same"] in cells(text, "all three")
+    assert "No label has changed." in text
+
+
+def test_a_saved_run_comes_back_as_it_was(tmp_path: Path) -> None:
+    save(run(2), tmp_path / "run.json")
+    assert load(tmp_path / "run.json", LABELLED) == run(2)
+
+
+def test_a_file_that_compares_with_nothing_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "run.json"
+    with pytest.raises(EvalFailure, match="No such file"):
+        load(file, LABELLED)
+    file.write_text("{}")
+    with pytest.raises(EvalFailure, match="not a saved run"):
+        load(file, LABELLED)
+    save(replace(run(0), set_sha256="another"), file)
+    with pytest.raises(EvalFailure, match="another set"):
+        load(file, LABELLED)
+    save(replace(run(0), answers=answers(0)[1:]), file)
+    with pytest.raises(EvalFailure, match="one answer to each"):
+        load(file, LABELLED)
+
+
+def test_the_report_of_a_run_counts_and_names_what_is_wrong() -> None:
+    text = render(run(3), LABELLED.examples, None)
+    assert cells(text, "difficulty")[0][1:3] == ["57 of 60", "95%"]
+    assert cells(text, "all three")[0][1:3] == ["57 of 60", "95%"]
+    assert cells(text, "weight on accepted topics")[0][2] == "100%"
+    assert cells(text, "tokens in") == [["tokens in", "6,000"]]
+    assert cells(text, "en-01")[0][:4] == ["en-01", "difficulty", "no-such", "easy"]
+    assert "wrong labels: 3 (model-a, openai)" in text
+    assert "fallbacks:" not in text
+
+
+def test_a_fallback_is_listed_with_its_reason() -> None:
+    fallback = Answer("en-01", 0.5, 1, None, "HTTP 401")
+    found = replace(run(0), answers=[fallback, *answers(0)[1:]])
+    text = render(found, LABELLED.examples, None)
+    assert "fallbacks: 1 (model-a, openai)" in text
+    assert cells(text, "en-01") == [["en-01", "HTTP 401", "0.50"]]
+    assert cells(text, "sentiment")[0][1] == "59 of 60"
