@@ -13,7 +13,7 @@ from typing import Any
 
 from function import logs
 from function.analysis import Analyzer, StubAnalyzer
-from function.errors import ClientDisconnected, InvalidRequest, PayloadTooLarge
+from function.errors import BodyTimeout, ClientDisconnected, PayloadTooLarge
 from function.exchange import Request, Response
 from function.handler import Handler
 from function.settings import Settings
@@ -99,7 +99,7 @@ async def _read(receive: Receive, content_length: str) -> bytes:
         async with asyncio.timeout(BODY_TIMEOUT):
             return await _read_parts(receive)
     except TimeoutError:
-        raise InvalidRequest(f"the body did not come within {BODY_TIMEOUT} seconds") from None
+        raise BodyTimeout(f"the body did not come within {BODY_TIMEOUT} seconds") from None
 
 
 async def _read_parts(receive: Receive) -> bytes:

@@ -32,6 +32,10 @@ class PayloadTooLarge(RequestError):
     """The body is over the limit."""
 
 
+class BodyTimeout(RequestError):
+    """The body stopped in the middle; the same request may succeed later."""
+
+
 class UnsupportedMediaType(RequestError):
     """The request is an event, but not in JSON."""
 

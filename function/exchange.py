@@ -7,6 +7,7 @@ from http import HTTPStatus
 from typing import NamedTuple
 
 from function.errors import (
+    BodyTimeout,
     IdempotencyKeyReused,
     InvalidRequest,
     MethodNotAllowed,
@@ -22,6 +23,7 @@ ERRORS: dict[type[RequestError], tuple[int, str]] = {
     InvalidRequest: (400, "INVALID_REQUEST"),
     NotFound: (404, "NOT_FOUND"),
     MethodNotAllowed: (405, "METHOD_NOT_ALLOWED"),
+    BodyTimeout: (408, "REQUEST_TIMEOUT"),
     PayloadTooLarge: (413, "PAYLOAD_TOO_LARGE"),
     UnsupportedMediaType: (415, "UNSUPPORTED_MEDIA_TYPE"),
     IdempotencyKeyReused: (422, "IDEMPOTENCY_KEY_REUSED"),

@@ -152,6 +152,7 @@ def _errors(key: str) -> Schema:
     """What can go wrong with feedback; `key` says what a repeat is known by."""
     return {
         "400": _error(400, "INVALID_REQUEST: all that is wrong or missing is named."),
+        "408": _error(408, "REQUEST_TIMEOUT: the body stopped in the middle; send it again."),
         "413": _error(413, "PAYLOAD_TOO_LARGE: the body is over 64 KiB."),
         "422": _error(422, f"IDEMPOTENCY_KEY_REUSED: {key} came with another payload."),
         "500": _error(500, "INTERNAL_ERROR: a bug."),
