@@ -171,6 +171,8 @@ def test_ctrl_c_ends_it_at_once_and_quietly() -> None:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            # A job in the background, as these tests may be, has Ctrl-C ignored.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
         )
         with silent.accept()[0]:
             process.send_signal(signal.SIGINT)
