@@ -13,10 +13,32 @@ MODEL = "keyword-rules"
 ADJUSTMENTS = {"easy": 0.5, "ok": 0.0, "hard": -0.5}
 
 
+class Handler(BaseHTTPRequestHandler):
+    """Answers one question after the other."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # head and body are two writes
+
+    def do_POST(self) -> None:
+        status, body = self.answer(self.rfile.read(int(self.headers["Content-Length"])))
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def answer(self, question: bytes) -> tuple[int, bytes]:
+        """The status and the body of the response."""
+        return 200, completion(question)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing: stderr is for the progress."""
+
+
 @contextmanager
-def serving() -> Iterator[str]:
+def serving(handler: type[Handler] = Handler) -> Iterator[str]:
     """Serve until the end of the block; the value is the base URL."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:
@@ -43,19 +65,3 @@ def _answer(reading: Reading) -> dict[str, object]:
         "sentiment": reading.sentiment,
         "topics": [{"topic": topic, "weight": weight} for topic, weight in reading.topics.items()],
     }
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True  # head and body are two writes
-
-    def do_POST(self) -> None:
-        body = completion(self.rfile.read(int(self.headers["Content-Length"])))
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing: stderr is for the progress."""

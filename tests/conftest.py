@@ -34,14 +34,14 @@ def server_url() -> Iterator[str]:
 @pytest.fixture
 def database(server_url: str) -> Iterator[str]:
     """The URL of an empty database of this test's own."""
-    with _temporary_database(server_url) as url:
+    with temporary_database(server_url) as url:
         yield url
 
 
 @pytest.fixture(scope="session")
 def migrated_template(server_url: str) -> Iterator[str]:
     """The name of a database that has the schema, to copy from."""
-    with _temporary_database(server_url) as url:
+    with temporary_database(server_url) as url:
         apply_schema(url)
         yield urlsplit(url).path.removeprefix("/")
 
@@ -49,7 +49,7 @@ def migrated_template(server_url: str) -> Iterator[str]:
 @pytest.fixture
 def feedback_database(server_url: str, migrated_template: str) -> Iterator[str]:
     """The URL of a database of this test's own that has the schema, and no rows."""
-    with _temporary_database(server_url, f"TEMPLATE {migrated_template}") as url:
+    with temporary_database(server_url, f"TEMPLATE {migrated_template}") as url:
         yield url
 
 
@@ -66,7 +66,8 @@ def apply_schema(url: str) -> None:
 
 
 @contextmanager
-def _temporary_database(server_url: str, options: str = "") -> Iterator[str]:
+def temporary_database(server_url: str, options: str = "") -> Iterator[str]:
+    """The URL of a new, empty database, which is dropped at the end of the block."""
     name = f"test_{uuid.uuid4().hex}"
     with closing(open_connection(server_url)) as connection:
         connection.run(f"CREATE DATABASE {name} {options}")

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from bench.table import table
 from dev.kafka.prepare import TOPIC
 from tests.events.sender import Load
 from tests.events.stack import Stack, running_stack
 from tests.events.topic import Record, read, read_to_the_end
+from tests.report import print_table
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(400)]
 
@@ -71,10 +71,7 @@ def outcomes(request: pytest.FixtureRequest) -> Iterator[list[Outcome]]:
     found: list[Outcome] = []
     yield found
     rows = [[*map(str, astuple(one)[:-1]), f"{one.slowest:.1f}"] for one in found]
-    capture = request.config.pluginmanager.getplugin("capturemanager")
-    if rows and capture:
-        with capture.global_and_fixture_disabled():
-            print(f"\n\n{table(['killed', 'sent', 'lost', 'repeated', 'slowest (s)'], rows)}\n")
+    print_table(request, ["killed", "sent", "lost", "repeated", "slowest (s)"], rows)
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,12 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 import pytest
 from pg8000.native import Connection
 
-from tests.conftest import apply_schema, open_connection
+from tests.conftest import apply_schema, open_connection, temporary_database
 from tests.instance import Instance, running
 
 HOSTS = ("uvicorn", "functions-framework", "knative")
@@ -25,16 +25,12 @@ Rows = Callable[[str], list[dict[str, Any]]]
 @pytest.fixture(scope="session")
 def hosts_database(server_url: str) -> Iterator[str]:
     """The URL of the database that the hosts share."""
-    name = f"hosts_{uuid.uuid4().hex}"
-    url = urlunsplit(urlsplit(server_url)._replace(path=f"/{name}"))
-    with closing(open_connection(server_url)) as connection:
-        connection.run(f"CREATE DATABASE {name}")
-        connection.run(f"ALTER DATABASE {name} SET timezone = '{TIME_ZONE}'")
-        try:
-            apply_schema(url)
-            yield url
-        finally:
-            connection.run(f"DROP DATABASE {name} WITH (FORCE)")
+    with temporary_database(server_url) as url:
+        with closing(open_connection(url)) as connection:
+            name = urlsplit(url).path.removeprefix("/")
+            connection.run(f"ALTER DATABASE {name} SET timezone = '{TIME_ZONE}'")
+        apply_schema(url)
+        yield url
 
 
 @pytest.fixture(scope="session")

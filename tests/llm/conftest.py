@@ -5,12 +5,11 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 from pg8000.native import Connection
 
-from tests.conftest import apply_schema, open_connection
+from tests.conftest import apply_schema, open_connection, temporary_database
 from tests.instance import STUDENT, Answer, Instance
 from tests.llm.server import ModelServer, answers, serving
 
@@ -23,15 +22,9 @@ Row = dict[str, Any]
 @pytest.fixture(scope="session")
 def llm_database(server_url: str) -> Iterator[str]:
     """The URL of the database that these tests share."""
-    name = f"llm_{uuid.uuid4().hex}"
-    url = urlunsplit(urlsplit(server_url)._replace(path=f"/{name}"))
-    with closing(open_connection(server_url)) as connection:
-        connection.run(f"CREATE DATABASE {name}")
-        try:
-            apply_schema(url)
-            yield url
-        finally:
-            connection.run(f"DROP DATABASE {name} WITH (FORCE)")
+    with temporary_database(server_url) as url:
+        apply_schema(url)
+        yield url
 
 
 @pytest.fixture(scope="session")

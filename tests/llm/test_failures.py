@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from bench.table import table
 from tests.instance import Instance, free_port, running
 from tests.llm.conftest import KEY, Row, llm_environ, notes, post
 from tests.llm.server import (
@@ -27,6 +26,7 @@ from tests.llm.server import (
     serving,
     stops,
 )
+from tests.report import print_table
 
 LIMIT = 1.0  # seconds: LLM_TIMEOUT
 SLACK = 2.0  # seconds, for a busy machine
@@ -67,11 +67,8 @@ def outcomes(request: pytest.FixtureRequest) -> Iterator[list[Outcome]]:
     """Collects what the tests saw, and prints it at the end."""
     found: list[Outcome] = []
     yield found
-    capture = request.config.pluginmanager.getplugin("capturemanager")
-    if found and capture:
-        names = ["provider", "the server", "the client saw", "s", "stored", "logged"]
-        with capture.global_and_fixture_disabled():
-            print(f"\n\n{table(names, [[*astuple(one)] for one in found])}\n")
+    names = ["provider", "the server", "the client saw", "s", "stored", "logged"]
+    print_table(request, names, [[*astuple(one)] for one in found])
 
 
 @pytest.fixture(scope="module", params=["openai", "anthropic"])
