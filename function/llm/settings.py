@@ -70,6 +70,8 @@ def _key_problems(settings: LlmSettings, variables: Variables) -> list[str]:
         return ["LLM_API_KEY_FILE: LLM_API_KEY is set too, and only one of them can be"]
     if settings.api_key and not KEY.fullmatch(settings.api_key):
         return ["LLM_API_KEY: must be printable ASCII characters without a space"]
+    if settings.api_key_file and settings.api_key_file.is_dir():
+        return ["LLM_API_KEY_FILE: must be a file, not a folder"]
     own = variables.text("LLM_BASE_URL")
     if not own and not settings.api_key and not variables.text("LLM_API_KEY_FILE"):
         return [f"LLM_API_KEY: missing (so is LLM_API_KEY_FILE), and {settings.base_url} needs it"]
@@ -82,6 +84,6 @@ def _is_base_url(text: str) -> bool:
         port = parts.port
     except ValueError:
         return False
-    plain = text.isascii() and text.isprintable() and " " not in text
+    plain = text.isascii() and text.isprintable() and not set(text) & set(" ?#")
     allowed = parts.scheme in ("http", "https") and bool(parts.hostname) and port != 0
-    return plain and allowed and "@" not in parts.netloc and not parts.query + parts.fragment
+    return plain and allowed and "@" not in parts.netloc

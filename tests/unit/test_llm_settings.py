@@ -53,6 +53,11 @@ def test_the_key_may_be_a_file(tmp_path: Path) -> None:
     assert settings.api_key_file == file
 
 
+def test_a_folder_is_no_file_with_a_key(tmp_path: Path) -> None:
+    folder = {"LLM_API_KEY_FILE": str(tmp_path)}
+    assert problems(LLM_PROVIDER="openai", LLM_MODEL="m", **folder) == ["LLM_API_KEY_FILE"]
+
+
 def test_every_wrong_variable_is_named_at_once() -> None:
     assert problems(
         LLM_PROVIDER="openai",
@@ -74,7 +79,7 @@ def test_a_key_comes_from_one_place(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "url",
     ["host", "ftp://host", "http://", "http://host:port", "http://h/?a=b", "http://h/#a", "http://[",
-     "http://h/a b", "http://hö/"],
+     "http://h/v1?", "http://h/v1#", "http://h/a b", "http://hö/"],
 )  # fmt: skip
 def test_what_is_no_base_url(url: str) -> None:
     assert problems(LLM_PROVIDER="openai", LLM_MODEL="m", LLM_BASE_URL=url) == ["LLM_BASE_URL"]
