@@ -21,7 +21,7 @@ from function.llm.prompt import PROMPT_VERSION, SENTIMENTS, taxonomy
 
 TOPICS_LIMIT = 100  # entries; a topic may come twice
 DIGITS = 6  # of a weight, behind the point
-FENCE = re.compile(r"```(?:json)?[ \t]*\n(.*?)\n?```", re.DOTALL | re.IGNORECASE)
+FENCE = re.compile(r"```(?:json)?\s(.*?)```", re.DOTALL | re.IGNORECASE)
 
 
 class _Topic(TypedDict):

@@ -100,7 +100,7 @@ def test_minus_zero_is_zero_as_it_is_in_the_row() -> None:
     assert str(parse(difficulty_adjustment=-0.0).difficulty_adjustment) == "0.0"
 
 
-@pytest.mark.parametrize("fence", ["```json\n%s\n```", "```\n%s```", "\n ```JSON\n%s\n```\n"])
+@pytest.mark.parametrize("fence", ["```json\n%s\n```", "```\n%s```", "\n ```JSON\r\n%s\r\n```\n"])
 def test_one_fence_is_taken_off(fence: str) -> None:
     assert parse_answer(fence % json.dumps(ANSWER), "model-1").sentiment == "neutral"
 
