@@ -29,6 +29,8 @@ def parse(arguments: Sequence[str], environ: Mapping[str, str]) -> Options:
     given = parser.parse_args(arguments)
     if (given.price_in is None) != (given.price_out is None):
         parser.error("--price-in and --price-out go together")
+    if given.json and given.json.is_dir():
+        parser.error(f"--json: {given.json} is a folder")
     if given.json and not given.json.parent.is_dir():
         parser.error(f"--json: there is no folder {given.json.parent}")
     return Options(

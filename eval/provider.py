@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from bench.progress import say
 from eval import server
-from function.llm.settings import LlmSettings
+from function.llm.settings import BASE_URLS, LlmSettings
 from function.settings import load_or_exit
 
 # The function's configuration wants a database, which the evaluation never asks.
@@ -42,8 +42,11 @@ def configured(environ: Mapping[str, str]) -> Iterator[Provider]:
 
 def _missing(environ: Mapping[str, str]) -> str:
     """What is not set and would be needed to ask a model."""
-    if environ.get("LLM_PROVIDER", "stub").lower() in ("", "stub"):
+    provider = environ.get("LLM_PROVIDER", "").lower()
+    if provider in ("", "stub"):
         return "LLM_PROVIDER names no provider"
+    if provider not in BASE_URLS:  # a slip of the pen, which the function's configuration names
+        return ""
     return "" if any(map(environ.get, KEYS)) else "LLM_API_KEY is missing"
 
 

@@ -141,6 +141,7 @@ def test_a_saved_run_is_compared_without_asking_again(url: str, tmp_path: Path) 
         (["--compare", "no-such.json"], "no-such.json: No such file"),
         (["--saved", "pyproject.toml"], "pyproject.toml: not a saved run"),
         (["--json", "no-such/run.json"], "there is no folder no-such"),
+        (["--json", "tests"], "tests is a folder"),
         (["--price-in", "1"], "go together"),
         (["--concurrency", "0"], "must be at least 1"),
     ],
@@ -159,6 +160,12 @@ def test_a_wrong_configuration_is_named_as_the_function_names_it() -> None:
     assert done.returncode == 2
     named = [line.split(":")[0] for line in done.stderr.splitlines()[1:]]
     assert named == ["LLM_BASE_URL", "LLM_MODEL"]
+
+
+def test_a_misspelt_provider_is_not_taken_for_none() -> None:
+    done = evaluate(LLM_PROVIDER="opneai", LLM_MODEL="model-a")
+    assert done.returncode == 2
+    assert "LLM_PROVIDER: must be one of" in done.stderr
 
 
 def test_ctrl_c_ends_it_at_once_and_quietly() -> None:
