@@ -29,7 +29,9 @@ IDLE_CONNECTIONS = 16  # at most; each of them is looked at with each request
 class HttpClient:
     """Speaks to one base URL, for the requests of one event loop."""
 
-    def __init__(self, base_url: str) -> None:
+    def __init__(self, base_url: str, queue_timeout: float) -> None:
+        """`queue_timeout`: for how long a request waits for a free connection, in seconds."""
+        self._queue_timeout = queue_timeout
         parts = urlsplit(base_url)
         self._base = base_url.rstrip("/")
         self._tls = parts.scheme == "https"
@@ -40,7 +42,7 @@ class HttpClient:
         self._opening: asyncio.Future[httpx2.AsyncHTTPTransport] | None = None
 
     async def post(self, path: str, headers: Mapping[str, str], body: bytes) -> bytes:
-        """Send one request, wait without a limit, and return the body of a 200.
+        """Send one request, wait for the answer without a limit, and return the body of a 200.
 
         The host's addresses are tried in turn, as long as they don't even connect. Raises
         NoAnswer.
@@ -57,6 +59,8 @@ class HttpClient:
                 return await _exchange(transport, self._request(address, path, headers, body))
             except (httpx2.ConnectError, httpx2.ConnectTimeout):
                 continue
+            except httpx2.PoolTimeout:
+                raise NoAnswer(Reason.BUSY) from None
             except (OSError, httpx2.TransportError):
                 break
         raise NoAnswer(Reason.UNREACHABLE)
@@ -100,7 +104,12 @@ class HttpClient:
             "Accept-Encoding": "identity",  # nothing is unpacked that could be a bomb
             "User-Agent": "mentor-function",
         }
-        timeout = {"connect": CONNECT_TIMEOUT, "read": None, "write": None, "pool": None}
+        timeout = {
+            "connect": CONNECT_TIMEOUT,
+            "read": None,
+            "write": None,
+            "pool": self._queue_timeout,
+        }
         extensions = {"timeout": timeout, "sni_hostname": self._host}
         return httpx2.Request(
             "POST", url, headers={**own, **headers}, content=body, extensions=extensions

@@ -25,7 +25,8 @@ class Model:
     def __init__(self, settings: LlmSettings) -> None:
         self._settings = settings
         self._format = FORMATS[settings.provider]
-        self._client = HttpClient(settings.base_url)
+        # Half of it, so that the provider has the other half, and is not blamed for our queue.
+        self._client = HttpClient(settings.base_url, settings.timeout / 2)
 
     async def ask(self, feedback: Feedback) -> Answer:
         """Ask for a strategy; raises NoAnswer, LLM_TIMEOUT after the call at the latest."""

@@ -27,6 +27,7 @@ class Reason(Enum):
     """Why there is no answer, in words that quote nothing: they go to the log."""
 
     TIMEOUT = "timeout"
+    BUSY = "busy"
     UNREACHABLE = "unreachable"
     STATUS = "status"
     TOO_LARGE = "too large"
@@ -39,8 +40,15 @@ class Reason(Enum):
 
 
 # What a student's own words can bring about must not end the service for all others. A 400 may
-# be a provider's content filter. And without a key nobody is asked, so nobody waits.
-NOT_THE_PROVIDERS = {Reason.REFUSED, Reason.TRUNCATED, Reason.INVALID_ANSWER, Reason.NO_KEY}
+# be a provider's content filter. Without a key nobody is asked, so nobody waits. And who found no
+# free connection has waited for other students.
+NOT_THE_PROVIDERS = {
+    Reason.REFUSED,
+    Reason.TRUNCATED,
+    Reason.INVALID_ANSWER,
+    Reason.NO_KEY,
+    Reason.BUSY,
+}
 STATUSES_BY_THE_MESSAGE = {400, 413, 422}
 
 

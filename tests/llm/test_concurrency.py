@@ -1,21 +1,25 @@
-"""Two hundred requests that wait for a slow model share one instance with the probes."""
+"""Who waits for a slow model shares one instance with others, and with the probes."""
 
 import asyncio
 import json
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from statistics import median, quantiles
 
 import psutil
 import pytest
 
-from tests.instance import FEEDBACK, PATH, Instance, running
+from function.llm.client import CONNECTIONS
+from tests.instance import FEEDBACK, PATH, STUDENT, Answer, Instance, running
 from tests.llm import probes
 from tests.llm.conftest import llm_environ, post
 from tests.llm.server import ModelServer, answers
 
 REQUESTS = 200
+BATCH = 280  # events: two batches want more connections than there are
 WARM_UP = 5  # requests
 MODEL_TAKES = 5.0  # seconds
 PROBED = 2.0  # seconds
@@ -60,6 +64,31 @@ def test_two_hundred_wait_together(
         assert grown < RSS_LIMIT
         assert p99(beside) < 2 * p99(alone) + NOISE
         assert function.terminate() == 0
+
+
+def test_who_finds_no_free_connection_does_not_open_the_circuit(
+    llm_database: str, tmp_path: Path, model_server: ModelServer
+) -> None:
+    model_server.behaviour = answers(after=4)
+    environ = llm_environ("openai", model_server.url, LLM_TIMEOUT="6")
+    with running(tmp_path / "log", llm_database, **environ) as function:
+        function.wait_until_ready()
+        with ThreadPoolExecutor() as pool:
+            answered = [answer.json() for answer in pool.map(partial(_post_batch, function), "ab")]
+        based = [one["strategy_snapshot"]["feedback_based"] for batch in answered for one in batch]
+        assert (len(based), sum(based)) == (2 * BATCH, CONNECTIONS)
+        reasons = {event.get("reason") for event in function.events()} - {None}
+        assert reasons == {"busy"}
+        model_server.behaviour = answers()
+        assert post(function, "next").json()["strategy_snapshot"]["feedback_based"]
+
+
+def _post_batch(function: Instance, source: str) -> Answer:
+    event = {"specversion": "1.0", "type": "mentor.feedback.submitted", "source": source}
+    data = {"student_id": STUDENT, "task_id": "t", "message": "m"}
+    events = [{**event, "id": str(number), "data": data} for number in range(BATCH)]
+    headers = {"Content-Type": "application/cloudevents-batch+json"}
+    return function.request("POST", "/", json.dumps(events).encode(), headers)
 
 
 class Load(threading.Thread):
