@@ -21,6 +21,9 @@ CONFIG = """
 expected-statuses = ["2xx", 422]
 """
 
+# It takes ten seconds: tests/hosts/test_odd_surroundings.py waits for it.
+TRIED_ELSEWHERE = 408
+
 on_uvicorn = pytest.mark.parametrize("host", ["uvicorn"], indirect=True, scope="session")
 
 
@@ -91,6 +94,7 @@ def check(schema: OpenApiSchema, path: str, answers: list[httpx.Response]) -> No
         (int(status), content_type)
         for status, response in operation["responses"].items()
         for content_type in response["content"]
+        if int(status) != TRIED_ELSEWHERE
     }
     assert {
         (answer.status_code, answer.headers["content-type"]) for answer in answers
