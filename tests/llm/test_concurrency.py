@@ -69,8 +69,9 @@ def test_two_hundred_wait_together(
 def test_who_finds_no_free_connection_does_not_open_the_circuit(
     llm_database: str, tmp_path: Path, model_server: ModelServer
 ) -> None:
-    model_server.behaviour = answers(after=4)
-    environ = llm_environ("openai", model_server.url, LLM_TIMEOUT="6")
+    # Who waits gives up after 10 s, before the first connection is free; 8 s are left to connect.
+    model_server.behaviour = answers(after=12)
+    environ = llm_environ("openai", model_server.url, LLM_TIMEOUT="20", DATABASE_TIMEOUT="4")
     with running(tmp_path / "log", llm_database, **environ) as function:
         function.wait_until_ready()
         with ThreadPoolExecutor() as pool:
