@@ -11,9 +11,8 @@ from bench.database import NAME, Database
 from bench.progress import say
 from bench.topic import Topic
 from dev.kafka import DebeziumServer, Kafka
-from dev.kafka.prepare import HEARTBEATS, TOPIC, create_role, variables
+from dev.kafka.prepare import TOPIC, create_role, create_topics, variables
 
-PARTITIONS = 3
 # What deploy/debezium/application.properties sets for speed, as Debezium 3.6.3 and the producer of
 # Kafka 4.3 have it by themselves.
 DEFAULTS = {
@@ -55,8 +54,7 @@ def running(database: Database, warm_up: int) -> Iterator[Chain]:
         folder = Path(name)
         with Kafka(folder / "kafka") as kafka:
             # The broker's clock, not the producer's: a record counts when it is on the topic.
-            kafka.create_topic(TOPIC, PARTITIONS, message_timestamp_type="LogAppendTime")
-            kafka.create_topic(HEARTBEATS, retention_ms="60000")
+            create_topics(kafka, message_timestamp_type="LogAppendTime")
             with closing(Topic(kafka.bootstrap, TOPIC)) as topic:
                 chain = Chain(database, kafka, topic, folder)
                 _warm_up(chain, warm_up)

@@ -4,6 +4,7 @@ import os
 import uuid
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
@@ -19,6 +20,13 @@ def open_connection(url: str) -> Connection:
     """Connect as a test that looks at what the function does; not under the function's name."""
     settings = load({"DATABASE_URL": url, "PGAPPNAME": "test"}).postgres
     return connect(settings, statement_timeout=30)
+
+
+def select(connection: Connection, sql: str, **parameters: object) -> list[dict[str, Any]]:
+    """The rows of a query, each with the names of its columns."""
+    found = connection.run(sql, **parameters) or []
+    names = [column["name"] for column in connection.columns or []]
+    return [dict(zip(names, row, strict=True)) for row in found]
 
 
 @pytest.fixture(scope="session")

@@ -5,11 +5,10 @@ from pathlib import Path
 
 from dev import postmaster
 from dev.database import NAME
+from dev.debezium_role import ROLE, make_role
 from dev.events.place import NotReady
 from function.postgres import CONNECTION_ERRORS, DatabaseError, connect
 from function.settings import PostgresSettings, load
-
-ROLE = "mentor_debezium"
 
 # Which schema.sql has done, of what Debezium needs.
 MIGRATED = """
@@ -19,23 +18,6 @@ SELECT EXISTS (SELECT FROM pg_publication_tables
        AND coalesce(has_table_privilege('mentor_cdc', to_regclass('public.feedback'), 'SELECT'),
                     false)
 """
-# A role of that name may be there, with other rights.
-MAKE_ROLE = f"""
-DO $$
-BEGIN
-    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{ROLE}') THEN
-        CREATE ROLE {ROLE} LOGIN REPLICATION IN ROLE mentor_cdc;
-    END IF;
-    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{ROLE}'
-                   AND rolcanlogin AND rolreplication AND NOT rolsuper
-                   AND pg_has_role(oid, 'mentor_cdc', 'usage')) THEN
-        ALTER ROLE {ROLE} LOGIN REPLICATION NOSUPERUSER INHERIT;
-        GRANT mentor_cdc TO {ROLE};
-    END IF;
-END
-$$
-"""
-
 NOT_RUNNING = """Waiting for `make run`: start it in another terminal.
 (For a server of your own: make events DATABASE_URL=postgresql://...)"""
 NOT_MIGRATED = "Waiting until `make run` has set up its database ..."
@@ -78,7 +60,7 @@ def _set_up(superuser: PostgresSettings) -> None:
         with closing(connect(superuser, statement_timeout=5)) as connection:
             [[migrated]] = connection.run(MIGRATED)
             if migrated:
-                connection.run(MAKE_ROLE)
+                make_role(connection)
     except (DatabaseError, *CONNECTION_ERRORS):  # it is starting, or has no database yet
         migrated = False
     if not migrated:

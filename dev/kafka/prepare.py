@@ -3,26 +3,29 @@
 from collections.abc import Mapping
 from contextlib import closing
 
-from pg8000.native import Connection, identifier
+from pg8000.native import Connection
 
 from dev import ports
+from dev.debezium_role import ROLE, make_role
 from dev.kafka.broker import Kafka
 from dev.postgres import EmbeddedPostgres
 
-ROLE = "mentor_debezium"
 TOPIC = "mentor.feedback"
 HEARTBEATS = "__debezium-heartbeat.mentor"
 
 
 def create_role(server: EmbeddedPostgres) -> None:
-    """Make the role that Debezium connects as; schema.sql has made mentor_cdc before."""
+    """Make the role that Debezium connects as; a database of the server has the schema."""
     with closing(Connection("postgres", host=ports.HOST, port=server.port)) as connection:
-        connection.run(f"CREATE ROLE {identifier(ROLE)} LOGIN REPLICATION IN ROLE mentor_cdc")
+        make_role(connection)
 
 
-def create_topics(kafka: Kafka, partitions: int = 3) -> None:
-    """Make the topic of the events, and that of the heartbeats, which nobody reads."""
-    kafka.create_topic(TOPIC, partitions)
+def create_topics(kafka: Kafka, partitions: int = 3, **config: str) -> None:
+    """Make the topic of the events, and that of the heartbeats, which nobody reads.
+
+    `config` is for the first, as Kafka.create_topic() takes it.
+    """
+    kafka.create_topic(TOPIC, partitions, **config)
     kafka.create_topic(HEARTBEATS, retention_ms="60000")
 
 

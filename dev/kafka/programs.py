@@ -5,6 +5,7 @@ import shutil
 import sys
 import tarfile
 import tempfile
+from functools import cache
 from pathlib import Path, PurePosixPath
 
 from dev.kafka import jars
@@ -23,6 +24,7 @@ def java() -> Path:
     return found[-1]
 
 
+@cache  # the files' checksums are looked at once a process, not at each start of a program
 def kafka_classpath() -> str:
     """The class path of Kafka and of Kafka Connect. Raises DownloadError."""
     return os.pathsep.join(str(file) for file in jars.fetch("kafka"))

@@ -10,7 +10,7 @@ from typing import Any
 from dev.kafka import ConnectWorker, DebeziumServer, Kafka
 from dev.kafka.prepare import TOPIC, create_role, variables
 from dev.postgres import EmbeddedPostgres
-from tests.conftest import apply_schema, open_connection
+from tests.conftest import apply_schema, open_connection, select
 from tests.events.topic import Record, read
 from tests.instance import FEEDBACK, Answer, Instance, running
 from tests.migrate.job import ORIGINAL
@@ -125,9 +125,7 @@ def _upgrade_from_the_original(url: str) -> Row:
 def rows(url: str, student: str) -> list[Row]:
     """What the table has of a student, in the order of time."""
     with closing(open_connection(url)) as connection:
-        found = connection.run(ROWS, student=student)
-        names = [column["name"] for column in connection.columns]
-        return [dict(zip(names, row, strict=True)) for row in found]
+        return select(connection, ROWS, student=student)
 
 
 def assert_event_of(record: Record, row: Row) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from dev.kafka import DebeziumServer, Kafka
-from dev.kafka.prepare import HEARTBEATS, TOPIC, create_role, variables
+from dev.kafka.prepare import create_role, create_topics, variables
 from dev.postgres import EmbeddedPostgres
 from tests.conftest import apply_schema, open_connection
 from tests.instance import Instance, running
@@ -58,8 +58,7 @@ def running_stack(folder: Path, overrides: Mapping[str, str] | None = None) -> I
         apply_schema(url)
         create_role(postgres)
         # The time of a record is when Kafka has it, however long it was on its way.
-        kafka.create_topic(TOPIC, partitions=3, message_timestamp_type="LogAppendTime")
-        kafka.create_topic(HEARTBEATS)
+        create_topics(kafka, message_timestamp_type="LogAppendTime")
         environ = variables(postgres, DATABASE, kafka)
         with (
             DebeziumServer(folder / "debezium", environ, overrides) as debezium,

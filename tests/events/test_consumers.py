@@ -1,10 +1,9 @@
 """What docs/events.md tells consumers, on real records."""
 
 import threading
-import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -17,6 +16,9 @@ from tests.events import guide
 from tests.events.chain import Chain
 from tests.events.contract import code_blocks, problems
 from tests.events.topic import Record, read
+from tests.waiting import wait_until
+
+PATIENCE = 90  # seconds
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300)]
 
@@ -46,7 +48,7 @@ def test_the_guides_consumer_counts_each_event_once_wherever_it_is_killed(
 
     send_again(chain, repeated)
     with guide.running(code, tmp_path, chain.kafka.bootstrap):
-        wait_until(lambda: lag(chain, group) == 0)
+        wait_until(lambda: lag(chain, group) == 0, PATIENCE)
     assert guide.counted(tmp_path, sent) == sent
 
 
@@ -64,16 +66,16 @@ def test_a_column_may_be_added_while_everything_runs(chain: Chain, tmp_path: Pat
     with guide.running(guide.program(group), tmp_path, chain.kafka.bootstrap) as consumer:
         poster.start()
         try:
-            wait_until(lambda: sent.total() >= 50)
+            wait_until(lambda: sent.total() >= 50, PATIENCE)
             chain.run("ALTER TABLE feedback ADD COLUMN classroom TEXT")
             added = sent.total()
-            wait_until(lambda: sent.total() >= added + 50)
+            wait_until(lambda: sent.total() >= added + 50, PATIENCE)
         finally:
             enough.set()
             poster.join()
             chain.run("ALTER TABLE feedback DROP COLUMN classroom")  # the next test's chain
         records = of_students(sent, records_of(chain, sent))
-        wait_until(lambda: lag(chain, group) == 0)
+        wait_until(lambda: lag(chain, group) == 0, PATIENCE)
         assert consumer.poll() is None, guide.log(tmp_path)
 
     assert guide.counted(tmp_path, sent) == sent
@@ -161,10 +163,3 @@ def ends(consumer: Consumer) -> list[TopicPartition]:
     for partition in partitions:
         _, partition.offset = consumer.get_watermark_offsets(partition, timeout=30)
     return partitions
-
-
-def wait_until(done: Callable[[], bool], timeout: float = 90) -> None:
-    deadline = time.monotonic() + timeout
-    while not done():
-        assert time.monotonic() < deadline, f"not so after {timeout} seconds"
-        time.sleep(0.2)

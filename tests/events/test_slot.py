@@ -2,7 +2,6 @@
 
 import json
 import signal
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from dev.kafka.prepare import HEARTBEATS, TOPIC
 from tests.events.contract import code_blocks
 from tests.events.stack import Slot, Stack, running_stack
 from tests.events.topic import Record, read
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300)]
 
@@ -150,10 +150,3 @@ def slot(stack: Stack, passed: str = "0/0") -> Slot:
     found = stack.slot(passed)
     assert found
     return found
-
-
-def wait_until(done: Callable[[], bool], timeout: float = 60) -> None:
-    deadline = time.monotonic() + timeout
-    while not done():
-        assert time.monotonic() < deadline, f"not so after {timeout} seconds"
-        time.sleep(0.1)

@@ -13,10 +13,9 @@ from urllib.parse import urlsplit
 import pytest
 from pg8000.native import Connection
 
-from tests.conftest import apply_schema, open_connection, temporary_database
-from tests.instance import Instance, running
+from tests.conftest import apply_schema, open_connection, select, temporary_database
+from tests.instance import HOSTS, Instance, running
 
-HOSTS = ("uvicorn", "functions-framework", "knative")
 TIME_ZONE = "Asia/Kolkata"
 
 Rows = Callable[[str], list[dict[str, Any]]]
@@ -44,11 +43,11 @@ def rows(database_connection: Connection) -> Rows:
     """Returns what the table has of a student."""
 
     def find(student_id: str) -> list[dict[str, Any]]:
-        found = database_connection.run(
-            "SELECT * FROM feedback WHERE student_id = :student ORDER BY id", student=student_id
+        return select(
+            database_connection,
+            "SELECT * FROM feedback WHERE student_id = :student ORDER BY id",
+            student=student_id,
         )
-        names = [column["name"] for column in database_connection.columns]
-        return [dict(zip(names, row, strict=True)) for row in found]
 
     return find
 

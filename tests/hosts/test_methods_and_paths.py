@@ -5,8 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.hosts.conftest import HOSTS
-from tests.instance import PATH, Answer, Instance
+from tests.instance import HOSTS, PATH, Answer, Instance
 
 METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "TRACE", "BREW", "get")
 BODIES = {

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pg8000.native import Connection
 
-from tests.conftest import apply_schema, open_connection, temporary_database
+from tests.conftest import apply_schema, open_connection, select, temporary_database
 from tests.instance import STUDENT, Answer, Instance
 from tests.llm.server import ModelServer, answers, serving
 
@@ -38,11 +38,15 @@ def rows(llm_connection: Connection) -> Callable[[str], list[Row]]:
     """Returns what the table has of a task."""
 
     def find(task_id: str) -> list[Row]:
-        found = llm_connection.run("SELECT * FROM feedback WHERE task_id = :task", task=task_id)
-        names = [column["name"] for column in llm_connection.columns]
-        return [dict(zip(names, row, strict=True)) for row in found]
+        return select(llm_connection, "SELECT * FROM feedback WHERE task_id = :task", task=task_id)
 
     return find
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[ModelServer]:
+    with serving(answers()) as model:
+        yield model
 
 
 @pytest.fixture

@@ -23,7 +23,6 @@ from tests.llm.server import (
     reset,
     says,
     sends,
-    serving,
     stops,
 )
 from tests.report import print_table
@@ -74,12 +73,6 @@ def outcomes(request: pytest.FixtureRequest) -> Iterator[list[Outcome]]:
 @pytest.fixture(scope="module", params=["openai", "anthropic"])
 def provider(request: pytest.FixtureRequest) -> str:
     return str(request.param)
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[ModelServer]:
-    with serving(answers()) as model:
-        yield model
 
 
 @pytest.fixture(scope="module")

@@ -16,17 +16,11 @@ import pytest
 from function.llm.prompt import SENTIMENTS, taxonomy
 from tests.instance import Instance, running
 from tests.llm.conftest import KEY, Row, llm_environ, notes, post
-from tests.llm.server import ModelServer, answers, says, serving
+from tests.llm.server import ModelServer, says
 
 ATTACKS = json.loads(Path(__file__).with_name("injections.json").read_text(encoding="utf-8"))
 MARK = "pwned"  # is in all that the attacks want to smuggle out
 WITHIN = "asks for the easiest tasks"  # stays in the schema: a student may ask for that
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[ModelServer]:
-    with serving(answers()) as model:
-        yield model
 
 
 @pytest.fixture(scope="module")

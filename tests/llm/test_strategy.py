@@ -11,11 +11,10 @@ from typing import Any
 import pytest
 import trustme
 
-from tests.instance import STUDENT, Instance, running
+from tests.instance import HOSTS, STUDENT, Instance, running
 from tests.llm.conftest import KEY, MODEL, Row, llm_environ, notes, post
 from tests.llm.server import ModelServer, answers, in_turn, says, serving
 
-HOSTS = ("uvicorn", "functions-framework", "knative")
 TOPICS = {"decimals": 0.25, "fractions": 0.75}
 SNAPSHOT = {
     "difficulty_weight": 0.5,
@@ -25,12 +24,6 @@ SNAPSHOT = {
     "model": MODEL,
     "prompt_version": "1",
 }
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[ModelServer]:
-    with serving(answers()) as model:
-        yield model
 
 
 @pytest.fixture(scope="module", params=["openai", "anthropic"])
