@@ -1,7 +1,7 @@
 # Needs Python 3.11 or later, and nothing else; what it installs stays in this folder.
 #   DATABASE_URL=postgresql://...   for run, events, test and migrate: that server, not the embedded one
 #   PORT=9000                       for run: where it listens
-#   ARGS="-k idempotency -x"        for events, test, bench, eval and lock: more arguments
+#   ARGS="-k idempotency -x"        for events, test, bench, eval, load and lock: more arguments
 #   PYTHON=python3.13               for the first of all: the interpreter to set up with
 
 BIN := .venv/bin
@@ -10,7 +10,8 @@ READY := ready-$(firstword $(shell pwd | cksum))
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(ARGS)
 
-.PHONY: help run events test test-browser test-kafka migrate connector bench eval lint lock lock-jars clean
+.PHONY: help run events image up down manifests test test-browser test-kafka test-debian test-deploy test-image \
+	migrate connector bench load eval lint lock lock-jars clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -20,6 +21,18 @@ run: .venv/$(READY) ## serve the function here, with a PostgreSQL of its own, un
 
 events: .venv-events/$(READY) ## show the events of `make run`, by a real Debezium, until Ctrl-C (ARGS=--json)
 	@exec .venv-events/bin/python -m dev.events $(ARGS)
+
+image: ## build the container image, mentor-function (docker)
+	@docker build --tag mentor-function $(ARGS) .
+
+up: ## serve it in containers, with PostgreSQL, Kafka and Debezium (docker compose)
+	@docker compose up --build --wait $(ARGS)
+
+down: ## stop these containers; their data is kept
+	@docker compose down $(ARGS)
+
+manifests: .venv/$(READY) ## write the manifests of Knative and of the Helm chart to build/manifests (go)
+	@$(BIN)/python -m dev.manifests
 
 test: .venv/$(READY) .venv-func/$(READY) .venv-events/$(READY) ## run all tests and report which branches they cover
 	@$(BIN)/python -m pytest --cov --cov-report=term-missing:skip-covered $(ARGS)
@@ -31,6 +44,17 @@ test-kafka: .venv/$(READY) .venv-func/$(READY) .venv-events/$(READY) ## test wit
 	@$(BIN)/python -m dev.kafka # downloads 770 MB, once for all clones
 	@$(BIN)/python -m pytest -m kafka tests/events $(ARGS)
 
+test-debian: .venv/$(READY) ## test with Debian's PostgreSQL, over TLS, and behind PgBouncer
+	@$(BIN)/python -m pytest -m debian tests/debian $(ARGS)
+
+test-deploy: .venv/$(READY) ## check all of deploy/, the workflows and the load test (go)
+	@$(BIN)/python -m dev.tools actionlint helm k6 kustomize
+	@$(BIN)/python -m pytest -m deploy tests/deploy tests/load $(ARGS)
+
+test-image: .venv/$(READY) ## build the image and run it as the platforms do (root, dockerd, debootstrap, go)
+	@$(BIN)/python -m dev.tools compose
+	@$(BIN)/python -m pytest -m image tests/image $(ARGS)
+
 connector: .venv/$(READY) ## make deploy/debezium/connector.json anew from application.properties
 	@$(BIN)/python -m dev.debezium
 
@@ -39,6 +63,9 @@ migrate: .venv/$(READY) ## apply schema.sql, to DATABASE_URL or to the data of `
 
 bench: .venv/$(READY) .venv-events/$(READY) ## measure the function beside its alternatives
 	@$(BIN)/python -m bench $(ARGS)
+
+load: .venv/$(READY) ## load the function at URL by k6, from the PATH or its container (docker)
+	@sh tests/load/run.sh $(ARGS)
 
 eval: .venv/$(READY) ## measure how well the model of LLM_PROVIDER reads 60 labelled messages (ARGS=--help)
 	@$(BIN)/python -m eval $(ARGS)
@@ -50,7 +77,7 @@ lint: .venv/$(READY) ## check style and types
 
 lock: .venv/$(READY) ## make the locks anew from pyproject.toml (ARGS=--upgrade: newest versions)
 	@$(COMPILE) pyproject.toml --extra server --extra functions-framework --extra docs --extra llm --group embedded \
-		--group test --group kafka --group lint --group bench --group build --output-file requirements/dev.txt
+		--group test --group kafka --group deploy --group lint --group bench --group build --output-file requirements/dev.txt
 	@$(COMPILE) pyproject.toml --group events --group build --output-file requirements/events.txt
 	@$(COMPILE) pyproject.toml --extra llm --group func --group build --output-file requirements/func.txt
 	@$(COMPILE) pyproject.toml --extra server --extra docs --extra llm --output-file requirements/server.txt

@@ -4,7 +4,6 @@ Another clone finds them there, and so does Maven. `python -m dev.kafka.lock` wr
 """
 
 import fcntl
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from typing import Literal
 
 import httpx
 
+from dev.cache_folder import cache_folder
 from dev.kafka.download import TIMEOUT, Download, sha256
 from dev.places import CLONE
 
@@ -56,18 +56,10 @@ def fetch(group: Group) -> list[Path]:
     return [jar.file for jar in jars]
 
 
-def cache() -> Path:
-    """The user's folder for what is made of the downloads, and for the lock on them."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    folder = Path(base) / "mentor-function"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
 @contextmanager
 def alone() -> Iterator[None]:
     """Wait until no other process downloads or unpacks; a killed one is in nobody's way."""
-    with (cache() / "lock").open("w") as lock:
+    with (cache_folder() / "lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -8,6 +8,7 @@ import tempfile
 from functools import cache
 from pathlib import Path, PurePosixPath
 
+from dev.cache_folder import cache_folder
 from dev.kafka import jars
 from dev.places import CLONE
 
@@ -53,7 +54,7 @@ def server_classpath() -> str:
 def _unpacked(group: jars.Group) -> Path:
     """The contents of a group's one archive, under a name of that very archive."""
     (jar,) = jars.locked(group)
-    folder = jars.cache() / f"{Path(jar.path).name.removesuffix('.tar.gz')}-{jar.sha256[:8]}"
+    folder = cache_folder() / f"{Path(jar.path).name.removesuffix('.tar.gz')}-{jar.sha256[:8]}"
     if not folder.exists():
         (archive,) = jars.fetch(group)
         with jars.alone():

@@ -1,0 +1,75 @@
+"""Programs of other projects, written in Go: `python -m dev.tools helm k6` makes them ready.
+
+requirements/tools.txt names their versions. Go builds them, checks them against its public database
+of checksums, and leaves them in the user's cache, for all clones. That takes minutes, once.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from dev.cache_folder import cache_folder
+from dev.places import CLONE
+
+LOCK = CLONE / "requirements/tools.txt"
+
+
+class ToolError(Exception):
+    """A program could not be had; the text says why, and what to do."""
+
+
+def tool(name: str) -> Path:
+    """The program of that name, in its locked version; built unless it is there.
+
+    Raises ToolError.
+    """
+    package, version = _locked()[name]
+    program = cache_folder() / f"tools/{name}-{version}"
+    if not program.exists():
+        _build(f"{package}@{version}", program)
+    return program
+
+
+def _locked() -> dict[str, tuple[str, str]]:
+    """The list's lines: a program's name, Go's package of it and the version."""
+    lines = (line.split() for line in LOCK.read_text(encoding="utf-8").splitlines())
+    return {line[0]: (line[1], line[2]) for line in lines if line and line[0] != "#"}
+
+
+def _build(package: str, program: Path) -> None:
+    if not shutil.which("go"):
+        raise ToolError(f"To build {package} takes Go 1.25 or later: https://go.dev/dl")
+    print(f"  building {package} (some minutes, once) ...", file=sys.stderr, flush=True)
+    program.parent.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=program.parent) as folder:
+        environ = {**os.environ, "GOBIN": folder, "GOFLAGS": "", "CGO_ENABLED": "0"}
+        done = subprocess.run(
+            ["go", "install", "-trimpath", package],
+            cwd=folder,  # outside of any Go module
+            env=environ,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode != 0:
+            raise ToolError(f"Go could not build {package}:\n{done.stderr[-2000:]}")
+        [built] = Path(folder).iterdir()
+        built.rename(program)
+
+
+def main() -> int:
+    """Return the exit code: 1 when a program could not be built."""
+    try:
+        for name in sys.argv[1:] or _locked():
+            tool(name)
+    except ToolError as exc:
+        print(exc, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
