@@ -46,6 +46,11 @@ HINTS = {
     " the transaction that it waited for (see pg_stat_activity).",
 }
 
+POOLED = (
+    "a pooler, like PgBouncer, stands before PostgreSQL; the job takes a lock that only lasts in a"
+    " session of its own: name PostgreSQL itself, or let psql run schema.sql"
+)
+
 log = logging.getLogger("function.migrate")
 
 
@@ -145,6 +150,8 @@ def _connected(settings: Settings) -> Iterator[Connection]:
         address = f"{settings.postgres.host}:{settings.postgres.port}"
         raise NotYetError(f"no connection to PostgreSQL at {address}: {describe(exc)}") from exc
     try:
+        if connection.pooled:
+            raise MigrationError(POOLED)
         yield connection
     finally:
         with suppress(*CONNECTION_ERRORS):

@@ -4,6 +4,9 @@ pg8000 leaves three things to its caller that matter here, so it is handed a soc
 TCP_NODELAY (a statement over 8 KB goes out in two writes, and Nagle's algorithm with a delayed
 acknowledgement would hold the second one back for 40 ms), a time limit on the connect that is
 not the limit on a statement, and libpq's sslmode.
+
+A pooler may stand in between that gives each transaction another of its connections, as PgBouncer
+does. It is found out, not configured, for what it breaks it breaks by chance, and under load.
 """
 
 import importlib
@@ -40,6 +43,7 @@ __all__ = [
     "Connection",
     "DatabaseError",
     "InterfaceError",
+    "Session",
     "connect",
     "credentials",
     "describe",
@@ -57,32 +61,60 @@ QUOTELESS = ("08", "25", "28", "3D", "3F", "42", "53", "55", "57")
 SSL_REQUEST = struct.pack("!ii", 8, 80877103)
 
 
-def connect(settings: PostgresSettings, statement_timeout: float) -> Connection:
+class Session(Connection):  # type: ignore[misc] # pg8000 has no annotations
+    """A connection, and what stands in between."""
+
+    pooled = False
+    """Whether a pooler does: then nothing lasts from one transaction to the next."""
+
+    def limit_statements(self, seconds: float) -> None:
+        """Have PostgreSQL cancel what takes longer, unless the session is not ours to change.
+
+        The greeting names PostgreSQL's process; a pooler makes that up. In a startup parameter
+        PgBouncer refuses the limit; and one that is set would reach whoever has its connection
+        next, so it is set only where the processes agree, by one and the same statement.
+        """
+        greeting = self._backend_key_data or bytes(4)
+        process = int.from_bytes(greeting[:4], signed=True)
+        [[found]] = self.run(
+            f"SELECT CASE pg_backend_pid() WHEN {process}"
+            f" THEN set_config('statement_timeout', '{milliseconds(seconds)}', false) END"
+        )
+        self.pooled = found is None
+
+
+def connect(settings: PostgresSettings, statement_timeout: float) -> Session:
     """Open a connection whose statements end within `statement_timeout` seconds.
 
-    The server cancels a statement at the limit (SQLSTATE 57014); a server that does not answer at
-    all is given half a second more, then the socket raises TimeoutError.
+    The server cancels a statement at the limit (SQLSTATE 57014), unless the session is pooled; a
+    server that does not answer at all is given half a second more, then the socket raises
+    TimeoutError.
 
     Raises DatabaseError when PostgreSQL refuses, one of CONNECTION_ERRORS when it can't be reached.
     """
     user, password = credentials(settings)
     sock = _open_socket(settings)
     try:
-        connection = Connection(
+        session = Session(
             user,
             password=password or "",  # of None pg8000 makes an AttributeError, if one is asked for
             host=settings.host,
             database=settings.database or user,
             application_name=settings.application_name,
-            startup_params={"statement_timeout": str(int(statement_timeout * 1000))},
             ssl_context=False,
             sock=sock,
         )
+        sock.settimeout(statement_timeout + 0.5)
+        session.limit_statements(statement_timeout)
     except BaseException:
         sock.close()
         raise
-    sock.settimeout(statement_timeout + 0.5)
-    return connection
+    return session
+
+
+def milliseconds(seconds: float) -> int:
+    """Seconds in the unit of PostgreSQL's settings."""
+    return int(seconds * 1000)
 
 
 def sqlstate(error: BaseException) -> str:

@@ -1,4 +1,4 @@
-"""The table `feedback` over one connection: its two statements, prepared once."""
+"""The table `feedback` over one connection: its two statements, prepared once where that can be."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from uuid import UUID
 
 from function.postgres import CONNECTION_ERRORS, InterfaceError, connect
 from function.settings import PostgresSettings
+from function.statement import make_statement
 
 if TYPE_CHECKING:  # connecting does not wait for pydantic's import
     from function.feedback import Entry, Stored, StoredEntry, StrategySnapshot
@@ -56,11 +57,16 @@ class FeedbackTable:
         """Connect; `statement_timeout` is in seconds."""
         self._connection = connect(settings, statement_timeout)
         try:
-            self._insert = self._connection.prepare(INSERT)
-            self._select = self._connection.prepare(SELECT)
+            self._insert = make_statement(self._connection, INSERT, statement_timeout)
+            self._select = make_statement(self._connection, SELECT, statement_timeout)
         except BaseException:
             self.close()
             raise
+
+    @property
+    def pooled(self) -> bool:
+        """Whether a pooler stands between here and PostgreSQL."""
+        return self._connection.pooled
 
     def insert(self, entries: Sequence[Entry]) -> Stored:
         """Insert in one statement; return those whose id was not there yet."""
@@ -69,7 +75,7 @@ class FeedbackTable:
         from function.feedback import StoredEntry
 
         rows = [_row(entry) for entry in entries]
-        [[created]] = self._insert.run(entries=to_json(rows).decode())
+        [[created]] = self._insert.run(json=to_json(rows).decode())
         return {
             entry.id: StoredEntry(
                 task_id=entry.feedback.task_id,
@@ -85,7 +91,7 @@ class FeedbackTable:
 
     def select(self, ids: Iterable[UUID]) -> Stored:
         """Return those rows that are there."""
-        rows = self._select.run(ids=json.dumps([str(row_id) for row_id in ids]))
+        rows = self._select.run(json=json.dumps([str(row_id) for row_id in ids]))
         return {UUID(row_id): _stored_entry(columns) for row_id, *columns in rows}
 
     def check(self) -> None:

@@ -129,7 +129,7 @@ class Writer:
 
     def _connect(self) -> FeedbackTable:
         self._table = FeedbackTable(self._settings, self._statement_timeout)
-        log.info("database connected")
+        log.info("database connected", extra={"pooled": self._table.pooled})
         return self._table
 
     def _fail(self, error: Exception) -> None:

@@ -107,6 +107,7 @@ def test_mentor_writer_runs_the_functions_statements_and_no_others(database: str
         "traceparent": NO_TRACE,
     }
     with session(database) as connection:
+        connection.run("CREATE TABLE grades ()")
         connection.run("SET ROLE mentor_writer")
         for _ in range(2):
             connection.prepare(INSERT).run(entries=json.dumps([row]))
@@ -114,6 +115,7 @@ def test_mentor_writer_runs_the_functions_statements_and_no_others(database: str
         assert_refused(connection, "UPDATE feedback SET message = ''")
         assert_refused(connection, "DELETE FROM feedback")
         assert_refused(connection, "TRUNCATE feedback")
+        assert_refused(connection, "SELECT FROM grades")
         assert_refused(connection, "ALTER TABLE feedback ADD COLUMN more TEXT")
         assert_refused(connection, "CREATE INDEX ON feedback (message)")
 

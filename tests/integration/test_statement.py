@@ -1,0 +1,69 @@
+"""Statements behind a pooler, which the greeting of this very PostgreSQL is altered to imply.
+
+A real PgBouncer takes part in tests/debian.
+"""
+
+import json
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+
+from function.postgres import DatabaseError, Session, connect, sqlstate
+from function.settings import load
+from function.statement import make_statement
+
+ODD = "it's $1, \\ '; DROP TABLE feedback; -- $$ :x %s \U0001f600\u2028"
+
+
+@pytest.fixture
+def session(server_url: str) -> Iterator[Session]:
+    with closing(connect(load({"DATABASE_URL": server_url}).postgres, 5)) as opened:
+        yield opened
+
+
+@pytest.fixture
+def pooled(session: Session) -> Session:
+    """A session that was promised another process than it got, and no time limit so far."""
+    session.run("RESET statement_timeout")
+    session._backend_key_data = bytes(8)
+    session.limit_statements(5)
+    return session
+
+
+def limit(session: Session) -> object:
+    [[found]] = session.run("SHOW statement_timeout")
+    return found
+
+
+def test_a_session_of_our_own_gets_the_limit(session: Session) -> None:
+    assert not session.pooled
+    assert limit(session) == "5s"
+
+
+def test_a_session_that_is_shared_is_known_by_its_process_and_left_as_it_is(
+    pooled: Session,
+) -> None:
+    assert pooled.pooled
+    assert limit(pooled) == "0"
+
+
+def test_a_greeting_without_a_process_is_a_poolers(session: Session) -> None:
+    session._backend_key_data = None
+    session.limit_statements(5)
+    assert session.pooled
+
+
+@pytest.mark.parametrize("text", [ODD, "'" * 5000, "\\", "", "\U0001f600" * 5000])
+def test_the_parameter_arrives_as_it_is(pooled: Session, text: str) -> None:
+    statement = make_statement(pooled, "SELECT $1 ->> 0", 5)
+    assert statement.run(json=json.dumps([text], ensure_ascii=False)) == [[text]]
+
+
+def test_the_limit_holds_for_the_statement_and_not_for_the_next(pooled: Session) -> None:
+    statement = make_statement(pooled, "SELECT pg_sleep(($1 ->> 0)::float)", 0.2)
+    with pytest.raises(DatabaseError) as caught:
+        statement.run(json="[5]")
+    assert sqlstate(caught.value) == "57014"
+    assert limit(pooled) == "0"
+    assert statement.run(json="[0]") == [[""]]
