@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, is_dataclass
 from types import FrameType
 
-from bench import coldstart, events, footprint, goals, throughput, wrk
+from bench import coldstart, events, footprint, goals, throughput, volume, wrk
 from bench.database import Database, started
 from bench.failure import BenchFailure
 from bench.goals import Goal
@@ -34,7 +34,7 @@ class Part:
 def main() -> int:
     """Return 1 when something could not be measured, 130 when somebody stopped it."""
     options = parse(sys.argv[1:])
-    if "throughput" in options.parts and not wrk.is_installed():
+    if {"throughput", "volume"} & {*options.parts} and not wrk.is_installed():
         print(wrk.HOW_TO_INSTALL, file=sys.stderr)
         return 1
     for number in STOP_SIGNALS:
@@ -56,6 +56,7 @@ def _measure(database: Database, options: Options) -> dict[str, Part]:
         "cold": _cold,
         "memory": _memory,
         "events": _events,
+        "volume": _volume,
     }
     return {name: parts[name](database, options) for name in options.parts}
 
@@ -80,6 +81,11 @@ def _events(database: Database, options: Options) -> Part:
     return Part(found, events.render(found), [*goals.of_events(found)])
 
 
+def _volume(database: Database, options: Options) -> Part:
+    found = volume.measure(database, options.seconds)
+    return Part(found, volume.render(found), [])
+
+
 def _head(database: Database, options: Options) -> str:
     machine = (
         f"{os.cpu_count()} cores, Python {platform.python_version()}, PostgreSQL {database.version}"
@@ -92,13 +98,15 @@ def _head(database: Database, options: Options) -> str:
             f"medians of {options.rounds} rounds of {options.rows:,} events before "
             f"and {options.steady} s of them after Debezium's start"
         ),
+        "volume": f"bytes over {options.seconds} s each, once",
     }
     return "; ".join([machine, *(extent[part] for part in options.parts)])
 
 
 def _report(head: str, parts: dict[str, Part], options: Options) -> None:
     aims = [goal for part in parts.values() for goal in part.goals]
-    print("\n\n".join([head, *(part.table for part in parts.values()), goals.render(aims)]))
+    tables = [*(part.table for part in parts.values()), *([goals.render(aims)] if aims else [])]
+    print("\n\n".join([head, *tables]))
     if options.json:
         found = {name: part.found for name, part in parts.items()}
         kept = json.dumps({"head": head, **found, "goals": aims}, default=_plain, indent=1)

@@ -66,6 +66,18 @@ class Database:
         self._check()
         return rows
 
+    def log_position(self) -> int:
+        """How many bytes the log has had since the server was made."""
+        [[position]] = self._connection.run("SELECT pg_current_wal_lsn() - '0/0'")
+        return int(position)
+
+    def sizes(self) -> tuple[int, int]:
+        """Bytes of the rows, and of the indexes."""
+        [[rows, indexes]] = self._connection.run(
+            "SELECT pg_table_size('feedback'), pg_indexes_size('feedback')"
+        )
+        return int(rows), int(indexes)
+
     def wait_for_clients(self, number: int, name: str) -> None:
         """Wait until so many clients of this application_name are connected."""
         deadline = time.monotonic() + CONNECT_LIMIT

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-PARTS = ("throughput", "cold", "memory", "events")
+PARTS = ("throughput", "cold", "memory", "events", "volume")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ def parse(arguments: Sequence[str]) -> Options:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench")
-    parser.add_argument("--only", choices=PARTS, help="measure one part of the four")
+    parser.add_argument("--only", choices=PARTS, help="measure one part of the five")
     parser.add_argument(
         "--connections", type=_numbers, default="1,8,32,128", help="default: %(default)s"
     )
