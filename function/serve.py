@@ -43,11 +43,11 @@ def _make_server(settings: Settings, store: Store) -> "Server":
 
     _leave_out_command_line()
     from uvicorn.config import Config
-    from uvicorn.server import Server
 
+    from function.shutdown import PatientServer
     from function.transport import HttpProtocol
 
-    return Server(
+    return PatientServer(
         Config(
             create_application(settings, store),
             host="0.0.0.0",  # noqa: S104 - a container is reached from outside of it
@@ -60,7 +60,8 @@ def _make_server(settings: Settings, store: Store) -> "Server":
             server_header=False,
             proxy_headers=False,
             timeout_graceful_shutdown=DRAIN_TIMEOUT,
-        )
+        ),
+        settings.shutdown_delay,
     )
 
 

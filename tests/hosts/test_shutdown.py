@@ -60,3 +60,28 @@ def test_an_idle_instance_ends_at_once(host: str, feedback_database: str, tmp_pa
         started = time.monotonic()
         assert function.terminate() == 0
         assert time.monotonic() - started < 3
+
+
+def test_with_a_delay_requests_are_taken_after_sigterm_and_a_second_one_ends_it(
+    feedback_database: str, tmp_path: Path
+) -> None:
+    with (
+        running(tmp_path / "log", feedback_database, SHUTDOWN_DELAY="5") as function,
+        ThreadPoolExecutor() as pool,
+    ):
+        function.wait_until_ready()
+        started = time.monotonic()
+        exit_code = pool.submit(function.terminate)
+        time.sleep(0.5)
+        assert function.post().status == 200
+        function.process.terminate()
+        assert exit_code.result() == 0
+        assert time.monotonic() - started < 4
+
+
+def test_the_delay_ends_by_itself(feedback_database: str, tmp_path: Path) -> None:
+    with running(tmp_path / "log", feedback_database, SHUTDOWN_DELAY="1") as function:
+        function.wait_until_ready()
+        started = time.monotonic()
+        assert function.terminate() == 0
+        assert 1 <= time.monotonic() - started < 4
