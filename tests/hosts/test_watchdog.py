@@ -1,0 +1,93 @@
+"""Behind OpenFaaS's of-watchdog, which passes SIGTERM on at once, and requests for a while more."""
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
+from pathlib import Path
+
+import pytest
+from pg8000.native import Connection
+
+from tests.conftest import open_connection
+from tests.hosts.test_shutdown import wait_until_sent
+from tests.hosts.watchdog import HEADERS, UNANSWERED, Watchdog
+from tests.instance import Instance, running
+
+POOL = 100  # connections that of-watchdog keeps
+IN_FLIGHT = 40
+
+
+@pytest.fixture
+def function(feedback_database: str, tmp_path: Path) -> Iterator[Instance]:
+    """The container's host; it is the one that stands behind a watchdog."""
+    with running(tmp_path / "log", feedback_database) as instance:
+        yield instance.wait_until_ready()
+
+
+@pytest.fixture
+def connection(feedback_database: str) -> Iterator[Connection]:
+    with closing(open_connection(feedback_database)) as opened:
+        yield opened
+
+
+@pytest.fixture
+def pool(function: Instance) -> Iterator[list[Watchdog]]:
+    with ExitStack() as stack:
+        yield [stack.enter_context(closing(Watchdog(function.port))) for _ in range(POOL)]
+
+
+def stored(connection: Connection) -> list[int]:
+    [counts] = connection.run("SELECT count(*), count(DISTINCT student_id) FROM feedback") or []
+    return [int(count) for count in counts]
+
+
+def test_chunks_behind_headers_of_the_connection_are_stored_and_it_stays_open(
+    function: Instance, connection: Connection
+) -> None:
+    with closing(Watchdog(function.port)) as watchdog:
+        for _ in range(3):
+            assert watchdog.post() == 200
+            assert watchdog.is_open
+        assert watchdog.post(headers={**HEADERS, "Connection": "close"}) == 200
+        assert not watchdog.is_open
+    assert stored(connection) == [4, 4]
+
+
+def test_a_full_pool_of_connections_is_used_again_and_again_while_probes_come(
+    function: Instance, connection: Connection, pool: list[Watchdog]
+) -> None:
+    with ThreadPoolExecutor(POOL) as threads:
+        rounds = [list(threads.map(Watchdog.post, pool)) for _ in range(3)]
+        again = [threads.submit(Watchdog.post, watchdog) for watchdog in pool]
+        probes = [function.get(path).status for path in ("/_/health", "/_/ready") * 5]
+        rounds.append([answer.result() for answer in again])
+
+    assert rounds == [[200] * POOL] * 4
+    assert probes == [200] * 10
+    assert all(watchdog.is_open for watchdog in pool)
+    assert stored(connection) == [4 * POOL] * 2
+
+
+def test_sigterm_while_requests_keep_coming_lets_those_in_flight_be_answered(
+    function: Instance, connection: Connection, pool: list[Watchdog]
+) -> None:
+    with ThreadPoolExecutor(POOL + 1) as threads:
+        assert list(threads.map(Watchdog.post, pool)) == [200] * POOL
+        connection.run("BEGIN")
+        connection.run("LOCK TABLE feedback IN EXCLUSIVE MODE")
+        in_flight = [threads.submit(Watchdog.post, watchdog) for watchdog in pool[:IN_FLIGHT]]
+        wait_until_sent(connection)
+        exit_code = threads.submit(function.terminate)
+        late = [threads.submit(Watchdog.post, watchdog) for watchdog in pool[IN_FLIGHT:]]
+        time.sleep(0.5)
+        with closing(Watchdog(function.port)) as too_late:
+            assert too_late.post() == UNANSWERED
+        connection.run("COMMIT")
+
+        assert [answer.result() for answer in in_flight] == [200] * IN_FLIGHT
+        assert exit_code.result() == 0
+        statuses = [answer.result() for answer in late]
+    # What met the signal was taken or refused, but never stored without an answer.
+    assert set(statuses) <= {UNANSWERED, 200}
+    assert stored(connection) == [POOL + IN_FLIGHT + statuses.count(200)] * 2
