@@ -1,0 +1,128 @@
+"""The workflows: checked by actionlint and zizmor, and held to what they and the README say."""
+
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from dev.tools import tool
+from tests.instance import ROOT
+
+GITHUB = ROOT / ".github"
+WORKFLOWS = sorted((GITHUB / "workflows").glob("*.yml"))
+CI = yaml.safe_load((GITHUB / "workflows/ci.yml").read_text())
+README = (ROOT / "README.md").read_text()
+
+
+def jobs() -> list[dict[str, Any]]:
+    found = [yaml.safe_load(path.read_text())["jobs"].values() for path in WORKFLOWS]
+    return [job for group in found for job in group]
+
+
+def steps() -> list[dict[str, Any]]:
+    return [step for job in jobs() for step in job.get("steps", [])]
+
+
+def commands() -> str:
+    return "\n".join(step["run"] for step in steps() if "run" in step)
+
+
+@pytest.mark.deploy
+def test_actionlint_and_shellcheck_find_nothing() -> None:
+    assert shutil.which("shellcheck"), "actionlint checks the scripts by it: apt install shellcheck"
+    command = [tool("actionlint"), *WORKFLOWS]
+    checked = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (checked.returncode, checked.stdout) == (0, "")
+
+
+def test_zizmor_finds_nothing_even_as_an_auditor() -> None:
+    zizmor = Path(sys.executable).with_name("zizmor")
+    checked = subprocess.run(
+        [zizmor, "--offline", "--strict-collection", "--persona=auditor", GITHUB],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert "No findings to report" in checked.stdout
+
+
+def test_each_action_is_pinned_by_hash_and_by_one_version_everywhere() -> None:
+    text = "\n".join(path.read_text() for path in WORKFLOWS)
+    uses = [line.strip() for line in text.splitlines() if re.match(r"\s*(- )?uses:", line)]
+    pinned = [re.search(r"uses: ([\w/-]+)@([0-9a-f]{40} # v\d+\.\d+\.\d+)$", use) for use in uses]
+    own = [use for use, pin in zip(uses, pinned, strict=True) if not pin]
+    assert [use.split(" #")[0] for use in own] == ["uses: ./.github/workflows/ci.yml"]
+    pins = {(pin[1], pin[2]) for pin in pinned if pin}
+    assert len({name for name, _ in pins}) == len(pins) > 5
+
+
+def test_each_make_target_and_each_module_that_a_workflow_runs_is_there() -> None:
+    targets = set(re.findall(r"\bmake ([a-z-]+)", commands()))
+    assert {"run", "test", "lint", "test-kafka", "test-browser"} < targets
+    assert {"test-debian", "test-deploy", "test-image"} < targets
+    assert targets <= set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    for module in re.findall(r"python3? -m ([\w.]+)", commands()):
+        assert (ROOT / f"{module.replace('.', '/')}.py").is_file()
+
+
+def test_the_readmes_commands_run_on_every_python_that_it_names() -> None:
+    matrix = CI["jobs"]["readme"]["strategy"]["matrix"]
+    required = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["requires-python"]
+    [oldest] = re.findall(r"^>=3\.(\d+)$", required)
+    pythons = matrix["python"]
+    assert pythons == [f"3.{minor}" for minor in range(int(oldest), int(oldest) + len(pythons))]
+    assert pythons[-1] == "3.14"
+    assert f"You need Python {pythons[0]} or later" in README
+    on_macos = [extra["python"] for extra in matrix["include"] if "macos" in extra["os"]]
+    assert on_macos == [pythons[0], pythons[-1]]
+
+
+def test_ci_sends_the_request_that_the_readme_shows() -> None:
+    command = re.compile(r"^curl (\S+) \\\n +-d ('.*?')$", re.MULTILINE)
+    shown = command.findall(README)[0]
+    [step] = [step for step in CI["jobs"]["readme"]["steps"] if "curl" in step.get("run", "")]
+    for words in shown:
+        assert words in step["run"]
+
+
+def test_every_job_says_where_it_runs_how_long_and_what_it_may() -> None:
+    for path in WORKFLOWS:
+        assert yaml.safe_load(path.read_text())["permissions"] == {}
+        assert "-latest" not in path.read_text()  # runners of GitHub's choice
+    for job in jobs():
+        assert job["permissions"]
+        if "uses" not in job:
+            assert job["timeout-minutes"] <= 60
+
+
+def test_the_release_builds_from_the_dockerfile_and_the_chart_that_are_there() -> None:
+    [build] = [step["with"] for step in steps() if "build-push" in step.get("uses", "")]
+    given = re.findall(r"^(\w+)=", build["build-args"], re.MULTILINE)
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    assert given == re.findall(r"^ARG ((?!BASE)\w+)", dockerfile, re.MULTILINE)
+    [chart] = re.findall(r" package (\S+) ", commands())
+    assert (ROOT / chart / "Chart.yaml").is_file()
+
+
+MANIFESTS = {
+    "pip": "pyproject.toml",
+    "docker": "Dockerfile",
+    "docker-compose": "compose.yaml",
+    "github-actions": ".github/workflows/ci.yml",
+}
+
+
+def test_dependabot_finds_what_it_updates_and_asks_once_a_kind() -> None:
+    updates = yaml.safe_load((GITHUB / "dependabot.yml").read_text())["updates"]
+    assert [update["package-ecosystem"] for update in updates] == list(MANIFESTS)
+    for update in updates:
+        assert update["directory"] == "/"
+        assert (ROOT / MANIFESTS[update["package-ecosystem"]]).is_file()
+        assert [group["patterns"] for group in update["groups"].values()] == [["*"]]
