@@ -69,6 +69,31 @@ def test_a_full_pool_of_connections_is_used_again_and_again_while_probes_come(
     assert stored(connection) == [4 * POOL] * 2
 
 
+def test_requests_that_come_after_sigterm_are_answered_for_a_while(
+    feedback_database: str, tmp_path: Path, connection: Connection
+) -> None:
+    with (
+        ExitStack() as stack,
+        ThreadPoolExecutor(POOL + 1) as threads,
+        running(tmp_path / "log", feedback_database, SHUTDOWN_DELAY="2") as function,
+    ):
+        function.wait_until_ready()
+        pool = [stack.enter_context(closing(Watchdog(function.port))) for _ in range(POOL)]
+        connection.run("BEGIN")
+        connection.run("LOCK TABLE feedback IN EXCLUSIVE MODE")
+        in_flight = [threads.submit(Watchdog.post, watchdog) for watchdog in pool[:IN_FLIGHT]]
+        wait_until_sent(connection)
+        exit_code = threads.submit(function.terminate)
+        time.sleep(0.5)
+        late = [threads.submit(Watchdog.post, watchdog) for watchdog in pool[IN_FLIGHT:]]
+        time.sleep(0.5)
+        connection.run("COMMIT")
+
+        assert [answer.result() for answer in [*in_flight, *late]] == [200] * POOL
+        assert exit_code.result() == 0
+    assert stored(connection) == [POOL] * 2
+
+
 def test_sigterm_while_requests_keep_coming_lets_those_in_flight_be_answered(
     function: Instance, connection: Connection, pool: list[Watchdog]
 ) -> None:
