@@ -1,0 +1,45 @@
+"""What the function makes of the variables that a manifest gives it."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from function.settings import Settings, load
+
+MOUNTS = "/var/run/secrets/mentor"
+
+
+class Recorded(dict[str, str]):
+    """An environment that notes which variables are asked for."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        super().__init__(environ)
+        self.read: set[str] = set()
+
+    def get(self, name: str, default: str | None = None) -> str | None:  # type: ignore[override]
+        self.read.add(name)
+        return super().get(name, default)
+
+
+def settings_of(environ: Mapping[str, str], folder: Path) -> Settings:
+    """The settings, with the files that would be mounted in this folder in their place.
+
+    Raises ConfigurationError as the function would, and AssertionError for a variable that it
+    doesn't read.
+    """
+    recorded = Recorded({name: _mounted(value, folder) for name, value in environ.items()})
+    settings = load(recorded)
+    assert set(environ) <= recorded.read
+    return settings
+
+
+def _mounted(value: str, folder: Path) -> str:
+    """The path in `folder` of a mounted file or folder, which is made."""
+    if not value.startswith(MOUNTS):
+        return value
+    path = folder / Path(value).relative_to(MOUNTS)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.parent.name == "database-ca" or path.name == "api-key":
+        path.write_text("example")
+    else:
+        path.mkdir(exist_ok=True)
+    return str(path)

@@ -1,0 +1,55 @@
+"""What a cluster would refuse about an object, as far as that is known without one."""
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate  # type: ignore[import-untyped]
+from jsonschema import Draft202012Validator
+
+VENDORED = Path(__file__).parent / "vendored"
+# The oldest that Knative 1.22 runs on (https://github.com/knative/community, release schedule) and
+# the newest that has schemas.
+KUBERNETES = ("1.33", "1.37")
+METADATA = {"name", "namespace", "labels", "annotations"}
+
+Manifest = Mapping[str, Any]
+
+
+def problems(manifest: Manifest) -> list[str]:
+    """What is wrong, unknown fields included, with each of these versions of Kubernetes."""
+    if "knative.dev/" in manifest["apiVersion"]:
+        return _knative_problems(manifest)
+    return [found for version in KUBERNETES for found in _core_problems(manifest, version)]
+
+
+def _core_problems(manifest: Manifest, version: str) -> list[str]:
+    try:
+        kubernetes_validate.validate(manifest, version, strict=True)
+    except kubernetes_validate.ValidationError as exc:
+        return [f"{version}: {exc.message}"]
+    return []
+
+
+def _knative_problems(manifest: Manifest) -> list[str]:
+    unknown = {*manifest["metadata"]} - METADATA | {*manifest} - {"apiVersion", "kind", "metadata", "spec"}
+    validator = _validator(f"{manifest['apiVersion']} {manifest['kind']}")
+    errors = validator.iter_errors(manifest["spec"])
+    return [f"unknown: {name}" for name in sorted(unknown)] + [
+        f"{error.json_path}: {error.message}" for error in errors
+    ]
+
+
+@cache
+def _validator(kind: str) -> Draft202012Validator:
+    """Of the kind's spec."""
+    if kind == "serving.knative.dev/v1 Service":
+        return Draft202012Validator(read("serving-0.51.0.schema.json")["properties"]["spec"])
+    eventing = read("eventing-7.7.0.schema.json")
+    return Draft202012Validator({**eventing, **eventing["kinds"][kind]})
+
+
+def read(name: str) -> Any:
+    return json.loads((VENDORED / name).read_text(encoding="utf-8"))

@@ -1,0 +1,113 @@
+"""func.yaml: what Knative's func makes of it, as its source says."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from jsonschema import Draft4Validator, FormatChecker
+
+from function.settings import load
+from tests.deploy.configuration import Recorded
+from tests.deploy.manifests import container, find, plain
+from tests.deploy.schemas import read
+from tests.instance import ROOT, running
+
+# knative/func, pkg/functions/function_envs.go and pkg/deployer: `{{ secret:NAME:KEY }}`.
+SECRET = re.compile(r"{{\s*secret:([-.\w]+):([-.\w]+)\s*}}")
+
+
+@pytest.fixture(scope="module")
+def func() -> Any:
+    # As Go's YAML reads it, and the JSON Schema means it: a time is a text.
+    return yaml.load((ROOT / "func.yaml").read_text(encoding="utf-8"), yaml.BaseLoader)
+
+
+@pytest.fixture(scope="module")
+def envs(func: Any) -> dict[str, str]:
+    return {env["name"]: env["value"] for env in func["run"]["envs"]}
+
+
+def complaints(document: object) -> list[str]:
+    validator = Draft4Validator(read("func-0.36.0.schema.json"), format_checker=FormatChecker())
+    return [f"{error.json_path}: {error.message}" for error in validator.iter_errors(document)]
+
+
+def test_func_accepts_it() -> None:
+    document = yaml.safe_load((ROOT / "func.yaml").read_text(encoding="utf-8"))
+    document["created"] = document["created"].isoformat()
+    assert complaints(document) == []
+    assert complaints({**document, "template": "http"})
+    assert complaints({**document, "deploy": {"option": {}}})
+    assert document["specVersion"] == "0.36.0"
+
+
+def test_knative_accepts_what_func_makes_of_it(func: Any) -> None:
+    assert "annotations" not in func["deploy"]  # func puts them on the Service, too
+
+
+def test_it_scales_as_the_manifests_do(func: Any) -> None:
+    service = find(plain("base/service.yaml"), "Service")
+    template = service["spec"]["template"]
+    name = "autoscaling.knative.dev/"
+    scale, resources = (func["deploy"]["options"][part] for part in ("scale", "resources"))
+    assert {
+        name + "min-scale": scale["min"],
+        name + "max-scale": scale["max"],
+        name + "metric": scale["metric"],
+        name + "target": scale["target"],
+        name + "target-utilization-percentage": scale["utilization"],
+    }.items() <= template["metadata"]["annotations"].items()
+    concurrency = resources["limits"].pop("concurrency")
+    assert int(concurrency) == template["spec"]["containerConcurrency"]
+    assert resources == container(service)["resources"]
+
+
+def test_deployed_it_has_a_valid_configuration(envs: Mapping[str, str]) -> None:
+    example = {
+        manifest["metadata"]["name"]: manifest["stringData"]
+        for manifest in plain("secrets.example.yaml")
+        if manifest["kind"] == "Secret"
+    }
+    resolved = Recorded(
+        {n: SECRET.sub(lambda found: example[found[1]][found[2]], v) for n, v in envs.items()}
+    )
+    settings = load(resolved)
+    assert settings.postgres.user == example["mentor-database"]["username"]
+    assert settings.postgres.password == example["mentor-database"]["password"]
+    assert set(envs) <= resolved.read
+
+
+def test_func_run_serves_it_with_a_database_url(
+    func: Any, envs: Mapping[str, str], feedback_database: str, tmp_path: Path
+) -> None:
+    """`func run --builder=host` sets these envs, with `{{ secret: }}` as it stands."""
+    url = f"{feedback_database}?sslmode=disable"
+    with running(tmp_path / "log", url, "knative", **envs) as instance:
+        instance.wait_until_ready(probe=func["deploy"]["healthEndpoints"]["readiness"])
+        assert instance.get(func["deploy"]["healthEndpoints"]["liveness"]).status == 200
+        assert instance.post().status == 200
+
+
+@pytest.mark.deploy
+def test_func_run_can_install_this_folder(tmp_path: Path) -> None:
+    """As its scaffolding does, in an environment of its own: `pip install`, from PyPI."""
+    subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True)
+    python = tmp_path / "venv/bin/python"
+    install = [python, "-m", "pip", "install", "--quiet", "func-python", f"function @ {ROOT.as_uri()}"]
+    subprocess.run(install, check=True)
+    program = "import function, func_python.http; print(function.__file__, function.new)"
+    done = subprocess.run(
+        [python, "-c", program],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": ""},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert str(tmp_path) in done.stdout

@@ -1,0 +1,212 @@
+"""deploy/knative as it stands in its files; what kustomize makes of them is in test_overlays.py."""
+
+import re
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from dev.manifests import KNATIVE
+from function.cloudevent import SUBMITTED
+from function.llm.client import CONNECTIONS
+from function.llm.settings import LONGEST_REQUEST
+from function.serve import DRAIN_TIMEOUT
+from tests.deploy.manifests import Manifest, container, find, keys, parse, plain, plain_files, pod
+from tests.deploy.schemas import problems
+from tests.instance import ROOT, running
+
+QUEUE_PROXY_DRAIN = 30  # seconds, drainSleepDuration in knative.dev/serving's pkg/queue/sharedmain
+HELM_TIMEOUT = 300  # seconds, --timeout of `helm upgrade`
+PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
+AUTOSCALING = "autoscaling.knative.dev/"
+# https://knative.dev/docs/serving/autoscaling: what Knative reads; it ignores any other.
+ANNOTATIONS = {
+    "activation-scale",
+    "class",
+    "initial-scale",
+    "max-scale",
+    "metric",
+    "min-scale",
+    "panic-threshold-percentage",
+    "panic-window-percentage",
+    "scale-down-delay",
+    "scale-to-zero-pod-retention-period",
+    "target",
+    "target-burst-capacity",
+    "target-utilization-percentage",
+    "window",
+}
+
+
+@pytest.fixture(scope="module")
+def service() -> Manifest:
+    return find(plain("base/service.yaml"), "Service")
+
+
+@pytest.fixture(scope="module")
+def job() -> Manifest:
+    return find(plain("base/migrate.yaml"), "Job", "mentor-migrate")
+
+
+@pytest.mark.parametrize("path", plain_files(), ids=lambda path: path.name)
+def test_every_object_is_one_that_a_cluster_takes(path: Path) -> None:
+    for manifest in parse(path.read_text(encoding="utf-8")):
+        assert problems(manifest) == []
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("nodeSelector", {"disk": "ssd"}),
+        ("securityContext", {"fsGroup": 65532}),
+        ("automountServiceAcountToken", False),
+        ("containerConcurrency", "500"),
+    ],
+)
+def test_a_field_that_knative_refuses_is_found(service: Manifest, field: str, value: object) -> None:
+    spec = service["spec"]
+    changed = {**spec["template"]["spec"], field: value}
+    template = {**spec["template"], "spec": changed}
+    assert problems({**service, "spec": {**spec, "template": template}})
+
+
+def test_the_example_of_secrets_is_never_applied() -> None:
+    kustomizations = [path.read_text(encoding="utf-8") for path in KNATIVE.rglob("kustomization.yaml")]
+    assert len(kustomizations) == 5
+    assert not any("secrets.example" in text for text in kustomizations)
+
+
+def test_the_example_has_every_secret_that_is_mounted(service: Manifest, job: Manifest) -> None:
+    shown = {manifest["metadata"]["name"] for manifest in plain("secrets.example.yaml")}
+    volumes = pod(service)["volumes"] + pod(job)["volumes"]
+    mounted = {
+        volume["secret"]["secretName"] if "secret" in volume else volume["configMap"]["name"]
+        for volume in volumes
+    }
+    assert mounted == shown
+
+
+def test_a_changed_secret_reaches_the_function_without_a_restart(service: Manifest) -> None:
+    found = set(keys(container(service)))
+    assert not found & {"secretKeyRef", "secretRef", "subPath"}
+
+
+def test_the_mounted_files_can_be_read_by_the_functions_user(
+    service: Manifest, job: Manifest
+) -> None:
+    assert modes(service) == {0o444}  # no fsGroup: Knative switches it off
+    assert modes(job) == {0o440}
+    assert pod(job)["securityContext"]["fsGroup"] == 65532
+
+
+def modes(manifest: Manifest) -> set[int]:
+    return {
+        volume["secret"]["defaultMode"]
+        for volume in pod(manifest)["volumes"]
+        if "secret" in volume
+    }
+
+
+def test_the_function_has_the_paths_that_are_probed(
+    service: Manifest, feedback_database: str, tmp_path: Path
+) -> None:
+    with running(tmp_path / "log", feedback_database) as instance:
+        instance.wait_until_ready()
+        for probe in PROBES:
+            path = container(service)[probe]["httpGet"]["path"]
+            assert instance.get(path).status == 200, probe
+
+
+def test_requests_and_the_drain_end_before_the_kill(service: Manifest) -> None:
+    seconds = pod(service)["timeoutSeconds"]
+    assert seconds >= QUEUE_PROXY_DRAIN + DRAIN_TIMEOUT
+    assert seconds > LONGEST_REQUEST
+    assert seconds >= 60
+
+
+def test_no_instance_gets_more_questions_than_it_asks(service: Manifest) -> None:
+    assert pod(service)["containerConcurrency"] < CONNECTIONS
+
+
+def test_the_annotations_are_ones_that_knative_reads(service: Manifest) -> None:
+    annotations = service["spec"]["template"]["metadata"]["annotations"]
+    assert {name.removeprefix(AUTOSCALING) for name in annotations} <= ANNOTATIONS
+    assert "annotations" not in service["metadata"]  # Knative refuses autoscaling there
+    assert "activation-scale" not in str(annotations)  # and values below 2 here
+    assert annotations[AUTOSCALING + "min-scale"] == "0"
+    assert timedelta(seconds=6) <= duration(annotations[AUTOSCALING + "window"]) <= timedelta(hours=1)
+
+
+def duration(text: str) -> timedelta:
+    match = re.fullmatch(r"(\d+)(s|m)", text)
+    assert match, text
+    return int(match[1]) * {"s": timedelta(seconds=1), "m": timedelta(minutes=1)}[match[2]]
+
+
+def test_a_minute_without_postgresql_leaves_the_instances_in_place(service: Manifest) -> None:
+    probe = container(service)["readinessProbe"]
+    assert probe["periodSeconds"] * probe["failureThreshold"] >= 60
+    assert probe["timeoutSeconds"] > 2  # within which the function says "not ready"
+
+
+def test_all_attempts_to_migrate_fit_in_what_helm_waits(job: Manifest) -> None:
+    attempts = job["spec"]["backoffLimit"] + 1
+    timeout = {item["name"]: item["value"] for item in container(job)["env"]}["MIGRATE_TIMEOUT"]
+    pauses = sum(10 * 2**number for number in range(attempts - 1))  # as Kubernetes makes them
+    assert attempts * int(timeout) + pauses <= job["spec"]["activeDeadlineSeconds"] < HELM_TIMEOUT
+
+
+def test_an_invalid_configuration_ends_the_job_at_once(job: Manifest) -> None:
+    [rule] = [rule for rule in job["spec"]["podFailurePolicy"]["rules"] if "onExitCodes" in rule]
+    assert rule["action"] == "FailJob"
+    assert rule["onExitCodes"]["values"] == [2]
+    assert rule["onExitCodes"]["containerName"] == container(job)["name"]
+
+
+@pytest.mark.parametrize("name", ["service", "job"])
+def test_pods_run_as_restricted_as_kubernetes_knows(
+    name: str, request: pytest.FixtureRequest
+) -> None:
+    manifest = request.getfixturevalue(name)
+    context = {**pod(manifest).get("securityContext", {}), **container(manifest)["securityContext"]}
+    assert context.pop("fsGroup", 65532) == 65532
+    assert context == {
+        "runAsNonRoot": True,
+        "runAsUser": 65532,
+        "runAsGroup": 65532,
+        "readOnlyRootFilesystem": True,
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]},
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+    assert pod(manifest)["automountServiceAccountToken"] is False
+
+
+def test_pods_run_as_the_user_of_the_image(service: Manifest) -> None:
+    dockerfile = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    context = container(service)["securityContext"]
+    assert f"USER {context['runAsUser']}:{context['runAsGroup']}\n" in dockerfile
+
+
+def test_nobody_reaches_the_function_past_queue_proxy(service: Manifest) -> None:
+    policy = find(plain("base/network-policies.yaml"), "NetworkPolicy")
+    ports = [port["port"] for rule in policy["spec"]["ingress"] for port in rule["ports"]]
+    assert ports == [8012, 8013, 8112, 9090]
+    assert all(rule["from"] for rule in policy["spec"]["ingress"])
+    selected = policy["spec"]["podSelector"]["matchLabels"]
+    assert selected == {"serving.knative.dev/service": service["metadata"]["name"]}
+
+
+def test_the_broker_sends_the_function_what_it_takes_and_not_its_own_answers() -> None:
+    trigger = find(plain("eventing/trigger.yaml"), "Trigger")["spec"]
+    assert trigger["filter"]["attributes"] == {"type": SUBMITTED}
+    assert trigger["subscriber"]["ref"]["name"] == "mentor"
+    assert trigger["broker"] == find(plain("eventing/broker.yaml"), "Broker")["metadata"]["name"]
+
+
+def test_the_source_reads_the_topic_that_debezium_writes() -> None:
+    source = find(plain("eventing/kafka-source.yaml"), "KafkaSource", "mentor-strategies")["spec"]
+    properties = (ROOT / "deploy/debezium/application.properties").read_text(encoding="utf-8")
+    [topic] = source["topics"]
+    assert re.search(rf"^debezium\.transforms\.\w+\.replacement={topic}$", properties, re.MULTILINE)
+    assert source["sink"]["ref"]["name"] != "mentor"

@@ -1,0 +1,150 @@
+"""What kustomize makes of deploy/knative."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from dev import manifests as dev_manifests
+from dev.manifests import BUILT, KNATIVE, kustomized
+from function.settings import ConfigurationError, Settings
+from tests.deploy.configuration import settings_of
+from tests.deploy.manifests import Manifest, container, environment, find, parse
+from tests.deploy.schemas import problems
+
+pytestmark = pytest.mark.deploy
+
+OVERLAYS = ("production", "local")
+
+
+@pytest.fixture(params=OVERLAYS)
+def overlay(request: pytest.FixtureRequest) -> list[Manifest]:
+    rendered: list[Manifest] = request.getfixturevalue(request.param)
+    return rendered
+
+
+@pytest.mark.parametrize("rendered", [*OVERLAYS, "eventing"])
+def test_every_object_is_one_that_a_cluster_takes(
+    rendered: str, request: pytest.FixtureRequest
+) -> None:
+    manifests = request.getfixturevalue(rendered)
+    assert [found for manifest in manifests for found in problems(manifest)] == []
+    assert {manifest["metadata"]["namespace"] for manifest in manifests} == {"mathtrail"}
+
+
+def test_an_overlay_has_all_that_the_function_needs_but_the_secrets(
+    overlay: list[Manifest],
+) -> None:
+    kinds = sorted(manifest["kind"] for manifest in overlay)
+    assert kinds == [
+        "ConfigMap", "Job", "NetworkPolicy", "NetworkPolicy", "Service", "ServiceAccount",
+    ]  # fmt: skip
+
+
+def test_function_and_job_run_the_same_image_of_a_known_version(overlay: list[Manifest]) -> None:
+    images = {
+        container(find(overlay, "Service"))["image"],
+        container(find(overlay, "Job", "mentor-migrate"))["image"],
+    }
+    [image] = images
+    name, _, tag = image.rpartition(":")
+    assert name.endswith("/mentor-function")
+    assert tag
+    assert "latest" not in json.dumps(overlay)
+
+
+@pytest.mark.parametrize(("kind", "name"), [("Service", "mentor"), ("Job", "mentor-migrate")])
+def test_the_configuration_is_valid_and_the_function_reads_all_of_it(
+    overlay: list[Manifest], kind: str, name: str, tmp_path: Path
+) -> None:
+    assert settings_of(environment(overlay, kind, name), tmp_path).postgres.credentials_dir
+
+
+def test_a_mistake_in_the_configuration_is_found(
+    production: list[Manifest], tmp_path: Path
+) -> None:
+    environ = environment(production, "Service", "mentor")
+    with pytest.raises(ConfigurationError, match="LLM_TIMEOUT"):
+        settings_of({**environ, "LLM_TIMEOUT": "15"}, tmp_path)
+    with pytest.raises(AssertionError):
+        settings_of({**environ, "PGSSL_MODE": "disable"}, tmp_path)
+
+
+@pytest.fixture
+def in_production(
+    production: list[Manifest], tmp_path: Path
+) -> Callable[[str, str], Settings]:
+    """The settings of the function or the job, as overlays/production makes them."""
+
+    def settings(kind: str, name: str) -> Settings:
+        return settings_of(environment(production, kind, name), tmp_path)
+
+    return settings
+
+
+def test_production_checks_whom_it_talks_to(
+    in_production: Callable[[str, str], Settings],
+) -> None:
+    for settings in in_production("Service", "mentor"), in_production("Job", "mentor-migrate"):
+        assert settings.postgres.sslmode == "verify-full"
+        assert settings.postgres.sslrootcert
+
+
+def test_the_job_passes_by_the_pooler(in_production: Callable[[str, str], Settings]) -> None:
+    function = in_production("Service", "mentor").postgres
+    job = in_production("Job", "mentor-migrate").postgres
+    assert (function.host, function.port) != (job.host, job.port)
+    assert function.database == job.database
+
+
+def test_a_key_comes_as_a_file(in_production: Callable[[str, str], Settings]) -> None:
+    llm = in_production("Service", "mentor").llm
+    assert llm
+    assert llm.api_key is None
+    assert llm.api_key_file
+
+
+def test_only_with_a_model_is_there_a_way_out_over_443(
+    production: list[Manifest], local: list[Manifest]
+) -> None:
+    assert egress(production, "mentor") == [53, 53, 5432, 6432, 443]
+    assert egress(local, "mentor") == [53, 53, 5432, 6432]
+    assert egress(production, "mentor-migrate") == [53, 53, 5432]
+
+
+def egress(manifests: list[Manifest], name: str) -> list[int]:
+    policy = find(manifests, "NetworkPolicy", name)
+    return [port["port"] for rule in policy["spec"]["egress"] for port in rule["ports"]]
+
+
+def test_students_reach_it_only_through_the_cluster(
+    production: list[Manifest], local: list[Manifest]
+) -> None:
+    label = "networking.knative.dev/visibility"
+    assert find(production, "Service")["metadata"]["labels"][label] == "cluster-local"
+    assert label not in find(local, "Service")["metadata"]["labels"]
+
+
+def test_another_configuration_makes_another_revision(
+    production: list[Manifest], tmp_path: Path
+) -> None:
+    copy = shutil.copytree(KNATIVE, tmp_path / "knative")
+    changed = copy / "overlays/production/kustomization.yaml"
+    changed.write_text(changed.read_text().replace("PGPORT=6432", "PGPORT=6433"))
+    other = parse(kustomized(changed.parent))
+    assert find(other, "Service")["spec"] != find(production, "Service")["spec"]
+    assert environment(other, "Service", "mentor")["PGPORT"] == "6433"
+
+
+def test_make_manifests_writes_them_all(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(dev_manifests, "BUILT", tmp_path / "build")
+    assert dev_manifests.main() == 0
+    written = sorted(path.name for path in (tmp_path / "build").iterdir())
+    assert written == [
+        "helm.yaml", "knative-eventing.yaml", "knative-local.yaml", "knative-production.yaml",
+    ]  # fmt: skip
+    assert capsys.readouterr().out.count(BUILT.name) == len(written)
