@@ -15,6 +15,8 @@ CHART = CLONE / "deploy/helm"
 # The values that make of the chart what overlays/production makes of the base.
 PRODUCTION = CHART / "examples/production.yaml"
 KUSTOMIZATIONS = ("overlays/local", "overlays/production", "eventing")
+# A helm that `go install` built believes in 1.20.
+KUBERNETES = "1.33.0"
 BUILT = CLONE / "build/manifests"
 
 
@@ -27,9 +29,10 @@ def kustomized(folder: Path) -> str:
     return _output(tool("kustomize"), "build", folder)
 
 
-def templated(*arguments: str | Path) -> str:
-    """What `helm install mentor CHART --namespace mathtrail ARGUMENTS` would apply."""
-    return _output(tool("helm"), "template", "mentor", CHART, "--namespace=mathtrail", *arguments)
+def templated(*arguments: str | Path, release: str = "mentor") -> str:
+    """What `helm install RELEASE CHART --namespace mathtrail ARGUMENTS` would apply."""
+    place = ("--namespace=mathtrail", f"--kube-version={KUBERNETES}")
+    return _output(tool("helm"), "template", release, CHART, *place, *arguments)
 
 
 def _output(*command: str | Path) -> str:

@@ -13,6 +13,7 @@ VENDORED = Path(__file__).parent / "vendored"
 # The oldest that Knative 1.22 runs on (https://github.com/knative/community, release schedule) and
 # the newest that has schemas.
 KUBERNETES = ("1.33", "1.37")
+OBJECT = {"apiVersion", "kind", "metadata", "spec"}
 METADATA = {"name", "namespace", "labels", "annotations"}
 
 Manifest = Mapping[str, Any]
@@ -34,7 +35,12 @@ def _core_problems(manifest: Manifest, version: str) -> list[str]:
 
 
 def _knative_problems(manifest: Manifest) -> list[str]:
-    unknown = {*manifest["metadata"]} - METADATA | {*manifest} - {"apiVersion", "kind", "metadata", "spec"}
+    unknown = {*manifest["metadata"]} - METADATA | {*manifest} - {
+        "apiVersion",
+        "kind",
+        "metadata",
+        "spec",
+    }
     validator = _validator(f"{manifest['apiVersion']} {manifest['kind']}")
     errors = validator.iter_errors(manifest["spec"])
     return [f"unknown: {name}" for name in sorted(unknown)] + [

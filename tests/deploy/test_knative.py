@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from dev.manifests import KNATIVE
-from function.cloudevent import SUBMITTED
 from function.llm.client import CONNECTIONS
 from function.llm.settings import LONGEST_REQUEST
 from function.serve import DRAIN_TIMEOUT
@@ -63,7 +62,9 @@ def test_every_object_is_one_that_a_cluster_takes(path: Path) -> None:
         ("containerConcurrency", "500"),
     ],
 )
-def test_a_field_that_knative_refuses_is_found(service: Manifest, field: str, value: object) -> None:
+def test_a_field_that_knative_refuses_is_found(
+    service: Manifest, field: str, value: object
+) -> None:
     spec = service["spec"]
     changed = {**spec["template"]["spec"], field: value}
     template = {**spec["template"], "spec": changed}
@@ -71,7 +72,9 @@ def test_a_field_that_knative_refuses_is_found(service: Manifest, field: str, va
 
 
 def test_the_example_of_secrets_is_never_applied() -> None:
-    kustomizations = [path.read_text(encoding="utf-8") for path in KNATIVE.rglob("kustomization.yaml")]
+    kustomizations = [
+        path.read_text(encoding="utf-8") for path in KNATIVE.rglob("kustomization.yaml")
+    ]
     assert len(kustomizations) == 5
     assert not any("secrets.example" in text for text in kustomizations)
 
@@ -101,9 +104,7 @@ def test_the_mounted_files_can_be_read_by_the_functions_user(
 
 def modes(manifest: Manifest) -> set[int]:
     return {
-        volume["secret"]["defaultMode"]
-        for volume in pod(manifest)["volumes"]
-        if "secret" in volume
+        volume["secret"]["defaultMode"] for volume in pod(manifest)["volumes"] if "secret" in volume
     }
 
 
@@ -134,7 +135,9 @@ def test_the_annotations_are_ones_that_knative_reads(service: Manifest) -> None:
     assert "annotations" not in service["metadata"]  # Knative refuses autoscaling there
     assert "activation-scale" not in str(annotations)  # and values below 2 here
     assert annotations[AUTOSCALING + "min-scale"] == "0"
-    assert timedelta(seconds=6) <= duration(annotations[AUTOSCALING + "window"]) <= timedelta(hours=1)
+    assert (
+        timedelta(seconds=6) <= duration(annotations[AUTOSCALING + "window"]) <= timedelta(hours=1)
+    )
 
 
 def duration(text: str) -> timedelta:
@@ -195,18 +198,3 @@ def test_nobody_reaches_the_function_past_queue_proxy(service: Manifest) -> None
     assert all(rule["from"] for rule in policy["spec"]["ingress"])
     selected = policy["spec"]["podSelector"]["matchLabels"]
     assert selected == {"serving.knative.dev/service": service["metadata"]["name"]}
-
-
-def test_the_broker_sends_the_function_what_it_takes_and_not_its_own_answers() -> None:
-    trigger = find(plain("eventing/trigger.yaml"), "Trigger")["spec"]
-    assert trigger["filter"]["attributes"] == {"type": SUBMITTED}
-    assert trigger["subscriber"]["ref"]["name"] == "mentor"
-    assert trigger["broker"] == find(plain("eventing/broker.yaml"), "Broker")["metadata"]["name"]
-
-
-def test_the_source_reads_the_topic_that_debezium_writes() -> None:
-    source = find(plain("eventing/kafka-source.yaml"), "KafkaSource", "mentor-strategies")["spec"]
-    properties = (ROOT / "deploy/debezium/application.properties").read_text(encoding="utf-8")
-    [topic] = source["topics"]
-    assert re.search(rf"^debezium\.transforms\.\w+\.replacement={topic}$", properties, re.MULTILINE)
-    assert source["sink"]["ref"]["name"] != "mentor"

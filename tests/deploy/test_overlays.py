@@ -1,6 +1,7 @@
 """What kustomize makes of deploy/knative."""
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,7 @@ from tests.deploy.schemas import problems
 pytestmark = pytest.mark.deploy
 
 OVERLAYS = ("production", "local")
+README = KNATIVE / "README.md"
 
 
 @pytest.fixture(params=OVERLAYS)
@@ -32,15 +34,6 @@ def test_every_object_is_one_that_a_cluster_takes(
     manifests = request.getfixturevalue(rendered)
     assert [found for manifest in manifests for found in problems(manifest)] == []
     assert {manifest["metadata"]["namespace"] for manifest in manifests} == {"mathtrail"}
-
-
-def test_an_overlay_has_all_that_the_function_needs_but_the_secrets(
-    overlay: list[Manifest],
-) -> None:
-    kinds = sorted(manifest["kind"] for manifest in overlay)
-    assert kinds == [
-        "ConfigMap", "Job", "NetworkPolicy", "NetworkPolicy", "Service", "ServiceAccount",
-    ]  # fmt: skip
 
 
 def test_function_and_job_run_the_same_image_of_a_known_version(overlay: list[Manifest]) -> None:
@@ -73,9 +66,7 @@ def test_a_mistake_in_the_configuration_is_found(
 
 
 @pytest.fixture
-def in_production(
-    production: list[Manifest], tmp_path: Path
-) -> Callable[[str, str], Settings]:
+def in_production(production: list[Manifest], tmp_path: Path) -> Callable[[str, str], Settings]:
     """The settings of the function or the job, as overlays/production makes them."""
 
     def settings(kind: str, name: str) -> Settings:
@@ -148,3 +139,20 @@ def test_make_manifests_writes_them_all(
         "helm.yaml", "knative-eventing.yaml", "knative-local.yaml", "knative-production.yaml",
     ]  # fmt: skip
     assert capsys.readouterr().out.count(BUILT.name) == len(written)
+
+
+def test_the_two_steps_of_the_readme_apply_all_of_an_overlay(overlay: list[Manifest]) -> None:
+    steps = re.findall(r"apply -k \$overlay -l (\S+)=(\S+)", README.read_text(encoding="utf-8"))
+    assert steps == [("app.kubernetes.io/name", name) for name in ("mentor-migrate", "mentor")]
+    kinds: dict[str, list[str]] = {}
+    for manifest in overlay:
+        label = manifest["metadata"]["labels"]["app.kubernetes.io/name"]
+        kinds.setdefault(label, []).append(manifest["kind"])
+    assert sorted(kinds.pop("mentor-migrate")) == ["Job", "NetworkPolicy"]
+    assert sorted(kinds.pop("mentor")) == [
+        "ConfigMap",
+        "NetworkPolicy",
+        "Service",
+        "ServiceAccount",
+    ]
+    assert kinds == {}

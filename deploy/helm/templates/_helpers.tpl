@@ -1,0 +1,75 @@
+{{/* What an object is called and which labels it has: dict "root" $ "suffix" "-migrate". */}}
+{{- define "mentor.metadata" -}}
+name: {{ .root.Release.Name }}{{ .suffix }}
+namespace: {{ .root.Release.Namespace }}
+labels:
+  app.kubernetes.io/name: {{ .root.Release.Name }}{{ .suffix }}
+  {{- include "mentor.labels" .root | nindent 2 }}
+{{- end }}
+
+{{- define "mentor.labels" -}}
+app.kubernetes.io/part-of: mathtrail
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
+{{- end }}
+
+{{- define "mentor.image" -}}
+{{- with .Values.image -}}
+{{ .repository }}{{ if .digest }}@{{ .digest }}{{ else }}:{{ .tag | default $.Chart.AppVersion }}{{ end }}
+{{- end }}
+{{- end }}
+
+{{/* What makes the environment of the function, as YAML. */}}
+{{- define "mentor.environment" -}}
+{{- $database := .Values.database -}}
+PGHOST: {{ $database.host | quote }}
+PGPORT: {{ $database.port | quote }}
+PGDATABASE: {{ $database.name | quote }}
+PG_CREDENTIALS_DIR: /var/run/secrets/mentor/database
+{{ include "mentor.tls" . }}
+DATABASE_TIMEOUT: {{ $database.timeout | quote }}
+LOG_LEVEL: {{ .Values.logLevel }}
+{{- with .Values.llm }}
+LLM_PROVIDER: {{ .provider }}
+{{- if ne .provider "stub" }}
+LLM_MODEL: {{ .model | quote }}
+LLM_TIMEOUT: {{ .timeout | quote }}
+{{- with .baseUrl }}
+LLM_BASE_URL: {{ . | quote }}
+{{- end }}
+{{- if .secret }}
+LLM_API_KEY_FILE: /var/run/secrets/mentor/llm/api-key
+{{- end }}
+{{- end }}
+{{- end }}
+{{- range $name, $value := .Values.env }}
+{{ $name }}: {{ $value | quote }}
+{{- end }}
+{{- end }}
+
+{{/* The same for function and job. */}}
+{{- define "mentor.tls" -}}
+PGSSLMODE: {{ .Values.database.sslmode }}
+{{- if hasPrefix "verify-" .Values.database.sslmode }}
+PGSSLROOTCERT: /var/run/secrets/mentor/database-ca/ca.crt
+{{- end }}
+{{- end }}
+
+{{/* The environment is read once, at start: another one is another ConfigMap and revision. */}}
+{{- define "mentor.configmap" -}}
+{{ .Release.Name }}-{{ include "mentor.environment" . | sha256sum | trunc 10 }}
+{{- end }}
+
+{{/* Egress to cluster DNS. */}}
+{{- define "mentor.names" -}}
+- to:
+    - namespaceSelector:
+        matchLabels:
+          kubernetes.io/metadata.name: kube-system
+  ports:
+    - port: 53
+      protocol: UDP
+    - port: 53
+      protocol: TCP
+{{- end }}

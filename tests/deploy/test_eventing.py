@@ -1,0 +1,22 @@
+"""deploy/knative/eventing: events into the function, and out of Kafka."""
+
+import re
+
+from function.cloudevent import SUBMITTED
+from tests.deploy.manifests import find, plain
+from tests.instance import ROOT
+
+
+def test_the_broker_sends_the_function_what_it_takes_and_not_its_own_answers() -> None:
+    trigger = find(plain("eventing/trigger.yaml"), "Trigger")["spec"]
+    assert trigger["filter"]["attributes"] == {"type": SUBMITTED}
+    assert trigger["subscriber"]["ref"]["name"] == "mentor"
+    assert trigger["broker"] == find(plain("eventing/broker.yaml"), "Broker")["metadata"]["name"]
+
+
+def test_the_source_reads_the_topic_that_debezium_writes() -> None:
+    source = find(plain("eventing/kafka-source.yaml"), "KafkaSource", "mentor-strategies")["spec"]
+    properties = (ROOT / "deploy/debezium/application.properties").read_text(encoding="utf-8")
+    [topic] = source["topics"]
+    assert re.search(rf"^debezium\.transforms\.\w+\.replacement={topic}$", properties, re.MULTILINE)
+    assert source["sink"]["ref"]["name"] != "mentor"

@@ -1,0 +1,152 @@
+"""The Helm chart renders the same objects as kustomize."""
+
+import json
+import subprocess
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+import yaml
+
+from dev.manifests import CHART, KUBERNETES, PRODUCTION, templated
+from dev.tools import tool
+from tests.deploy.configuration import settings_of
+from tests.deploy.manifests import (
+    Manifest,
+    container,
+    environment,
+    find,
+    parse,
+    plain,
+    pod,
+    without_hash,
+)
+from tests.deploy.schemas import problems
+from tests.instance import ROOT
+
+deploy = pytest.mark.deploy
+LOCAL = CHART / "examples/local.yaml"
+OF_HELM = {"helm.sh/chart", "app.kubernetes.io/managed-by", "app.kubernetes.io/version"}
+
+
+def rendered(*settings: str) -> list[Manifest]:
+    """The chart with its example's values and these, as for --set."""
+    options = [f"--set={setting}" for setting in settings]
+    return parse(templated("--values", PRODUCTION, *options))
+
+
+def test_chart_and_function_have_one_version() -> None:
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text(encoding="utf-8"))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    overlay = (ROOT / "deploy/knative/overlays/production/kustomization.yaml").read_text("utf-8")
+    assert chart["appVersion"] == project["version"]
+    assert f"newTag: {project['version']} " in overlay
+
+
+@deploy
+@pytest.mark.parametrize("values", [PRODUCTION, LOCAL], ids=lambda path: path.stem)
+def test_helm_finds_nothing_to_improve(values: Path) -> None:
+    command = f"lint --strict --kube-version={KUBERNETES} {CHART} --values={values}"
+    done = subprocess.run(
+        [tool("helm"), *command.split()], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout
+    assert "[WARNING]" not in done.stdout
+
+
+@deploy
+@pytest.mark.parametrize(("overlay", "values"), [("production", PRODUCTION), ("local", LOCAL)])
+def test_it_renders_what_kustomize_renders(
+    overlay: str, values: Path, request: pytest.FixtureRequest
+) -> None:
+    from_chart = parse(templated("--values", values))
+    assert comparable(from_chart) == comparable(request.getfixturevalue(overlay))
+
+
+def comparable(manifests: Sequence[Manifest]) -> dict[str, Manifest]:
+    """The objects by kind and name, without what is Helm's own; variables in one order."""
+    found = {}
+    for manifest in json.loads(json.dumps(manifests)):
+        metadata = manifest["metadata"]
+        name = metadata["name"] = without_hash(manifest)
+        metadata.pop("annotations", None)
+        metadata["labels"] = {n: v for n, v in metadata["labels"].items() if n not in OF_HELM}
+        if manifest["kind"] in {"Service", "Job"}:
+            inside = container(manifest)
+            inside["env"] = sorted(inside.get("env", []), key=str)
+            for source in inside.get("envFrom", []):
+                hashed = source["configMapRef"]["name"]
+                source["configMapRef"]["name"] = hashed.rpartition("-")[0]
+        found[f"{manifest['kind']} {name}"] = manifest
+    return found
+
+
+@deploy
+@pytest.mark.parametrize(
+    "settings",
+    [
+        ["llm.provider=stub"],
+        ["llm.provider=openai", "llm.secret=", "llm.baseUrl=http://model.models:8000/v1"],
+        [
+            "image.digest=sha256:" + 64 * "0",
+            "image.pullSecrets={registry}",
+            "migrate.enabled=false",
+        ],
+        ["networkPolicy.enabled=false", "trigger.enabled=true", "env.DOCS=off"],
+        ["migrate.host=", "migrate.port=null", "database.port=5433", "database.sslmode=require"],
+    ],
+)
+def test_with_other_values_it_renders_valid_objects_and_a_valid_configuration(
+    settings: list[str], tmp_path: Path
+) -> None:
+    manifests = rendered(*settings)
+    assert [found for manifest in manifests for found in problems(manifest)] == []
+    settings_of(environment(manifests, "Service", "mentor"), tmp_path)
+    if "migrate.enabled=false" not in settings:
+        settings_of(environment(manifests, "Job", "mentor-migrate"), tmp_path)
+
+
+@deploy
+def test_the_job_needs_nothing_of_the_release_it_comes_before(chart: list[Manifest]) -> None:
+    made = {(manifest["kind"], manifest["metadata"]["name"]) for manifest in chart}
+    job = find(chart, "Job", "mentor-migrate")
+    assert hook(job) == "pre-install,pre-upgrade"
+    assert "serviceAccountName" not in pod(job)
+    assert "envFrom" not in container(job)
+    for volume in pod(job)["volumes"]:
+        assert ("Secret", volume.get("secret", {}).get("secretName")) not in made
+        assert ("ConfigMap", volume.get("configMap", {}).get("name")) not in made
+    assert hook(find(chart, "NetworkPolicy", "mentor-migrate")) == hook(job)
+
+
+def hook(manifest: Manifest) -> object:
+    return manifest["metadata"]["annotations"]["helm.sh/hook"]
+
+
+@deploy
+def test_the_revision_before_keeps_its_configuration(chart: list[Manifest]) -> None:
+    annotations = find(chart, "ConfigMap")["metadata"]["annotations"]
+    assert annotations == {"helm.sh/resource-policy": "keep"}
+    [before, after] = [find(each, "ConfigMap") for each in (chart, rendered("logLevel=DEBUG"))]
+    assert before["metadata"]["name"] != after["metadata"]["name"]
+
+
+@deploy
+def test_a_release_of_another_name_leaves_this_one_alone() -> None:
+    manifests = parse(templated("--values", PRODUCTION, release="other"))
+    names = {without_hash(manifest) for manifest in manifests}
+    assert names == {"other", "other-migrate"}
+
+
+@deploy
+def test_the_trigger_is_the_one_of_deploy_knative() -> None:
+    [example] = plain("eventing/trigger.yaml")
+    assert find(rendered("trigger.enabled=true"), "Trigger")["spec"] == example["spec"]
+
+
+@deploy
+def test_a_stub_has_no_way_out_over_443(chart: list[Manifest]) -> None:
+    stub = find(rendered("llm.provider=stub"), "NetworkPolicy")["spec"]["egress"]
+    model = find(chart, "NetworkPolicy")["spec"]["egress"]
+    assert [rule["ports"] for rule in model if rule not in stub] == [[{"port": 443}]]
