@@ -10,8 +10,8 @@ import kubernetes_validate  # type: ignore[import-untyped]
 from jsonschema import Draft202012Validator
 
 VENDORED = Path(__file__).parent / "vendored"
-# The oldest that Knative 1.22 runs on (https://github.com/knative/community, release schedule) and
-# the newest that has schemas.
+# From the oldest that Knative 1.21 runs on (https://endoflife.date/knative; 1.22: that or later)
+# to the newest that there are schemas of.
 KUBERNETES = ("1.33", "1.37")
 OBJECT = {"apiVersion", "kind", "metadata", "spec"}
 METADATA = {"name", "namespace", "labels", "annotations"}
