@@ -35,12 +35,7 @@ def _core_problems(manifest: Manifest, version: str) -> list[str]:
 
 
 def _knative_problems(manifest: Manifest) -> list[str]:
-    unknown = {*manifest["metadata"]} - METADATA | {*manifest} - {
-        "apiVersion",
-        "kind",
-        "metadata",
-        "spec",
-    }
+    unknown = {*manifest["metadata"]} - METADATA | {*manifest} - OBJECT
     validator = _validator(f"{manifest['apiVersion']} {manifest['kind']}")
     errors = validator.iter_errors(manifest["spec"])
     return [f"unknown: {name}" for name in sorted(unknown)] + [
