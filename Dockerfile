@@ -1,0 +1,59 @@
+# The function, and the job that migrates its database, in one image:
+#
+#     docker build --tag mentor-function .
+#     docker run --env-file mentor.env --publish 8080:8080 mentor-function
+#     docker run --env-file mentor.env mentor-function python -m function.migrate
+#
+# It needs no writable file system and no capability: --read-only --cap-drop ALL.
+# --build-arg BASE=... builds on another Debian image that has Python 3.11 or later.
+ARG BASE=python:3.13.15-slim-trixie
+
+FROM ${BASE} AS build
+WORKDIR /src
+# What builds wheels stays behind here, and so does pip.
+COPY requirements/ requirements/
+RUN python -m venv /opt/build \
+    && /opt/build/bin/pip install --quiet --require-hashes -r requirements/build.txt \
+    && python -m venv --without-pip /opt/venv \
+    && /opt/build/bin/pip --python /opt/venv/bin/python install --quiet --no-compile \
+        --require-hashes -r requirements/server.txt
+COPY LICENSE README.md pyproject.toml schema.sql ./
+COPY function/ function/
+RUN /opt/build/bin/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist . \
+    && /opt/build/bin/pip --python /opt/venv/bin/python install --quiet --no-compile --no-deps \
+        dist/*.whl \
+    && /opt/venv/bin/python -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/venv/lib
+
+FROM ${BASE}
+# A cold start must not compile anything, and on a read-only file system it would each time: the
+# official image has no bytecode of the standard library. pip has nothing to do here.
+RUN python -m pip uninstall --quiet --yes --root-user-action ignore pip \
+    && library=$(python -c 'import sysconfig; print(sysconfig.get_path("stdlib"))') \
+    && rm -rf "$library/ensurepip" /usr/local/bin/pip \
+    && python -m compileall -q -j 0 --invalidation-mode unchecked-hash "$library"
+COPY deploy/image/probe.py /opt/probe.py
+COPY --from=build /opt/venv /opt/venv
+# Whatever folder a platform starts it in, nothing is imported from there.
+ENV PATH=/opt/venv/bin:$PATH PYTHONSAFEPATH=1
+USER 65532:65532
+EXPOSE 8080
+# Alive, not ready: a container that is not healthy may be replaced, and that would not bring
+# PostgreSQL back.
+HEALTHCHECK --interval=10s --timeout=5s --start-period=10s \
+    CMD ["python", "-IS", "/opt/probe.py", "/health/liveness"]
+# No ENTRYPOINT, so that another command takes this one's place everywhere: in `docker run`, as
+# Compose's `command`, as Kubernetes' `command` or `args`.
+CMD ["python", "-m", "function.serve"]
+
+# https://github.com/opencontainers/image-spec/blob/main/annotations.md
+ARG VERSION=0.0.0
+ARG REVISION=unknown
+ARG CREATED=1970-01-01T00:00:00Z
+ARG BASE
+LABEL org.opencontainers.image.title="mentor-function" \
+    org.opencontainers.image.description="Turns a student's feedback into a teaching strategy" \
+    org.opencontainers.image.licenses="Apache-2.0" \
+    org.opencontainers.image.base.name="${BASE}" \
+    org.opencontainers.image.version="${VERSION}" \
+    org.opencontainers.image.revision="${REVISION}" \
+    org.opencontainers.image.created="${CREATED}"
