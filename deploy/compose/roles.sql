@@ -1,0 +1,23 @@
+-- The roles of compose.yaml; a rerun changes their passwords to those of the environment.
+--
+-- The migrate job's role owns the database, but may not create roles. So the group roles, to which
+-- schema.sql grants their rights, stand before it runs.
+\set ON_ERROR_STOP on
+\getenv owner OWNER_PASSWORD
+\getenv function FUNCTION_PASSWORD
+\getenv debezium DEBEZIUM_PASSWORD
+
+SELECT format('CREATE ROLE %I', name)
+FROM unnest(ARRAY['mentor_writer', 'mentor_cdc',
+                  'mentor_owner', 'mentor_function', 'mentor_debezium']) AS wanted (name)
+WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name)
+\gexec
+
+ALTER ROLE mentor_owner LOGIN PASSWORD :'owner';
+ALTER ROLE mentor_function LOGIN PASSWORD :'function';
+ALTER ROLE mentor_debezium LOGIN REPLICATION PASSWORD :'debezium';
+
+SET client_min_messages = warning; -- no word about those that are members already
+GRANT mentor_writer TO mentor_function;
+GRANT mentor_cdc TO mentor_debezium;
+ALTER DATABASE mentor OWNER TO mentor_owner;
