@@ -1,0 +1,70 @@
+"""A stand-in for python:slim from Debian's packages: no registry of images needs to be reached.
+
+What the Dockerfile relies on is the same: Debian trixie and Python 3.13, `python` on the PATH,
+venv, a pip of its own, and no bytecode at all, not even of the standard library.
+"""
+
+import hashlib
+import os
+import subprocess
+import tempfile
+from pathlib import Path
+
+from dev.cache_folder import cache_folder
+from tests.image.docker import Docker
+
+IMAGE = "mentor-test-base"
+BOOTSTRAP = [
+    "debootstrap",
+    "--variant=minbase",
+    "--include=ca-certificates,python3,python3-venv",
+    "trixie",
+]
+# In the new root. Debian's own slim images lack the same folders.
+RECIPE = r"""
+set -eu
+ln -s python3 /usr/bin/python
+rm /usr/lib/python3.13/EXTERNALLY-MANAGED
+pip=$(echo /usr/share/python-wheels/pip-*.whl)
+python "$pip/pip" install --quiet --no-index --root-user-action ignore "$pip"
+cd /usr/share
+rm -rf doc info locale man /var/cache/apt/* /var/lib/apt/lists/*
+find /usr -name '*.pyc' -delete
+"""
+# Whom this machine trusts, and where its pip looks, by files.
+OF_THIS_MACHINE = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pip.conf")
+
+
+def make_base(docker: Docker) -> str:
+    """Make the image, and return its name; what takes a minute is kept for the next time."""
+    docker("import", "--change", 'CMD ["python3"]', _root(), f"{IMAGE}:plain")
+    with tempfile.TemporaryDirectory() as folder:
+        dockerfile = [f"FROM {IMAGE}:plain"]
+        for file in filter(os.path.exists, OF_THIS_MACHINE):
+            name = Path(file).name
+            Path(folder, name).write_bytes(Path(file).read_bytes())
+            dockerfile.append(f"COPY {name} {file}")
+        Path(folder, "Dockerfile").write_text("\n".join(dockerfile), encoding="utf-8")
+        docker("build", "--tag", IMAGE, folder)
+    return IMAGE
+
+
+def _root() -> Path:
+    """The archive of the root file system, under a name of this very recipe."""
+    recipe = hashlib.sha256(" ".join([*BOOTSTRAP, RECIPE]).encode()).hexdigest()[:8]
+    archive = cache_folder() / f"python-slim-{recipe}.tar"
+    if not archive.exists():
+        with tempfile.TemporaryDirectory(dir=archive.parent, prefix="python-slim-") as folder:
+            root, unfinished = Path(folder, "root"), Path(folder, archive.name)
+            _run(*BOOTSTRAP, root)
+            _run("chroot", root, "sh", "-c", RECIPE)
+            _run("tar", "--exclude=./dev", "-C", root, "-cf", unfinished, ".")
+            unfinished.rename(archive)
+    return archive
+
+
+def _run(*command: str | Path) -> None:
+    done = subprocess.run(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout

@@ -1,0 +1,42 @@
+"""The image, built once from the Dockerfile as it is, on a base that stands in for python:slim."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.image.base import make_base
+from tests.image.container import Container, running
+from tests.image.docker import Docker, DockerError, running_docker
+from tests.instance import ROOT
+
+IMAGE = "mentor-function:test"
+LABELS = {"VERSION": "1.2.3", "REVISION": "0123abc", "CREATED": "2026-02-16T10:12:45Z"}
+
+
+@pytest.fixture(scope="session")
+def docker() -> Iterator[Docker]:
+    try:
+        with running_docker() as docker:
+            yield docker
+    except DockerError as exc:
+        pytest.fail(str(exc), pytrace=False)
+
+
+@pytest.fixture(scope="session")
+def image(docker: Docker) -> str:
+    arguments = {"BASE": make_base(docker), **LABELS}
+    options = [f"--build-arg={name}={value}" for name, value in arguments.items()]
+    docker("build", "--network=host", "--tag", IMAGE, *options, ROOT)
+    return IMAGE
+
+
+@pytest.fixture
+def container(
+    docker: Docker, image: str, feedback_database: str, tmp_path: Path
+) -> Iterator[Container]:
+    """The function, ready."""
+    log = tmp_path / "log"
+    with running(docker, image, log, DATABASE_URL=feedback_database) as container:
+        container.wait_until_ready()
+        yield container

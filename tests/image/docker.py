@@ -1,0 +1,78 @@
+"""Docker, by its own program: the machine's daemon, or one that lives for the tests alone."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.waiting import wait_until
+
+LACKING = """The tests of the image need root, and of Debian's packages docker.io and debootstrap:
+    apt-get install --no-install-recommends docker.io debootstrap"""
+
+
+class DockerError(Exception):
+    """A command of Docker's failed; the text is what it said."""
+
+
+class Docker:
+    """The daemon that `environ` names."""
+
+    def __init__(self, environ: Mapping[str, str] | None = None) -> None:
+        self.environ = {**os.environ, **(environ or {})}
+
+    def answers(self) -> bool:
+        """Whether there is a daemon."""
+        command = ["docker", "version", "--format", "{{.Server.Version}}"]
+        done = subprocess.run(command, env=self.environ, capture_output=True, check=False)
+        return done.returncode == 0
+
+    def __call__(self, *arguments: str | Path) -> str:
+        """Run a command and return what it printed. Raises DockerError."""
+        done = subprocess.run(
+            ["docker", *arguments], env=self.environ, capture_output=True, text=True, check=False
+        )
+        if done.returncode != 0:
+            raise DockerError(f"{done.stdout}{done.stderr}")
+        return done.stdout.strip()
+
+
+@contextmanager
+def running_docker() -> Iterator[Docker]:
+    """The machine's daemon if one answers, or else one of our own, gone afterwards with its data.
+
+    Raises DockerError, also when a program is missing.
+    """
+    programs = ("docker", "dockerd", "debootstrap")
+    if os.geteuid() != 0 or not all(map(shutil.which, programs)):
+        raise DockerError(LACKING)
+    docker = Docker()
+    if docker.answers():
+        yield docker
+        return
+    with tempfile.TemporaryDirectory(prefix="mentor-docker-") as folder:
+        yield from _own_daemon(Path(folder))
+
+
+def _own_daemon(folder: Path) -> Iterator[Docker]:
+    address = f"unix://{folder / 'docker.sock'}"
+    places = {"data-root": "data", "exec-root": "exec", "pidfile": "pid"}
+    options = [f"--{option}={folder / name}" for option, name in places.items()]
+    docker = Docker({"DOCKER_HOST": address})
+    with (folder / "log").open("wb") as log:
+        daemon = subprocess.Popen(
+            ["dockerd", f"--host={address}", *options], stdout=log, stderr=log
+        )
+        try:
+            wait_until(lambda: docker.answers() or daemon.poll() is not None)
+            if daemon.poll() is not None:
+                raise DockerError((folder / "log").read_text(errors="replace"))
+            yield docker
+        finally:
+            daemon.terminate()
+            daemon.wait()
+            # dockerd leaves its own network namespace mounted.
+            subprocess.run(["umount", "--quiet", folder / "exec/netns/default"], check=False)

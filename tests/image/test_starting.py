@@ -1,0 +1,64 @@
+"""A cold start compiles nothing: the image has the bytecode of all that it imports."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.image.container import MIGRATE, running
+from tests.image.docker import Docker
+
+pytestmark = [pytest.mark.image, pytest.mark.timeout(600)]
+
+# What Python says of each module with PYTHONVERBOSE: the file that its code came from.
+CODE = re.compile(r"^# code object from '?([^'\n]+?)'?$", re.MULTILINE)
+MODEL = {"LLM_PROVIDER": "openai", "LLM_MODEL": "any", "LLM_API_KEY": "key"}
+
+
+def sources(log: str) -> tuple[list[str], list[str]]:
+    """The files that were read as bytecode, and those that had to be compiled."""
+    files = CODE.findall(log)
+    read = [file for file in files if file.endswith(".pyc")]
+    return read, [file for file in files if file not in read]
+
+
+def test_serving_compiles_no_module(
+    docker: Docker, image: str, feedback_database: str, tmp_path: Path
+) -> None:
+    environ = {"DATABASE_URL": feedback_database, "PYTHONVERBOSE": "1", **MODEL}
+    with running(docker, image, tmp_path / "log", **environ) as function:
+        function.wait_until_ready()
+        for path in ("/docs", "/openapi.json"):
+            assert function.get(path).status == 200
+        assert function.post().status == 200
+        function.terminate()
+        read, compiled = sources(function.log)
+    assert compiled == []
+    for module in ("asyncio/__init__", "function/handler", "httpx2/__init__", "pg8000/native"):
+        folder, name = module.split("/")
+        assert any(f"/{folder}/__pycache__/{name}.cpython-" in file for file in read), module
+
+
+def test_migrating_compiles_no_module(
+    docker: Docker, image: str, feedback_database: str, tmp_path: Path
+) -> None:
+    environ = {"DATABASE_URL": feedback_database, "PYTHONVERBOSE": "1"}
+    with running(docker, image, tmp_path / "log", command=MIGRATE, **environ) as job:
+        assert job.process.wait(60) == 0
+        read, compiled = sources(job.log)
+    assert compiled == []
+    assert len(read) > 100
+
+
+def test_bytecode_counts_whatever_the_time_of_its_source_is(docker: Docker, image: str) -> None:
+    """A layer that is copied, or rebuilt for the same bytes, may have other times in it."""
+    code = """
+import importlib.util, pathlib, sysconfig
+for folder in (sysconfig.get_path("stdlib"), sysconfig.get_path("purelib")):
+    files = list(pathlib.Path(folder).rglob("*.pyc"))
+    assert len(files) > 200, (folder, len(files))
+    # PEP 552: bit 0 says that a hash stands in for the time, bit 1 that it is checked.
+    wrong = [file for file in files if file.read_bytes()[4:8] != bytes([1, 0, 0, 0])]
+    assert not wrong, wrong
+"""
+    docker("run", "--rm", "--network=none", image, "python", "-c", code)

@@ -1,0 +1,49 @@
+"""The function is process 1 of its container, and hears SIGTERM there."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+
+import pytest
+
+from tests.conftest import open_connection
+from tests.image.container import Container
+from tests.image.docker import Docker
+from tests.instance import Answer
+from tests.waiting import wait_until
+
+pytestmark = [pytest.mark.image, pytest.mark.timeout(600)]
+
+WAITING = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+
+
+def test_docker_stop_lets_a_request_in_flight_finish(
+    docker: Docker, container: Container, feedback_database: str
+) -> None:
+    with (
+        closing(open_connection(feedback_database)) as locker,
+        ThreadPoolExecutor(2) as pool,
+    ):
+        locker.run("BEGIN")
+        locker.run("LOCK TABLE feedback IN EXCLUSIVE MODE")
+        answer = pool.submit(container.post)
+        wait_until(lambda: locker.run(WAITING) != [[0]])
+        stopped = pool.submit(docker, "stop", "--time=30", container.name)
+        time.sleep(1)
+        assert not stopped.done()
+        locker.run("COMMIT")
+        assert_answered(answer.result(30))
+        stopped.result(30)
+    assert container.process.wait(10) == 0
+
+
+def assert_answered(answer: Answer) -> None:
+    assert answer.status == 200
+    assert answer.json()["sentiment"] == "neutral"
+
+
+def test_an_idle_one_stops_at_once(docker: Docker, container: Container) -> None:
+    started = time.monotonic()
+    docker("stop", "--time=30", container.name)
+    assert time.monotonic() - started < 5
+    assert container.process.wait(10) == 0
