@@ -1,0 +1,130 @@
+"""deploy/compose/roles.sql on a real PostgreSQL: three roles, each with no more than it needs."""
+
+import hmac
+import os
+import re
+import subprocess
+from base64 import b64decode
+from collections.abc import Iterator
+from contextlib import closing
+from hashlib import pbkdf2_hmac, sha256
+
+import pytest
+from pg8000.native import Connection, DatabaseError
+
+from dev import account, places
+from dev.postgres import EmbeddedPostgres
+from function.migrate import migrate
+from function.settings import load
+from tests.conftest import open_connection
+from tests.instance import ROOT
+
+ROLES = ROOT / "deploy/compose/roles.sql"
+PASSWORDS = {
+    "OWNER_PASSWORD": "the owner's",
+    "FUNCTION_PASSWORD": "the $function's",
+    "DEBEZIUM_PASSWORD": "the debezium's",
+}
+INSERT = "INSERT INTO feedback (student_id, perceived_difficulty, strategy_snapshot) VALUES ({})"
+ROW = "gen_random_uuid(), 'ok', '{}'"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[EmbeddedPostgres]:
+    """A server as compose's is when `migrate` is done; as there, the roles were made before."""
+    with EmbeddedPostgres.temporary() as server:
+        server.create_database("mentor")
+        apply_roles(server)
+        migrate(load({"DATABASE_URL": url(server, "mentor_owner")}))
+        yield server
+
+
+def apply_roles(server: EmbeddedPostgres, **environ: str) -> None:
+    psql = places.programs_for(account.unprivileged()) / "psql"
+    done = subprocess.run(
+        [psql, "--no-psqlrc", "--quiet", f"--file={ROLES}", server.url("mentor")],
+        env={**os.environ, **PASSWORDS, **environ},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def url(server: EmbeddedPostgres, role: str) -> str:
+    return server.url("mentor").replace("postgres@", f"{role}@")
+
+
+def connected(server: EmbeddedPostgres, role: str) -> closing[Connection]:
+    return closing(open_connection(url(server, role)))
+
+
+def test_the_owner_migrates_and_leaves_nothing_undone(server: EmbeddedPostgres) -> None:
+    with connected(server, "postgres") as connection:
+        found = connection.run("SELECT tableowner FROM pg_tables WHERE tablename = 'feedback'")
+        assert found == [["mentor_owner"]]
+        assert connection.run("SELECT pubname FROM pg_publication") == [["mentor_feedback"]]
+
+
+def test_the_function_inserts_and_reads(server: EmbeddedPostgres) -> None:
+    with connected(server, "mentor_function") as connection:
+        connection.run(INSERT.format(ROW))
+        assert connection.run("SELECT count(*) > 0 FROM feedback") == [[True]]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "UPDATE feedback SET message = ''",
+        "DELETE FROM feedback",
+        "TRUNCATE feedback",
+        "DROP TABLE feedback",
+        "CREATE TABLE mine ()",
+        "CREATE ROLE mine",
+    ],
+)
+@pytest.mark.parametrize("role", ["mentor_function", "mentor_debezium"])
+def test_neither_the_function_nor_debezium_may_do_more(
+    server: EmbeddedPostgres, role: str, sql: str
+) -> None:
+    with (
+        connected(server, role) as connection,
+        pytest.raises(DatabaseError, match=r"permission denied|must be owner"),
+    ):
+        connection.run(sql)
+
+
+def test_debezium_reads_the_table_and_the_log_and_inserts_nothing(
+    server: EmbeddedPostgres,
+) -> None:
+    with connected(server, "mentor_debezium") as connection:
+        connection.run("SELECT * FROM feedback")
+        slot = "SELECT pg_create_logical_replication_slot('mine', 'pgoutput', temporary => true)"
+        connection.run(slot)
+        with pytest.raises(DatabaseError, match="permission denied"):
+            connection.run(INSERT.format(ROW))
+
+
+def test_passwords_are_those_of_the_environment_and_a_rerun_changes_them(
+    server: EmbeddedPostgres,
+) -> None:
+    apply_roles(server)
+    assert has_password(server, "mentor_owner", PASSWORDS["OWNER_PASSWORD"])
+    assert has_password(server, "mentor_function", PASSWORDS["FUNCTION_PASSWORD"])
+    apply_roles(server, FUNCTION_PASSWORD="another")
+    assert has_password(server, "mentor_debezium", PASSWORDS["DEBEZIUM_PASSWORD"])
+    assert has_password(server, "mentor_function", "another")
+    assert not has_password(server, "mentor_function", PASSWORDS["FUNCTION_PASSWORD"])
+
+
+def has_password(server: EmbeddedPostgres, role: str, password: str) -> bool:
+    """Whether it is what PostgreSQL keeps of the role's; this server asks nobody for one.
+
+    https://www.postgresql.org/docs/current/catalog-pg-authid.html
+    """
+    with connected(server, "postgres") as connection:
+        [[kept]] = connection.run("SELECT rolpassword FROM pg_authid WHERE rolname = :r", r=role)
+    _, rounds, salt, stored, _ = re.split("[$:]", kept)
+    salted = pbkdf2_hmac("sha256", password.encode(), b64decode(salt), int(rounds))
+    key = sha256(hmac.digest(salted, b"Client Key", "sha256")).digest()
+    return key == b64decode(stored)
