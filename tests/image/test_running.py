@@ -64,8 +64,11 @@ def test_it_writes_no_file_where_it_could(
 def test_a_folder_that_it_starts_in_is_no_source_of_modules(
     docker: Docker, image: str, feedback_database: str, tmp_path: Path
 ) -> None:
-    (tmp_path / "function.py").write_text("raise SystemExit('the wrong module')")
-    options = (*HARDENED, f"--volume={tmp_path}:/work:ro", "--workdir=/work")
+    folder = tmp_path / "work"
+    folder.mkdir()
+    folder.chmod(0o755)  # what its user may not read, it would not import either
+    (folder / "function.py").write_text("raise SystemExit('the wrong module')")
+    options = (*HARDENED, f"--volume={folder}:/work:ro", "--workdir=/work")
     log = tmp_path / "log"
     with running(docker, image, log, options, DATABASE_URL=feedback_database) as function:
         assert function.wait_until_ready().post().status == 200
