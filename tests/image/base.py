@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 from dev.cache_folder import cache_folder
-from tests.image.docker import Docker
+from tests.image.docker import Docker, require
 
 IMAGE = "mentor-test-base"
 BOOTSTRAP = [
@@ -35,7 +35,16 @@ find /usr -name '*.pyc' -delete
 OF_THIS_MACHINE = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pip.conf")
 
 
-def make_base(docker: Docker) -> str:
+def find_base(docker: Docker) -> str:
+    """The image that the variable BASE names, pulled, or else the stand-in. Raises DockerError."""
+    if base := os.environ.get("BASE"):
+        docker("pull", base)
+        return base
+    require("debootstrap", root=True)
+    return _stand_in(docker)
+
+
+def _stand_in(docker: Docker) -> str:
     """Make the image, and return its name; what takes a minute is kept for the next time."""
     docker("import", "--change", 'CMD ["python3"]', _root(), f"{IMAGE}:plain")
     with tempfile.TemporaryDirectory() as folder:

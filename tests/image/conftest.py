@@ -1,11 +1,11 @@
-"""The image, built once from the Dockerfile as it is, on a base that stands in for python:slim."""
+"""The image, built once from the Dockerfile as it is, on python:slim or what stands in for it."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.image.base import make_base
+from tests.image.base import find_base
 from tests.image.container import Container, running
 from tests.image.docker import Docker, DockerError, running_docker
 from tests.instance import ROOT
@@ -24,8 +24,16 @@ def docker() -> Iterator[Docker]:
 
 
 @pytest.fixture(scope="session")
-def image(docker: Docker) -> str:
-    arguments = {"BASE": make_base(docker), **LABELS}
+def base(docker: Docker) -> str:
+    try:
+        return find_base(docker)
+    except DockerError as exc:
+        pytest.fail(str(exc), pytrace=False)
+
+
+@pytest.fixture(scope="session")
+def image(docker: Docker, base: str) -> str:
+    arguments = {"BASE": base, **LABELS}
     options = [f"--build-arg={name}={value}" for name, value in arguments.items()]
     docker("build", "--network=host", "--tag", IMAGE, *options, ROOT)
     return IMAGE

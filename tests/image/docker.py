@@ -10,8 +10,9 @@ from pathlib import Path
 
 from tests.waiting import wait_until
 
-LACKING = """The tests of the image need root, and of Debian's packages docker.io and debootstrap:
-    apt-get install --no-install-recommends docker.io debootstrap"""
+LACKING = """The tests of the image need a Docker daemon, or root to start one, and a base image:
+    apt-get install --no-install-recommends docker.io iptables debootstrap    as root, or
+    BASE=python:3.13-slim-trixie make test-image                              where one can pull"""
 
 
 class DockerError(Exception):
@@ -40,19 +41,24 @@ class Docker:
         return done.stdout.strip()
 
 
+def require(program: str, *, root: bool = False) -> None:
+    """Raise DockerError, with what to do, where the program or root's rights are missing."""
+    if not shutil.which(program) or (root and os.geteuid() != 0):
+        raise DockerError(LACKING)
+
+
 @contextmanager
 def running_docker() -> Iterator[Docker]:
     """The machine's daemon if one answers, or else one of our own, gone afterwards with its data.
 
     Raises DockerError, also when a program is missing.
     """
-    programs = ("docker", "dockerd", "debootstrap")
-    if os.geteuid() != 0 or not all(map(shutil.which, programs)):
-        raise DockerError(LACKING)
+    require("docker")
     docker = Docker()
     if docker.answers():
         yield docker
         return
+    require("dockerd", root=True)
     with tempfile.TemporaryDirectory(prefix="mentor-docker-") as folder:
         yield from _own_daemon(Path(folder))
 
