@@ -17,12 +17,13 @@ RUN python -m venv /opt/build \
     && python -m venv --without-pip /opt/venv \
     && /opt/build/bin/pip --python /opt/venv/bin/python install --quiet --no-compile \
         --require-hashes -r requirements/server.txt
-COPY LICENSE README.md pyproject.toml schema.sql ./
+COPY LICENSE README.md pyproject.toml schema.sql deploy/image/probe.py ./
 COPY function/ function/
 RUN /opt/build/bin/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist . \
     && /opt/build/bin/pip --python /opt/venv/bin/python install --quiet --no-compile --no-deps \
         dist/*.whl \
-    && /opt/venv/bin/python -m compileall -qf -j 0 --invalidation-mode unchecked-hash /opt/venv/lib
+    && /opt/venv/bin/python -m compileall -qf -j 0 --invalidation-mode unchecked-hash /opt/venv/lib \
+    && install --mode=644 probe.py /opt/probe.py
 
 FROM ${BASE}
 # A cold start must not compile anything, and on a read-only file system it would each time: the
@@ -31,7 +32,7 @@ RUN python -m pip uninstall --quiet --yes --root-user-action ignore pip \
     && library=$(python -c 'import sysconfig; print(sysconfig.get_path("stdlib"))') \
     && rm -rf "$library/ensurepip" /usr/local/bin/pip \
     && python -m compileall -qf -j 0 --invalidation-mode unchecked-hash "$library"
-COPY deploy/image/probe.py /opt/probe.py
+COPY --from=build /opt/probe.py /opt/probe.py
 COPY --from=build /opt/venv /opt/venv
 # Whatever folder a platform starts it in, nothing is imported from there.
 ENV PATH=/opt/venv/bin:$PATH PYTHONSAFEPATH=1
