@@ -48,11 +48,10 @@ test-debian: .venv/$(READY) ## test with Debian's PostgreSQL, over TLS, and behi
 	@$(BIN)/python -m pytest -m debian tests/debian $(ARGS)
 
 test-deploy: .venv/$(READY) ## check all of deploy/, the workflows and the load test (go)
-	@$(BIN)/python -m dev.tools actionlint helm k6 kustomize
+	@$(BIN)/python -m dev.tools actionlint compose helm k6 kustomize
 	@$(BIN)/python -m pytest -m deploy tests/deploy tests/load $(ARGS)
 
-test-image: .venv/$(READY) ## build the image and run it as the platforms do (root, dockerd, debootstrap, go)
-	@$(BIN)/python -m dev.tools compose
+test-image: .venv/$(READY) ## build the image and run it as the platforms do (docker; root and debootstrap, or BASE=python:...)
 	@$(BIN)/python -m pytest -m image tests/image $(ARGS)
 
 connector: .venv/$(READY) ## make deploy/debezium/connector.json anew from application.properties
@@ -81,6 +80,7 @@ lock: .venv/$(READY) ## make the locks anew from pyproject.toml (ARGS=--upgrade:
 	@$(COMPILE) pyproject.toml --group events --group build --output-file requirements/events.txt
 	@$(COMPILE) pyproject.toml --extra llm --group func --group build --output-file requirements/func.txt
 	@$(COMPILE) pyproject.toml --extra server --extra docs --extra llm --output-file requirements/server.txt
+	@$(COMPILE) --group build --output-file requirements/build.txt
 
 lock-jars: .venv/$(READY) ## make requirements/jars.txt anew from requirements/pom.xml (needs Maven)
 	@$(BIN)/python -m dev.kafka.lock

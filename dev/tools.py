@@ -29,7 +29,7 @@ def tool(name: str) -> Path:
     package, version = _locked()[name]
     program = cache_folder() / f"tools/{name}-{version}"
     if not program.exists():
-        _build(f"{package}@{version}", program)
+        _build(package, version, program)
     return program
 
 
@@ -39,25 +39,26 @@ def _locked() -> dict[str, tuple[str, str]]:
     return {line[0]: (line[1], line[2]) for line in lines if line and line[0] != "#"}
 
 
-def _build(package: str, program: Path) -> None:
+def _build(package: str, version: str, program: Path) -> None:
     if not shutil.which("go"):
         raise ToolError(f"To build {package} takes Go 1.25 or later: https://go.dev/dl")
     print(f"  building {package} (some minutes, once) ...", file=sys.stderr, flush=True)
     program.parent.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=program.parent) as folder:
-        environ = {**os.environ, "GOBIN": folder, "GOFLAGS": "", "CGO_ENABLED": "0"}
-        done = subprocess.run(
-            ["go", "install", "-trimpath", package],
-            cwd=folder,  # outside of any Go module
-            env=environ,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode != 0:
-            raise ToolError(f"Go could not build {package}:\n{done.stderr[-2000:]}")
-        [built] = Path(folder).iterdir()
-        built.rename(program)
+        # In a module of our own: `go install` refuses one whose go.mod has `exclude`, as Compose's.
+        _go(folder, "mod", "init", "tools")
+        _go(folder, "get", f"{package}@{version}")
+        _go(folder, "build", "-trimpath", "-o", "program", package)
+        Path(folder, "program").rename(program)
+
+
+def _go(folder: str, *arguments: str) -> None:
+    environ = {**os.environ, "GOFLAGS": "", "CGO_ENABLED": "0"}
+    done = subprocess.run(
+        ["go", *arguments], cwd=folder, env=environ, capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        raise ToolError(f"go {' '.join(arguments)} failed:\n{done.stderr[-2000:]}")
 
 
 def main() -> int:
