@@ -1,5 +1,6 @@
 """A bug is answered without its text, and logged once, in full, but for what a student said."""
 
+import uuid
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -33,12 +34,17 @@ ALTER TABLE feedback ADD CONSTRAINT refused CHECK (task_id <> '{TASK}-check');
 @pytest.fixture
 def function(host: str, feedback_database: str, tmp_path: Path) -> Iterator[Instance]:
     """An instance whose PostgreSQL refuses some rows, and that was told a password."""
+    parts = urlsplit(feedback_database)
+    role = f"told_{uuid.uuid4().hex}"
+    url = urlunsplit(parts._replace(netloc=f"{role}:{PASSWORD}@{parts.hostname}:{parts.port}"))
     with closing(open_connection(feedback_database)) as connection:
         connection.run(TROUBLE)
-    parts = urlsplit(feedback_database)
-    url = urlunsplit(parts._replace(netloc=f"postgres:{PASSWORD}@{parts.hostname}:{parts.port}"))
-    with running(tmp_path / "log", url, host, LOG_LEVEL="DEBUG") as instance:
-        yield instance.wait_until_ready()
+        connection.run(f"CREATE ROLE {role} LOGIN PASSWORD '{PASSWORD}' IN ROLE mentor_writer")
+        try:
+            with running(tmp_path / "log", url, host, LOG_LEVEL="DEBUG") as instance:
+                yield instance.wait_until_ready()
+        finally:
+            connection.run(f"DROP ROLE {role}")
 
 
 def test_a_refused_row_is_a_500_that_tells_nothing_and_is_logged_once_with_its_stack(

@@ -136,10 +136,15 @@ def root_certificate(authority: trustme.CA, tmp_path: Path) -> str:
     return str(file)
 
 
+def login(server_url: str) -> str:
+    """The user of a URL, with a password where the server wants one."""
+    return urlsplit(server_url).netloc.rpartition("@")[0]
+
+
 def front(server_url: str, context: ssl.SSLContext | None) -> Iterator[tuple[Front, str]]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-        url = f"postgresql://postgres@localhost:{port}/postgres"
+        url = f"postgresql://{login(server_url)}@localhost:{port}/postgres"
         yield Front(server_url, listener, context), url
         listener.shutdown(socket.SHUT_RDWR)
 
@@ -220,7 +225,7 @@ def test_a_socket_in_a_folder_is_a_way_too(server_url: str, tmp_path: Path) -> N
         listener.bind(str(tmp_path / ".s.PGSQL.5432"))
         listener.listen()
         Front(server_url, listener, None)
-        url = f"postgresql://postgres@/postgres?host={tmp_path}"
+        url = f"postgresql://{login(server_url)}@/postgres?host={tmp_path}"
         assert who(connect(settings(url), 5)) == "postgres"
         listener.shutdown(socket.SHUT_RDWR)
 
