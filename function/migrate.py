@@ -9,12 +9,14 @@ again. The inserts that queued up behind a lock we waited for get their turn in 
 import logging
 import os
 import re
+import signal
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import chain, repeat
 from pathlib import Path
+from types import FrameType
 
 from function import logs
 from function.postgres import (
@@ -64,6 +66,7 @@ class NotYetError(MigrationError):
 
 def main() -> int:
     """Return the exit code: 0, or 1 when the schema could not be applied."""
+    signal.signal(signal.SIGTERM, _end)
     settings = load_or_exit(os.environ)
     logs.configure(settings.log_level)
     try:
@@ -73,6 +76,11 @@ def main() -> int:
         return 1
     log.info("schema migrated" if changes else "schema was up to date", extra={"changes": changes})
     return 0
+
+
+def _end(number: int, frame: FrameType | None) -> None:
+    """End as the signal would: process 1 of a container hears none that it has no handler for."""
+    sys.exit(128 + number)
 
 
 def migrate(settings: Settings) -> int:

@@ -24,6 +24,8 @@ DRAIN_TIMEOUT = 25  # seconds; Kubernetes kills 30 s after its SIGTERM
 
 def main() -> None:
     """Serve until SIGTERM or SIGINT; then finish the requests in flight and return."""
+    # Process 1 of a container hears no signal that it has no handler for.
+    signal.signal(signal.SIGTERM, _end)
     settings = load_or_exit(os.environ)
     logs.configure(settings.log_level)
     store = Store(settings.postgres, settings.database_timeout)
@@ -35,6 +37,11 @@ def main() -> None:
     gc.freeze()
     gc.set_threshold(20_000)
     server.run()
+
+
+def _end(number: int, frame: FrameType | None) -> None:
+    """Nothing is under way yet."""
+    sys.exit(0)
 
 
 def _make_server(settings: Settings, store: Store) -> "Server":

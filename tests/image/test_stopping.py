@@ -3,11 +3,12 @@
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
 from tests.conftest import open_connection
-from tests.image.container import Container
+from tests.image.container import MIGRATE, Container, running
 from tests.image.docker import Docker
 from tests.instance import Answer
 from tests.waiting import wait_until
@@ -47,3 +48,16 @@ def test_an_idle_one_stops_at_once(docker: Docker, container: Container) -> None
     docker("stop", "--time=30", container.name)
     assert time.monotonic() - started < 5
     assert container.process.wait(10) == 0
+
+
+def test_a_migrate_job_that_waits_stops_at_once_too(
+    docker: Docker, image: str, tmp_path: Path
+) -> None:
+    nowhere = "postgresql://postgres@127.0.0.1:1/postgres"
+    log = tmp_path / "log"
+    with running(docker, image, log, command=MIGRATE, DATABASE_URL=nowhere) as job:
+        wait_until(lambda: "waiting" in job.log)
+        started = time.monotonic()
+        docker("stop", "--time=30", job.name)
+        assert time.monotonic() - started < 5
+        assert job.process.wait(10) == 143
