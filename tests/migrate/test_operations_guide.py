@@ -1,0 +1,58 @@
+"""The SQL of docs/operations.md, on a server that has nothing yet."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dev.postgres import EmbeddedPostgres
+from tests.instance import ROOT, running
+from tests.migrate.job import address, assert_refused, migrate, run, session
+
+GUIDE = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
+
+
+def guides_sql(part: str) -> str:
+    """The one block that has this in it."""
+    blocks = re.findall(r"```sql\n(.*?)```", GUIDE, re.DOTALL)
+    [sql] = (block for block in blocks if part in block)
+    return str(sql)
+
+
+@pytest.fixture
+def prepared_server() -> Iterator[EmbeddedPostgres]:
+    """A server on which somebody followed the guide, with a password for each '...'."""
+    sql = guides_sql("CREATE DATABASE")
+    create_database, rest = sql.replace("'...'", "'s3cret'").split("\\connect mentor\n")
+    with EmbeddedPostgres.temporary() as server:
+        run(server.url(), create_database)
+        run(server.url("mentor"), rest)
+        yield server
+
+
+def test_its_roles_suffice_for_the_job_and_for_the_function(
+    prepared_server: EmbeddedPostgres, tmp_path: Path
+) -> None:
+    url = prepared_server.url("mentor")
+    done = migrate(address(url, login="mentor_owner"))
+    assert (done.code, done.left_undone) == (0, []), done.output
+    with running(tmp_path / "log", address(url, login="mentor_function")) as function:
+        assert function.wait_until_ready().post().status == 200
+    with session(address(url, login="mentor_debezium")) as connection:
+        assert len(connection.run("SELECT FROM feedback")) == 1
+        connection.run("SELECT pg_create_logical_replication_slot('slot', 'pgoutput')")
+        connection.run("SELECT pg_drop_replication_slot('slot')")
+        assert_refused(connection, "DELETE FROM feedback")
+
+
+def test_its_count_of_what_was_not_analyzed_runs(feedback_database: str) -> None:
+    sql = guides_sql("@>")
+    run(
+        feedback_database,
+        "INSERT INTO feedback (student_id, perceived_difficulty, strategy_snapshot) VALUES"
+        """ (gen_random_uuid(), 'ok', '{"feedback_based": false}'),"""
+        """ (gen_random_uuid(), 'ok', '{"feedback_based": true}')""",
+    )
+    [[_, count]] = run(feedback_database, sql)
+    assert count == 1
