@@ -1,24 +1,17 @@
 """One way to connect to PostgreSQL, for the store and for the migrate job.
 
-pg8000 leaves three things to its caller that matter here, so it is handed a socket of ours:
-TCP_NODELAY (a statement over 8 KB goes out in two writes, and Nagle's algorithm with a delayed
-acknowledgement would hold the second one back for 40 ms), a time limit on the connect that is
-not the limit on a statement, and libpq's sslmode.
-
 A pooler may stand in between that gives each transaction another of its connections, as PgBouncer
 does. It is found out, not configured, for what it breaks it breaks by chance, and under load.
 """
 
 import importlib
-import socket
-import ssl
 import struct
 import sys
-import time
 from pathlib import Path
 from types import ModuleType
 
 from function.settings import PostgresSettings
+from function.tls import open_socket
 
 
 def _defer_import(name: str) -> None:
@@ -57,9 +50,6 @@ CONNECTION_ERRORS = (OSError, InterfaceError, struct.error)
 # connection, authorization, catalog, syntax and access, resources, operator intervention.
 QUOTELESS = ("08", "25", "28", "3D", "3F", "42", "53", "55", "57")
 
-# https://www.postgresql.org/docs/current/protocol-message-formats.html, SSLRequest
-SSL_REQUEST = struct.pack("!ii", 8, 80877103)
-
 
 class Session(Connection):  # type: ignore[misc] # pg8000 has no annotations
     """A connection, and what stands in between."""
@@ -93,7 +83,7 @@ def connect(settings: PostgresSettings, statement_timeout: float) -> Session:
     Raises DatabaseError when PostgreSQL refuses, one of CONNECTION_ERRORS when it can't be reached.
     """
     user, password = credentials(settings)
-    sock = _open_socket(settings)
+    sock = open_socket(settings)
     try:
         session = Session(
             user,
@@ -158,46 +148,3 @@ def credentials(settings: PostgresSettings) -> tuple[str, str | None]:
 
 def _read(file: Path) -> str | None:
     return file.read_text().strip() if file.exists() else None
-
-
-def _open_socket(settings: PostgresSettings) -> socket.socket:
-    deadline = time.monotonic() + settings.connect_timeout
-    if settings.host.startswith("/"):
-        sock = socket.socket(socket.AF_UNIX)
-        sock.settimeout(settings.connect_timeout)
-        sock.connect(f"{settings.host}/.s.PGSQL.{settings.port}")
-        return sock
-    sock = socket.create_connection((settings.host, settings.port), settings.connect_timeout)
-    try:
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        sock.settimeout(max(0.1, deadline - time.monotonic()))
-        return sock if settings.sslmode == "disable" else _start_tls(sock, settings)
-    except BaseException:
-        sock.close()
-        raise
-
-
-def _start_tls(sock: socket.socket, settings: PostgresSettings) -> socket.socket:
-    """Ask for TLS as libpq does; `prefer` goes on without it when the server has none."""
-    sock.sendall(SSL_REQUEST)
-    answer = sock.recv(1)
-    if answer == b"S":
-        return _ssl_context(settings).wrap_socket(sock, server_hostname=settings.host)
-    if answer == b"N" and settings.sslmode == "prefer":
-        return sock
-    raise InterfaceError(f"the server offers no TLS, and sslmode={settings.sslmode} demands it")
-
-
-def _ssl_context(settings: PostgresSettings) -> ssl.SSLContext:
-    """https://www.postgresql.org/docs/current/libpq-ssl.html#LIBPQ-SSL-SSLMODE-STATEMENTS"""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = settings.sslmode == "verify-full"
-    # libpq: "require" with a root certificate at hand verifies as "verify-ca" does.
-    if settings.sslrootcert and settings.sslmode != "prefer":
-        context.load_verify_locations(settings.sslrootcert)
-    else:
-        context.verify_mode = ssl.CERT_NONE
-    if settings.sslcert:
-        context.load_cert_chain(settings.sslcert, settings.sslkey)
-    return context
