@@ -132,11 +132,15 @@ def says(text: str) -> Behaviour:
     return behave
 
 
-def answers(answer: object = GOOD, after: float = 0) -> Behaviour:
-    """The model gives this answer, after so many seconds."""
+def answers(
+    answer: object = GOOD, after: float = 0, once: threading.Event | None = None
+) -> Behaviour:
+    """The model gives this answer, after so many seconds, and not before the event is set."""
 
     async def behave(exchange: Exchange) -> None:
         await asyncio.sleep(after)
+        while once and not once.is_set():  # noqa: ASYNC110 - set in another thread
+            await asyncio.sleep(0.05)
         await exchange.reply(200, envelope(exchange.path, json.dumps(answer)))
 
     return behave
