@@ -29,7 +29,7 @@ up: ## serve it in containers, with PostgreSQL, Kafka and Debezium (docker compo
 	@docker compose up --build --wait $(ARGS)
 
 down: ## stop these containers; their data is kept
-	@docker compose down $(ARGS)
+	@docker compose --profile '*' down $(ARGS)
 
 manifests: .venv/$(READY) ## write the manifests of Knative and of the Helm chart to build/manifests (go)
 	@$(BIN)/python -m dev.manifests
@@ -63,7 +63,7 @@ migrate: .venv/$(READY) ## apply schema.sql, to DATABASE_URL or to the data of `
 bench: .venv/$(READY) .venv-events/$(READY) ## measure the function beside its alternatives
 	@$(BIN)/python -m bench $(ARGS)
 
-load: .venv/$(READY) ## load the function at URL by k6, from the PATH or its container (docker)
+load: ## load the function at URL by k6, from the PATH or its container (docker)
 	@sh tests/load/run.sh $(ARGS)
 
 eval: .venv/$(READY) ## measure how well the model of LLM_PROVIDER reads 60 labelled messages (ARGS=--help)
@@ -85,7 +85,7 @@ lock: .venv/$(READY) ## make the locks anew from pyproject.toml (ARGS=--upgrade:
 lock-jars: .venv/$(READY) ## make requirements/jars.txt anew from requirements/pom.xml (needs Maven)
 	@$(BIN)/python -m dev.kafka.lock
 
-clean: ## remove all that these targets made, the data of `make run` too
+clean: ## remove all that these targets made here, the data of `make run` too; not what docker keeps
 	@sh dev/clean.sh
 
 .venv/$(READY): requirements/dev.txt pyproject.toml

@@ -1,0 +1,31 @@
+"""docs/operations.md names settings as they are."""
+
+import re
+from collections.abc import Mapping
+
+import yaml
+
+from tests.deploy.manifests import find, plain
+from tests.instance import ROOT
+
+GUIDE = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
+PREFIX = re.compile(r"^(autoscaling\.knative\.dev/|com\.openfaas\.)")
+
+
+def settings(node: object) -> dict[str, str]:
+    """All names with plain values, at whatever depth, without the platforms' prefixes."""
+    found: dict[str, str] = {}
+    for name, value in node.items() if isinstance(node, Mapping) else ():
+        inside = isinstance(value, Mapping)
+        found |= settings(value) if inside else {PREFIX.sub("", name): str(value)}
+    return found
+
+
+def test_each_setting_in_the_table_of_scale_to_zero_has_that_value() -> None:
+    [section] = re.findall(r"^## Scale to zero$.*?(?=^## )", GUIDE, re.MULTILINE | re.DOTALL)
+    named = re.findall(r"`([\w.-]+): ([\w.]+)`", section)
+    stack = yaml.safe_load((ROOT / "stack.yaml").read_text(encoding="utf-8"))
+    service = find(plain("base/service.yaml"), "Service")
+    actual = settings(service) | settings(stack)
+    assert len(named) == 19
+    assert [(name, actual.get(name)) for name, _ in named] == named
