@@ -91,6 +91,7 @@ def connect(settings: PostgresSettings, statement_timeout: float) -> Session:
             host=settings.host,
             database=settings.database or user,
             application_name=settings.application_name,
+            startup_params={"client_encoding": "UTF8"},  # else it is the database's own
             ssl_context=False,
             sock=sock,
         )
