@@ -15,7 +15,7 @@ def test_text_is_spoken_in_utf8_whatever_the_database_is_in(server_url: str, enc
         connection.run(f"DROP DATABASE IF EXISTS odd_{encoding}")
         connection.run(
             f"CREATE DATABASE odd_{encoding} TEMPLATE template0 ENCODING '{encoding}'"
-            " LC_COLLATE 'C' LC_CTYPE 'C'"
+            " LOCALE_PROVIDER libc LOCALE 'C'"
         )
     url = server_url.rpartition("/")[0] + f"/odd_{encoding.lower()}"
     with closing(connect(load({"DATABASE_URL": url}).postgres, 5)) as session:
