@@ -50,7 +50,7 @@ HINTS = {
 
 POOLED = (
     "a pooler, like PgBouncer, stands before PostgreSQL; the job takes a lock that only lasts in a"
-    " session of its own: name PostgreSQL itself, or let psql run schema.sql"
+    " session of its own: name PostgreSQL itself"
 )
 
 log = logging.getLogger("function.migrate")

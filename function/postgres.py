@@ -7,8 +7,10 @@ does. It is found out, not configured, for what it breaks it breaks by chance, a
 import importlib
 import struct
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from function.settings import PostgresSettings
 from function.tls import open_socket
@@ -28,7 +30,8 @@ def _defer_import(name: str) -> None:
 # A tenth of a cold start, and only a server that asks for a SCRAM password needs it.
 _defer_import("scramp")
 
-from pg8000.exceptions import DatabaseError, InterfaceError  # noqa: E402 - after the deferral
+from pg8000.core import NULL_BYTE, SYNC_MSG, Context  # noqa: E402 - after the deferral
+from pg8000.exceptions import DatabaseError, InterfaceError  # noqa: E402
 from pg8000.native import Connection  # noqa: E402
 
 __all__ = [
@@ -72,6 +75,25 @@ class Session(Connection):  # type: ignore[misc] # pg8000 has no annotations
         )
         self.pooled = found is None
 
+    def run_together(self, *statements: tuple[str, Sequence[str]]) -> list[list[Any]]:
+        """Run statements, each with its parameters, as one transaction; return the rows of all.
+
+        They go out together and leave nothing behind, so no pooler comes in between; and the
+        parameters stay out of the statements, which PostgreSQL's log may quote.
+        https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-PIPELINING
+        """
+        for sql, parameters in statements:
+            self.send_PARSE(NULL_BYTE, sql)
+            self.send_DESCRIBE_STATEMENT(NULL_BYTE)
+            self.send_BIND(NULL_BYTE, parameters)
+            self.send_EXECUTE()
+        self._sock.write(SYNC_MSG)
+        self._sock.flush()
+        context = Context(None)
+        self.handle_messages(context)
+        rows: list[list[Any]] = context.rows
+        return rows
+
 
 def connect(settings: PostgresSettings, statement_timeout: float) -> Session:
     """Open a connection whose statements end within `statement_timeout` seconds.
@@ -97,8 +119,10 @@ def connect(settings: PostgresSettings, statement_timeout: float) -> Session:
         )
         sock.settimeout(statement_timeout + 0.5)
         session.limit_statements(statement_timeout)
-    except BaseException:
+    except BaseException as exc:
         sock.close()
+        if type(exc).__module__.startswith("scramp"):
+            raise InterfaceError("the password has characters that SCRAM does not take") from exc
         raise
     return session
 
@@ -136,7 +160,7 @@ def describe(error: BaseException) -> str:
 def credentials(settings: PostgresSettings) -> tuple[str, str | None]:
     """User and password, from their files if they are there: rotated ones need no restart.
 
-    Raises InterfaceError when there is no user.
+    Raises InterfaceError when there is no user, or a file is not UTF-8.
     """
     user, password = settings.user, settings.password
     if settings.credentials_dir:
@@ -148,4 +172,7 @@ def credentials(settings: PostgresSettings) -> tuple[str, str | None]:
 
 
 def _read(file: Path) -> str | None:
-    return file.read_text().strip() if file.exists() else None
+    try:
+        return file.read_text(encoding="utf-8").rstrip("\r\n") if file.exists() else None
+    except UnicodeDecodeError:
+        raise InterfaceError(f"{file} is not UTF-8") from None

@@ -1,6 +1,7 @@
 """The function behind PgBouncer: in transaction mode, with prepared statements and without."""
 
 import json
+import re
 import time
 import uuid
 from collections.abc import Iterator
@@ -130,7 +131,11 @@ def test_no_message_gets_out_of_its_place(
 
 
 def test_a_statement_that_waits_is_cancelled_and_no_one_else_gets_its_limit(
-    function: Instance, bouncer: PgBouncer, superuser: Connection, student: str
+    function: Instance,
+    bouncer: PgBouncer,
+    debian: DebianPostgres,
+    superuser: Connection,
+    student: str,
 ) -> None:
     superuser.run("BEGIN; LOCK TABLE feedback")
     try:
@@ -142,6 +147,8 @@ def test_a_statement_that_waits_is_cancelled_and_no_one_else_gets_its_limit(
     with closing(open_connection(bouncer.url(WRITER, WRITERS_PASSWORD))) as neighbour:
         assert neighbour.run("SHOW statement_timeout") == [["0"]]
     assert messages(superuser, student) == ["too hard"]
+    assert "STATEMENT:" in debian.log
+    assert not re.search("too hard|[A-Za-z0-9+/]{200}", debian.log)  # not in base64 either
 
 
 @pytest.mark.parametrize("part", ["pgbouncer", "postgresql"])

@@ -56,12 +56,12 @@ def test_a_greeting_without_a_process_is_a_poolers(session: Session) -> None:
 
 @pytest.mark.parametrize("text", [ODD, "'" * 5000, "\\", "", "\U0001f600" * 5000])
 def test_the_parameter_arrives_as_it_is(pooled: Session, text: str) -> None:
-    statement = make_statement(pooled, "SELECT $1 ->> 0", 5)
+    statement = make_statement(pooled, "SELECT $1::jsonb ->> 0", 5)
     assert statement.run(json=json.dumps([text], ensure_ascii=False)) == [[text]]
 
 
 def test_the_limit_holds_for_the_statement_and_not_for_the_next(pooled: Session) -> None:
-    statement = make_statement(pooled, "SELECT pg_sleep(($1 ->> 0)::float)", 0.2)
+    statement = make_statement(pooled, "SELECT pg_sleep(($1::jsonb ->> 0)::float)", 0.2)
     with pytest.raises(DatabaseError) as caught:
         statement.run(json="[5]")
     assert sqlstate(caught.value) == "57014"
