@@ -19,19 +19,21 @@ from function.store import Store
 if TYPE_CHECKING:
     from uvicorn.server import Server
 
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 DRAIN_TIMEOUT = 25  # seconds; Kubernetes kills 30 s after its SIGTERM
 
 
 def main() -> None:
     """Serve until SIGTERM or SIGINT; then finish the requests in flight and return."""
-    # Process 1 of a container hears no signal that it has no handler for.
-    signal.signal(signal.SIGTERM, _end)
+    # Process 1 of a container hears no signal that it has no handler for: from here on it does.
+    for number in STOP_SIGNALS:
+        signal.signal(number, _end)
     settings = load_or_exit(os.environ)
     logs.configure(settings.log_level)
     store = Store(settings.postgres, settings.database_timeout)
     store.start()
     server = _make_server(settings, store)
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in STOP_SIGNALS:
         signal.signal(number, partial(_stop, server))
     # What is imported lives for ever, and a request leaves no cycles: collect seldom.
     gc.freeze()

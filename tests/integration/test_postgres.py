@@ -68,6 +68,27 @@ def test_a_folder_without_a_username_is_no_connection(tmp_path: Path) -> None:
         connect(settings("postgresql://127.0.0.1/m", PG_CREDENTIALS_DIR=str(tmp_path)), 5)
 
 
+def test_a_password_keeps_its_spaces_and_loses_the_end_of_its_line(
+    own_postgres: EmbeddedPostgres, scram_url: str, tmp_path: Path
+) -> None:
+    with closing(open_connection(own_postgres.url())) as connection:
+        connection.run("ALTER ROLE first PASSWORD ' s3cret '")
+    (tmp_path / "username").write_text("first\r\n")
+    (tmp_path / "password").write_text(" s3cret \n")
+    assert who(connect(settings(scram_url, PG_CREDENTIALS_DIR=str(tmp_path)), 5)) == "first"
+
+
+@pytest.mark.parametrize("password", [b"gr\xfcn", "\U0001f600".encode(), b"a\tb"])
+def test_a_password_that_cannot_be_used_is_no_connection_and_not_told(
+    scram_url: str, tmp_path: Path, password: bytes
+) -> None:
+    (tmp_path / "username").write_text("first")
+    (tmp_path / "password").write_bytes(password)
+    with pytest.raises(CONNECTION_ERRORS, match=r"not UTF-8|SCRAM") as caught:
+        connect(settings(scram_url, PG_CREDENTIALS_DIR=str(tmp_path)), 5)
+    assert password.decode(errors="replace") not in describe(caught.value)
+
+
 class Front:
     """Takes connections as a server with or without TLS does, and passes them on to PostgreSQL.
 
