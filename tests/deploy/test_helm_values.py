@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,9 +11,13 @@ import yaml
 from jsonschema import Draft7Validator
 
 from dev.manifests import CHART, PRODUCTION, RenderError, templated
+from tests.deploy.manifests import find, parse
+from tests.deploy.schemas import problems
 
 VALUES = (CHART / "values.yaml").read_text(encoding="utf-8")
 SCHEMA = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
+OF_CHART = SCHEMA["definitions"]["variableOfTheChart"]["enum"]
+SECRET = {"LLM_API_KEY", "PGPASSWORD", "DATABASE_URL"}
 
 
 def test_the_schema_checks_just_the_values_that_there_are() -> None:
@@ -40,6 +45,23 @@ def checked(schema: Any, above: str = "") -> Iterator[str]:
             yield above + name
 
 
+def test_a_value_with_a_default_is_never_null() -> None:
+    """Helm takes a value away that is null; nothing may be rendered in its place."""
+    assert set(required(SCHEMA, yaml.safe_load(VALUES))) == {"image.repository", "database.host"}
+
+
+def required(schema: Any, values: Any, above: str = "") -> Iterator[str]:
+    """The required values that have no default; each that has one is required."""
+    for name, value in values.items():
+        inner = schema["properties"][name]
+        if "properties" in inner:
+            yield from required(inner, value, f"{above}{name}.")
+        if value in ("", None, [], {}):
+            yield from [above + name] * (name in schema["required"])
+        else:
+            assert name in schema["required"], above + name
+
+
 def test_each_section_of_the_values_begins_with_what_it_is_for() -> None:
     lines = VALUES.splitlines()
     sections = [number for number, line in enumerate(lines) if re.match(r"\w", line)]
@@ -58,6 +80,22 @@ def test_each_section_of_the_values_begins_with_what_it_is_for() -> None:
         ("database.sslmode=verify_full", "/database/sslmode"),
         ("scale.maximum=3", "'maximum'"),
         ("scale.window=1 minute", "/scale/window"),
+        ("scale.window=5s", "/scale/window"),
+        ("scale.window=0m", "/scale/window"),
+        ("scale.window=3601s", "/scale/window"),
+        ("scale.window=61m", "/scale/window"),
+        ("scale.window=2h", "/scale/window"),
+        ("scale.downDelay=61m", "/scale/downDelay"),
+        ("scale.retention=2h", "/scale/retention"),
+        ("scale.min=21", "scale.min"),
+        ("scale.max=0", "/scale/max"),
+        ("scale.max=2147483648", "/scale/max"),
+        ("scale=null", "'scale'"),
+        ("database.host=null", "'host'"),
+        ("llm.model=null", "'model'"),
+        ("resources.limits.memory=1.2.3", "/resources/limits/memory"),
+        ("resources.limits.memory=256mi", "/resources/limits/memory"),
+        ("resources.requests.cpu=-1", "/resources/requests/cpu"),
         ("concurrency=512", "/concurrency"),
         ("llm.provider=azure", "/llm/provider"),
         ("llm.model=", "/llm/model"),
@@ -68,6 +106,48 @@ def test_each_section_of_the_values_begins_with_what_it_is_for() -> None:
 def test_a_wrong_value_is_named(setting: str, place: str) -> None:
     with pytest.raises(RenderError, match=re.escape(place)):
         templated("--values", PRODUCTION, f"--set={setting}")
+
+
+@pytest.mark.deploy
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "scale.window=6s",
+        "scale.window=1h",
+        "scale.downDelay=3600s",
+        "scale.retention=60m",
+        "scale.min=20",
+        "resources.limits.cpu=2",
+        "resources.limits.cpu=1.5",
+        "resources.limits.memory=1Gi",
+        "resources.limits.cpu=null",
+    ],
+)
+def test_a_value_that_a_cluster_takes_is_taken(setting: str) -> None:
+    manifests = parse(templated("--values", PRODUCTION, f"--set={setting}"))
+    assert [found for manifest in manifests for found in problems(manifest)] == []
+
+
+@pytest.mark.deploy
+@pytest.mark.parametrize("name", [*OF_CHART, "lower"])
+def test_env_takes_no_variable_of_the_charts_own_and_no_secret(name: str) -> None:
+    with pytest.raises(RenderError, match=f"'{name}'"):
+        templated("--values", PRODUCTION, f"--set-string=env.{name}=1")
+
+
+@pytest.mark.deploy
+def test_all_variables_of_the_charts_own_are_known() -> None:
+    made = templated("--values", PRODUCTION, "--set=llm.baseUrl=https://model.example.com")
+    assert set(find(parse(made), "ConfigMap")["data"]) | SECRET == set(OF_CHART)
+
+
+@pytest.mark.deploy
+def test_a_large_number_in_a_file_is_not_written_as_a_power_of_ten(tmp_path: Path) -> None:
+    values = tmp_path / "values.yaml"
+    values.write_text("scale: {min: 1000000, max: 1000000}")
+    made = find(parse(templated("--values", PRODUCTION, "--values", values)), "Service")
+    annotations = made["spec"]["template"]["metadata"]["annotations"]
+    assert annotations["autoscaling.knative.dev/max-scale"] == "1000000"
 
 
 @pytest.mark.deploy
