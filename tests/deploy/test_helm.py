@@ -147,6 +147,27 @@ def test_the_trigger_is_the_one_of_deploy_knative() -> None:
 
 @deploy
 def test_a_stub_has_no_way_out_over_443(chart: list[Manifest]) -> None:
-    stub = find(rendered("llm.provider=stub"), "NetworkPolicy")["spec"]["egress"]
-    model = find(chart, "NetworkPolicy")["spec"]["egress"]
+    stub, model = egress(rendered("llm.provider=stub")), egress(chart)
     assert [rule["ports"] for rule in model if rule not in stub] == [[{"port": 443}]]
+
+
+@deploy
+@pytest.mark.parametrize(
+    ("url", "port"),
+    [
+        ("https://model.example.com/v1", 443),
+        ("https://model.example.com:8443", 8443),
+        ("http://model.models/v1", 80),
+        ("http://model.models:8000/v1", 8000),
+        ("http://[fd00::80]:8000/v1", 8000),
+        ("http://[fd00::8000]/v1", 80),
+    ],
+)
+def test_the_way_out_is_to_the_models_port(url: str, port: int) -> None:
+    *_, way_out = egress(rendered(f"llm.baseUrl={url}"))
+    assert way_out["ports"] == [{"port": port}]
+
+
+def egress(manifests: Sequence[Manifest]) -> list[Manifest]:
+    rules: list[Manifest] = find(manifests, "NetworkPolicy")["spec"]["egress"]
+    return rules

@@ -61,6 +61,13 @@ PGSSLROOTCERT: /var/run/secrets/mentor/database-ca/ca.crt
 {{ .Release.Name }}-{{ include "mentor.environment" . | sha256sum | trunc 10 }}
 {{- end }}
 
+{{/* Where the model listens: the port of llm.baseUrl, or its scheme's. */}}
+{{- define "mentor.llmPort" -}}
+{{- $url := urlParse .Values.llm.baseUrl -}}
+{{- $port := regexFind "[0-9]+$" (regexFind ":[0-9]+$" $url.host) -}}
+{{- $port | default (eq $url.scheme "http" | ternary 80 443) -}}
+{{- end }}
+
 {{/* Egress to cluster DNS. */}}
 {{- define "mentor.names" -}}
 - to:
