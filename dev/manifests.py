@@ -15,8 +15,8 @@ CHART = CLONE / "deploy/helm"
 # The values that make of the chart what overlays/production makes of the base.
 PRODUCTION = CHART / "examples/production.yaml"
 KUSTOMIZATIONS = ("overlays/local", "overlays/production", "eventing")
-# A helm that `go install` built believes in 1.20.
-KUBERNETES = "1.33.0"
+# The oldest that Knative 1.22 runs on. A helm that `go install` built believes in 1.20.
+KUBERNETES = "1.34.0"
 BUILT = CLONE / "build/manifests"
 
 

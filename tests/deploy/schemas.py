@@ -10,9 +10,9 @@ import kubernetes_validate  # type: ignore[import-untyped]
 from jsonschema import Draft202012Validator
 
 VENDORED = Path(__file__).parent / "vendored"
-# From the oldest that Knative 1.21 runs on (https://endoflife.date/knative; 1.22: that or later)
-# to the newest that there are schemas of.
-KUBERNETES = ("1.33", "1.37")
+# From the oldest that Knative 1.22 runs on (defaultMinimumVersion in the version/version.go of the
+# knative.dev/pkg that serving v0.49.0 has) to the newest that there are schemas of.
+KUBERNETES = ("1.34", "1.37")
 OBJECT = {"apiVersion", "kind", "metadata", "spec"}
 METADATA = {"name", "namespace", "labels", "annotations"}
 
@@ -47,7 +47,7 @@ def _knative_problems(manifest: Manifest) -> list[str]:
 def _validator(kind: str) -> Draft202012Validator:
     """Of the kind's spec."""
     if kind == "serving.knative.dev/v1 Service":
-        return Draft202012Validator(read("serving-0.51.0.schema.json")["properties"]["spec"])
+        return Draft202012Validator(read("serving-0.49.0.schema.json")["properties"]["spec"])
     eventing = read("eventing-7.7.0.schema.json")
     return Draft202012Validator({**eventing, **eventing["kinds"][kind]})
 

@@ -1,6 +1,7 @@
 """The Helm chart renders the same objects as kustomize."""
 
 import json
+import re
 import subprocess
 import tomllib
 from collections.abc import Sequence
@@ -9,8 +10,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from dev.manifests import CHART, KUBERNETES, PRODUCTION, templated
+from dev.manifests import CHART, KNATIVE, KUBERNETES, PRODUCTION, templated
 from dev.tools import tool
+from tests.deploy import schemas
 from tests.deploy.configuration import settings_of
 from tests.deploy.manifests import (
     Manifest,
@@ -42,6 +44,15 @@ def test_chart_and_function_have_one_version() -> None:
     overlay = (ROOT / "deploy/knative/overlays/production/kustomization.yaml").read_text("utf-8")
     assert chart["appVersion"] == project["version"]
     assert f"newTag: {project['version']} " in overlay
+
+
+def test_all_name_the_same_oldest_kubernetes() -> None:
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text(encoding="utf-8"))
+    readme = (KNATIVE / "README.md").read_text(encoding="utf-8")
+    oldest = schemas.KUBERNETES[0]
+    assert f"{oldest}.0" == KUBERNETES
+    assert chart["kubeVersion"] == f">={KUBERNETES}-0"
+    assert re.findall(r"Kubernetes (1\.\d+)", readme) == [oldest]
 
 
 @deploy
