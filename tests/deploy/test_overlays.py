@@ -110,6 +110,16 @@ def egress(manifests: list[Manifest], name: str) -> list[int]:
     return [port["port"] for rule in policy["spec"]["egress"] for port in rule["ports"]]
 
 
+def test_the_patch_for_another_port_lets_function_and_job_out(tmp_path: Path) -> None:
+    copy = shutil.copytree(KNATIVE, tmp_path / "knative") / "overlays/production"
+    file = copy / "kustomization.yaml"
+    text = file.read_text(encoding="utf-8")
+    file.write_text(re.sub(r"^  # (?=- target|  )", "  ", text, flags=re.MULTILINE))
+    patched = parse(kustomized(copy))
+    assert egress(patched, "mentor") == [53, 53, 5432, 6432, 5433, 443]
+    assert egress(patched, "mentor-migrate") == [53, 53, 5432, 5433]
+
+
 def test_students_reach_it_only_through_the_cluster(
     production: list[Manifest], local: list[Manifest]
 ) -> None:
