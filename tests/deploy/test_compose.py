@@ -124,6 +124,32 @@ def test_the_topics_are_those_that_debezium_writes_to() -> None:
     assert variables("kafka")["KAFKA_AUTO_CREATE_TOPICS_ENABLE"] == "false"
 
 
+def test_the_topics_have_the_partitions_of_debeziums_guide() -> None:
+    guide = (ROOT / "deploy/debezium/README.md").read_text(encoding="utf-8")
+    script = (ROOT / "deploy/compose/topics.sh").read_text(encoding="utf-8")
+    assert partitions(script) == partitions(guide)
+    assert partitions(script).keys() == {TOPIC, HEARTBEATS}
+
+
+def partitions(text: str) -> dict[str, str]:
+    return dict(re.findall(r"--topic (\S+)[\s\\]+--partitions (\d+)", text))
+
+
+def test_each_part_connects_to_the_one_database_as_a_role_that_is_there() -> None:
+    clients = [service["environment"] for service in SERVICES.values() if "PGUSER" in str(service)]
+    roles = (ROOT / "deploy/compose/roles.sql").read_text(encoding="utf-8")
+    made = re.findall(r"^ALTER ROLE (\w+) LOGIN", roles, re.MULTILINE)
+    assert [client["PGUSER"] for client in clients] == ["postgres", *made]
+    database = variables("postgres")["POSTGRES_DB"]
+    assert {client["PGDATABASE"] for client in clients} == {database}
+    assert f"ALTER DATABASE {database} OWNER TO" in roles
+
+
+def test_postgresql_is_healthy_only_once_it_listens_to_the_others() -> None:
+    check = SERVICES["postgres"]["healthcheck"]["test"]
+    assert check == ["CMD", "pg_isready", "--host=127.0.0.1", "--username=postgres"]
+
+
 def test_postgresql_keeps_a_log_for_debezium_within_a_bound() -> None:
     settings = dict(option[2:].split("=") for option in SERVICES["postgres"]["command"][1:])
     assert settings["wal_level"] == "logical"

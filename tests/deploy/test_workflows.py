@@ -18,6 +18,7 @@ GITHUB = ROOT / ".github"
 WORKFLOWS = sorted((GITHUB / "workflows").glob("*.yml"))
 CI = yaml.safe_load((GITHUB / "workflows/ci.yml").read_text())
 README = (ROOT / "README.md").read_text()
+[DATABASE] = set(re.findall(r"DATABASE_URL=postgresql://postgres:\S+?(?=`|\s)", README))
 
 
 def jobs() -> list[dict[str, Any]]:
@@ -27,6 +28,11 @@ def jobs() -> list[dict[str, Any]]:
 
 def steps() -> list[dict[str, Any]]:
     return [step for job in jobs() for step in job.get("steps", [])]
+
+
+def runs(job: str) -> list[str]:
+    """The commands of a job of CI's, a step each."""
+    return [step["run"] for step in CI["jobs"][job]["steps"] if "run" in step]
 
 
 def commands() -> str:
@@ -87,9 +93,19 @@ def test_the_readmes_commands_run_on_every_python_that_it_names() -> None:
 def test_ci_sends_the_request_that_the_readme_shows() -> None:
     command = re.compile(r"^curl (\S+) \\\n +-d ('.*?')$", re.MULTILINE)
     shown = command.findall(README)[0]
-    [step] = [step for step in CI["jobs"]["readme"]["steps"] if "curl" in step.get("run", "")]
-    for words in shown:
-        assert words in step["run"]
+    for job in ("readme", "compose"):
+        [script] = [run for run in runs(job) if "curl" in run]
+        for words in shown:
+            assert words in script
+
+
+def test_ci_runs_compose_yaml_up_to_the_event_in_kafka() -> None:
+    scripts = runs("compose")
+    assert scripts[0] == "make up"
+    assert scripts[-1] == "make down ARGS=--volumes"
+    [consumer] = [run for run in scripts if "kafka-console-consumer.sh" in run]
+    assert consumer.rpartition("| ")[2].startswith("grep ")  # whose exit code counts
+    assert f"make test {DATABASE}" in scripts
 
 
 def test_every_job_says_where_it_runs_how_long_and_what_it_may() -> None:
