@@ -17,6 +17,7 @@ from tests.instance import ROOT
 GITHUB = ROOT / ".github"
 WORKFLOWS = sorted((GITHUB / "workflows").glob("*.yml"))
 CI = yaml.safe_load((GITHUB / "workflows/ci.yml").read_text())
+RELEASE = yaml.safe_load((GITHUB / "workflows/release.yml").read_text())
 README = (ROOT / "README.md").read_text()
 [DATABASE] = set(re.findall(r"DATABASE_URL=postgresql://postgres:\S+?(?=`|\s)", README))
 
@@ -127,6 +128,51 @@ def test_the_release_builds_from_the_dockerfile_and_the_chart_that_are_there() -
     assert (ROOT / chart / "Chart.yaml").is_file()
 
 
+def test_the_release_has_an_image_for_each_architecture_with_sbom_and_provenance() -> None:
+    image = RELEASE["jobs"]["image"]
+    assert {run["arch"]: run["os"] for run in image["strategy"]["matrix"]["include"]} == {
+        "amd64": "ubuntu-24.04",
+        "arm64": "ubuntu-24.04-arm",
+    }
+    [build] = [step["with"] for step in image["steps"] if "build-push" in step.get("uses", "")]
+    assert build["platforms"] == "linux/${{ matrix.arch }}"
+    assert (build["sbom"], build["provenance"]) == (True, "mode=max")
+
+
+def test_nothing_is_released_that_was_not_tested() -> None:
+    released = RELEASE["jobs"]
+    assert released["test"]["uses"] == "./.github/workflows/ci.yml"
+    assert "test" in released["image"]["needs"]
+    assert "image" in released["publish"]["needs"]
+    assert "publish" in released["release"]["needs"]
+
+
+def test_an_image_has_the_name_of_its_version_alone() -> None:
+    # A fix of an old version, released last, would take `latest` back to it.
+    assert re.findall(r"--tag (\S+)", commands()) == ['"$IMAGE:$VERSION"']
+
+
+def test_ci_has_a_job_for_all_that_the_ci_script_runs() -> None:
+    script = (ROOT / ".ci/run").read_text()
+    ours = set(re.findall(r"^ *make ([\w-]+)$", script, re.MULTILINE))
+    assert {"test", "lint", "test-kafka", "test-image"} < ours
+    theirs = {
+        target for job in CI["jobs"] for target in re.findall(r"make ([\w-]+)", str(runs(job)))
+    }
+    assert ours <= theirs
+
+
+def test_all_that_names_the_version_names_the_same() -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    chart = yaml.safe_load((ROOT / "deploy/helm/Chart.yaml").read_text())
+    overlay = ROOT / "deploy/knative/overlays/production/kustomization.yaml"
+    [image] = yaml.safe_load(overlay.read_text())["images"]
+    stack = re.findall(r"\$\{IMAGE:-mentor-function:(.+)\}", (ROOT / "stack.yaml").read_text())
+    assert {chart["version"], chart["appVersion"], image["newTag"], *stack} == {version}
+    assert len(stack) == 1
+    assert version not in (ROOT / "deploy/openfaas/README.md").read_text()
+
+
 MANIFESTS = {
     "pip": "pyproject.toml",
     "docker": "Dockerfile",
@@ -142,3 +188,13 @@ def test_dependabot_finds_what_it_updates_and_asks_once_a_kind() -> None:
         assert update["directory"] == "/"
         assert (ROOT / MANIFESTS[update["package-ecosystem"]]).is_file()
         assert [group["patterns"] for group in update["groups"].values()] == [["*"]]
+
+
+def test_dependabot_leaves_the_images_whose_versions_are_held_together_elsewhere() -> None:
+    updates = yaml.safe_load((GITHUB / "dependabot.yml").read_text())["updates"]
+    [images] = [one for one in updates if one["package-ecosystem"] == "docker-compose"]
+    ignored = {entry["dependency-name"] for entry in images["ignore"]}
+    assert {"debezium/server", "apache/kafka", "grafana/k6"} <= ignored
+    compose = (ROOT / "compose.yaml").read_text()
+    for name in ignored:
+        assert f" {name}:" in compose or f"/{name}:" in compose
