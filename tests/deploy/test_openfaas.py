@@ -111,7 +111,16 @@ def test_the_watchdogs_only_variable_leaves_the_function_its_time_to_end() -> No
     environment = function().environment
     watchdogs = {name for name in environment if name == name.lower()}
     assert watchdogs == {"write_timeout"}
-    assert int(environment["write_timeout"].removesuffix("s")) > DRAIN_TIMEOUT
+    takes = DRAIN_TIMEOUT + int(environment["SHUTDOWN_DELAY"])
+    assert int(environment["write_timeout"].removesuffix("s")) > takes
+
+
+def test_it_asks_for_as_much_as_on_knative() -> None:
+    text = (ROOT / "deploy/knative/base/service.yaml").read_text()
+    [container] = yaml.safe_load(text)["spec"]["template"]["spec"]["containers"]
+    ours = function()
+    assert ours.requests.memory == container["resources"]["requests"]["memory"]
+    assert ours.limits.memory == container["resources"]["limits"]["memory"]
 
 
 @pytest.mark.parametrize("text", [STACK, with_model()], ids=["stub", "model"])
