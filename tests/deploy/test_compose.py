@@ -83,7 +83,7 @@ def before(name: str) -> set[str]:
     return {*needed}.union(*map(before, needed))
 
 
-@pytest.mark.parametrize("name", LASTING)
+@pytest.mark.parametrize("name", [*LASTING, "console"])
 def test_what_lasts_is_checked_and_started_again(name: str) -> None:
     assert SERVICES[name]["healthcheck"]["test"][0] == "CMD"
     assert SERVICES[name]["restart"] == "unless-stopped"
@@ -95,6 +95,12 @@ def test_the_check_of_the_function_is_the_images_own_but_for_readiness() -> None
     *command, path = json.loads(own)
     assert path == "/health/liveness"
     assert SERVICES["function"]["healthcheck"]["test"] == ["CMD", *command, "/health/ready"]
+
+
+def test_it_says_which_variables_of_the_function_come_from_outside() -> None:
+    header = (ROOT / "compose.yaml").read_text(encoding="utf-8").partition("\n\n")[0]
+    passed_on = [name for name, value in variables("function").items() if value is None]
+    assert ", ".join(passed_on) in header
 
 
 def test_data_is_kept_in_named_volumes() -> None:
@@ -195,3 +201,15 @@ def test_the_environment_moves_ports_and_sets_passwords_and_the_model() -> None:
     assert services["function"]["environment"]["PGPASSWORD"] == "new"
     assert services["roles"]["environment"]["FUNCTION_PASSWORD"] == "new"
     assert services["function"]["environment"]["LLM_MODEL"] == "any"
+
+
+@pytest.mark.deploy
+def test_a_password_in_single_quotes_in_env_reaches_its_services_as_it_is(tmp_path: Path) -> None:
+    password = r'o$$w ${HOME} "n\e\r @:/#'
+    names = ("OWNER_PASSWORD", "FUNCTION_PASSWORD", "POSTGRES_PASSWORD")
+    file = tmp_path / "env"
+    file.write_text("".join(f"{name}='{password}'\n" for name in names), encoding="utf-8")
+    services = resolved(f"--env-file={file}")
+    given = [services[name]["environment"] for name in ("migrate", "function", "roles")]
+    found = [*(one["PGPASSWORD"] for one in given), *(given[-1][name] for name in names[:2])]
+    assert {one.replace("$$", "$") for one in found} == {password}  # `config` doubles each $

@@ -21,9 +21,9 @@ from tests.instance import ROOT
 
 ROLES = ROOT / "deploy/compose/roles.sql"
 PASSWORDS = {
-    "OWNER_PASSWORD": "the owner's",
-    "FUNCTION_PASSWORD": "the $function's",
-    "DEBEZIUM_PASSWORD": "the debezium's",
+    "OWNER_PASSWORD": r"""o$$w ${HOME} "n'e\r @:/""",
+    "FUNCTION_PASSWORD": r"""f$$w ${HOME} "n'e\r :x @:/""",
+    "DEBEZIUM_PASSWORD": r"""d w "n'e\r @:/""",  # deploy/debezium/README.md: no $
 }
 INSERT = "INSERT INTO feedback (student_id, perceived_difficulty, strategy_snapshot) VALUES ({})"
 ROW = "gen_random_uuid(), 'ok', '{}'"
@@ -115,6 +115,12 @@ def test_passwords_are_those_of_the_environment_and_a_rerun_changes_them(
     assert has_password(server, "mentor_debezium", PASSWORDS["DEBEZIUM_PASSWORD"])
     assert has_password(server, "mentor_function", "another")
     assert not has_password(server, "mentor_function", PASSWORDS["FUNCTION_PASSWORD"])
+
+
+@pytest.mark.parametrize("name", ["OWNER_PASSWORD", "FUNCTION_PASSWORD"])
+def test_our_programs_take_these_passwords_as_they_are(name: str) -> None:
+    environ = {"PGHOST": "postgres", "PGDATABASE": "mentor", "PGUSER": "mentor"}
+    assert load({**environ, "PGPASSWORD": PASSWORDS[name]}).postgres.password == PASSWORDS[name]
 
 
 def has_password(server: EmbeddedPostgres, role: str, password: str) -> bool:
