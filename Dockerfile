@@ -6,7 +6,8 @@
 #
 # It needs no writable file system and no capability: --read-only --cap-drop ALL.
 # --build-arg BASE=... builds on another Debian image that has Python 3.11 or later.
-ARG BASE=python:3.13.15-slim-trixie
+# In full, as OCI wants it for the label below.
+ARG BASE=docker.io/library/python:3.13.15-slim-trixie
 
 FROM ${BASE} AS build
 WORKDIR /src

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from dev.tools import tool
+from tests.image.docker import LACKING
 from tests.instance import ROOT
 
 GITHUB = ROOT / ".github"
@@ -126,6 +127,12 @@ def test_the_release_builds_from_the_dockerfile_and_the_chart_that_are_there() -
     assert given == re.findall(r"^ARG ((?!BASE)\w+)", dockerfile, re.MULTILINE)
     [chart] = re.findall(r" package (\S+) ", commands())
     assert (ROOT / chart / "Chart.yaml").is_file()
+
+
+def test_the_base_is_named_in_full_and_alike_in_the_hint_of_the_images_tests() -> None:
+    [base] = re.findall(r"^ARG BASE=(.+)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    assert base.startswith("docker.io/library/python:")
+    assert f"BASE={base} make test-image" in LACKING
 
 
 def test_the_release_has_an_image_for_each_architecture_with_sbom_and_provenance() -> None:

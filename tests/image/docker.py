@@ -12,7 +12,7 @@ from tests.waiting import wait_until
 
 LACKING = """The tests of the image need a Docker daemon, or root to start one, and a base image:
     apt-get install --no-install-recommends docker.io iptables debootstrap    as root, or
-    BASE=python:3.13-slim-trixie make test-image                              where one can pull"""
+    BASE=docker.io/library/python:3.13.15-slim-trixie make test-image         where one can pull"""
 
 
 class DockerError(Exception):

@@ -13,6 +13,7 @@ from tests.instance import ROOT
 pytestmark = [pytest.mark.image, pytest.mark.timeout(600)]
 
 FIND = "find / -xdev ( -path /proc -o -path /sys -o -path /dev ) -prune -o"
+LIBRARY = "import sysconfig; print(sysconfig.get_path('purelib'))"
 OFFICIAL_BASE = 130_000_000  # bytes; what python:slim takes, generously
 
 
@@ -75,7 +76,9 @@ def test_it_has_no_module_to_build_or_to_test_with(docker: Docker, image: str, m
 def test_of_the_repository_it_has_the_package_and_the_probe_alone(
     docker: Docker, image: str
 ) -> None:
-    package = "/opt/venv/lib/python3.13/site-packages/function"
+    library = printed(docker, image, "python", "-c", LIBRARY)
+    assert library.startswith("/opt/venv/lib/")
+    package = f"{library}/function"
     wanted = {
         f"{package}/{file.relative_to(ROOT / 'function')}"
         for file in (ROOT / "function").rglob("*")
