@@ -80,5 +80,6 @@ def _own_daemon(folder: Path) -> Iterator[Docker]:
         finally:
             daemon.terminate()
             daemon.wait()
-            # dockerd leaves its own network namespace mounted.
-            subprocess.run(["umount", "--quiet", folder / "exec/netns/default"], check=False)
+            # dockerd leaves its own network namespace mounted, if it came so far.
+            namespace = folder / "exec/netns/default"
+            subprocess.run(["umount", namespace], capture_output=True, check=False)
