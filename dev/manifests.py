@@ -15,7 +15,7 @@ CHART = CLONE / "deploy/helm"
 # The values that make of the chart what overlays/production makes of the base.
 PRODUCTION = CHART / "examples/production.yaml"
 KUSTOMIZATIONS = ("overlays/local", "overlays/production", "eventing")
-# The oldest that Knative 1.22 runs on. A helm that `go install` built believes in 1.20.
+# The oldest that Knative 1.22 runs on. A helm that `go build` made believes in 1.20.
 KUBERNETES = "1.34.0"
 BUILT = CLONE / "build/manifests"
 

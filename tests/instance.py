@@ -18,6 +18,8 @@ ROOT = Path(__file__).parents[1]
 STUDENT = "550e8400-e29b-41d4-a716-446655440000"
 FEEDBACK = {"student_id": STUDENT, "task_id": "task-123", "message": "This is too hard"}
 PATH = "/api/v1/feedback"
+# What SQL, a driver or JSON could take for its own.
+ODD = "it's $1, \\ '; DROP TABLE feedback; -- $$ :x %s \U0001f600\u2028"
 HOSTS = ("uvicorn", "functions-framework", "knative")
 
 # func's own scaffolding does just this: https://github.com/knative/func

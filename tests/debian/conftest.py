@@ -1,8 +1,5 @@
 """A PostgreSQL with TLS and passwords that has the schema, and the roles of a deployment."""
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing
 
@@ -12,7 +9,7 @@ from pg8000.native import Connection
 from tests.conftest import open_connection
 from tests.debian.pgbouncer import Program, programs
 from tests.debian.server import DebianPostgres, running_server
-from tests.instance import ROOT
+from tests.migrate.job import migrate
 
 WRITER, WRITERS_PASSWORD = "mentor", "the writer's"
 
@@ -20,7 +17,7 @@ WRITER, WRITERS_PASSWORD = "mentor", "the writer's"
 @pytest.fixture(scope="session")
 def debian() -> Iterator[DebianPostgres]:
     with running_server() as server:
-        assert migrate(server.url()).returncode == 0
+        assert migrate(server.url()).code == 0
         with closing(open_connection(server.url())) as connection:
             secret = WRITERS_PASSWORD.replace("'", "''")
             connection.run(f"CREATE ROLE {WRITER} LOGIN PASSWORD '{secret}' IN ROLE mentor_writer")
@@ -37,15 +34,3 @@ def superuser(debian: DebianPostgres) -> Iterator[Connection]:
 def pgbouncers() -> Iterator[dict[str, Program]]:
     with programs() as found:
         yield found
-
-
-def migrate(url: str) -> "subprocess.CompletedProcess[str]":
-    """Run the job, for a second at most."""
-    return subprocess.run(
-        [sys.executable, "-m", "function.migrate"],
-        cwd=ROOT,
-        env={**os.environ, "DATABASE_URL": url, "MIGRATE_TIMEOUT": "5"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )

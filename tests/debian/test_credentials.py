@@ -10,9 +10,10 @@ import trustme
 from pg8000.native import Connection, DatabaseError, literal
 
 from tests.conftest import open_connection
-from tests.debian.conftest import WRITER, WRITERS_PASSWORD, migrate
+from tests.debian.conftest import WRITER, WRITERS_PASSWORD
 from tests.debian.server import DebianPostgres
 from tests.instance import HOSTS, STUDENT, Instance, running
+from tests.migrate.job import migrate
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.debian
@@ -64,7 +65,7 @@ def test_a_server_of_another_authority_gets_no_password(
     url = debian.url().replace(str(debian.root_certificate), str(stranger))
     with pytest.raises(ssl.SSLCertVerificationError):
         open_connection(url)
-    assert "CERTIFICATE_VERIFY_FAILED" in migrate(url).stdout
+    assert "CERTIFICATE_VERIFY_FAILED" in migrate(url, timeout=5).output
 
 
 @pytest.fixture

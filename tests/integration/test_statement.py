@@ -12,8 +12,7 @@ import pytest
 from function.postgres import DatabaseError, Session, connect, sqlstate
 from function.settings import load
 from function.statement import make_statement
-
-ODD = "it's $1, \\ '; DROP TABLE feedback; -- $$ :x %s \U0001f600\u2028"
+from tests.instance import ODD
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 from pg8000.native import Connection
 
 from tests.conftest import apply_schema, open_connection, select, temporary_database
-from tests.instance import STUDENT, Answer, Instance
+from tests.instance import STUDENT, Answer, Instance, running
 from tests.llm.server import ModelServer, answers, serving
 
 KEY = "sk-test-the-key"
@@ -47,6 +47,24 @@ def rows(llm_connection: Connection) -> Callable[[str], list[Row]]:
 def server() -> Iterator[ModelServer]:
     with serving(answers()) as model:
         yield model
+
+
+@pytest.fixture(scope="module", params=["openai", "anthropic"])
+def provider(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def function(
+    provider: str,
+    server: ModelServer,
+    llm_database: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Instance]:
+    """One process with a model of each provider for the tests of a module."""
+    log_file = tmp_path_factory.mktemp("llm") / "log"
+    with running(log_file, llm_database, **llm_environ(provider, server.url)) as instance:
+        yield instance.wait_until_ready()
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import ssl
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -24,23 +24,6 @@ SNAPSHOT = {
     "model": MODEL,
     "prompt_version": "1",
 }
-
-
-@pytest.fixture(scope="module", params=["openai", "anthropic"])
-def provider(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
-@pytest.fixture(scope="module")
-def function(
-    provider: str,
-    server: ModelServer,
-    llm_database: str,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Instance]:
-    log_file = tmp_path_factory.mktemp("llm") / "log"
-    with running(log_file, llm_database, **llm_environ(provider, server.url)) as instance:
-        yield instance.wait_until_ready()
 
 
 @pytest.mark.parametrize("host", HOSTS)
