@@ -14,10 +14,10 @@ WORKDIR /src
 # What builds wheels stays behind here, and so does pip.
 COPY requirements/ requirements/
 RUN python -m venv /opt/build \
-    && /opt/build/bin/pip install --quiet --require-hashes -r requirements/build.txt \
+    && /opt/build/bin/pip install --quiet --no-deps --require-hashes -r requirements/build.txt \
     && python -m venv --without-pip /opt/venv \
     && /opt/build/bin/pip --python /opt/venv/bin/python install --quiet --no-compile \
-        --require-hashes -r requirements/server.txt
+        --no-deps --require-hashes -r requirements/server.txt
 COPY LICENSE README.md pyproject.toml schema.sql deploy/image/probe.py ./
 COPY function/ function/
 RUN /opt/build/bin/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist . \

@@ -1,23 +1,23 @@
-# Needs Python 3.11 or later, and nothing else; what it installs stays in this folder.
-#   DATABASE_URL=postgresql://...   for run, events, test and migrate: that server, not the embedded one
-#   PORT=9000                       for run: where it listens
+# Needs Python 3.11 or later, and nothing else. Everything that it installs stays in this folder.
+#   DATABASE_URL=postgresql://...   for run, events, test and migrate: use this server, not the embedded one
+#   PORT=9000                       for run: listen on this port
 #   ARGS="-k idempotency -x"        for events, test, bench, eval, load and lock: more arguments
-#   PYTHON=python3.13               for the first of all: the interpreter to set up with
+#   PYTHON=python3.13               for setup: use this interpreter
 
 BIN := .venv/bin
-# An environment holds its own address: one that was moved along with the clone is made anew.
+# An environment holds its own path, so a clone that was moved makes its environments again.
 READY := ready-$(firstword $(shell pwd | cksum))
-COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+COMPILE := .venv-uv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(ARGS)
 
-.PHONY: help run events image up down manifests test test-browser test-kafka test-debian test-deploy test-image \
-	migrate connector bench load eval lint lock lock-jars clean
+.PHONY: help run events image up down manifests test test-setup test-browser test-kafka test-debian test-deploy test-image \
+	migrate connector bench load eval lint lock lock-jars clean environment-func environment-events
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
 
-run: .venv/$(READY) ## serve the function here, with a PostgreSQL of its own, until Ctrl-C
-	@exec $(BIN)/python -m dev.run
+run: .venv-run/$(READY) ## serve the function here, with a PostgreSQL of its own, until Ctrl-C
+	@exec .venv-run/bin/python -m dev.run
 
 events: .venv-events/$(READY) ## show the events of `make run`, by a real Debezium, until Ctrl-C (ARGS=--json)
 	@exec .venv-events/bin/python -m dev.events $(ARGS)
@@ -34,13 +34,16 @@ down: ## stop these containers; their data is kept
 manifests: .venv/$(READY) ## write the manifests of Knative and of the Helm chart to build/manifests (go)
 	@$(BIN)/python -m dev.manifests
 
-test: .venv/$(READY) .venv-func/$(READY) .venv-events/$(READY) ## run all tests and report which branches they cover
-	@$(BIN)/python -m pytest --cov --cov-report=term-missing:skip-covered $(ARGS)
+test: .venv/$(READY) ## run all tests and report coverage, or run a part (ARGS="tests/unit -k key")
+	@$(BIN)/python -m pytest $(if $(ARGS),$(ARGS),--cov --cov-report=term-missing:skip-covered)
+
+test-setup: .venv/$(READY) ## test the setup itself, in fresh clones with empty caches
+	@$(BIN)/python -m pytest -m setup tests/setup $(ARGS)
 
 test-browser: .venv/$(READY) ## try the page at /docs in a real Chromium (chromium, chromedriver)
 	@$(BIN)/python -m pytest -m browser tests/browser $(ARGS)
 
-test-kafka: .venv/$(READY) .venv-func/$(READY) .venv-events/$(READY) ## test with a real Kafka, Debezium Server and Kafka Connect
+test-kafka: .venv/$(READY) environment-events ## test with a real Kafka, Debezium Server and Kafka Connect
 	@$(BIN)/python -m dev.kafka # downloads 770 MB, once for all clones
 	@$(BIN)/python -m pytest -m kafka tests/events $(ARGS)
 
@@ -74,13 +77,16 @@ lint: .venv/$(READY) ## check style and types
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
 
-lock: .venv/$(READY) ## make the locks anew from pyproject.toml (ARGS=--upgrade: newest versions)
+lock: .venv/$(READY) ## make the locks again from pyproject.toml (ARGS=--upgrade: newest versions)
 	@$(COMPILE) pyproject.toml --extra server --extra functions-framework --extra docs --extra llm --group embedded \
-		--group test --group kafka --group deploy --group lint --group bench --group build --output-file requirements/dev.txt
-	@$(COMPILE) pyproject.toml --group events --group build --output-file requirements/events.txt
-	@$(COMPILE) pyproject.toml --extra llm --group func --group build --output-file requirements/func.txt
+		--group test --group kafka --group deploy --group lint --group bench --output-file requirements/dev.txt
+	@$(COMPILE) pyproject.toml --extra server --extra functions-framework --extra docs --extra llm --group embedded \
+		--constraint requirements/dev.txt --output-file requirements/run.txt
+	@$(COMPILE) pyproject.toml --group events --output-file requirements/events.txt
+	@$(COMPILE) pyproject.toml --extra llm --group func --output-file requirements/func.txt
 	@$(COMPILE) pyproject.toml --extra server --extra docs --extra llm --output-file requirements/server.txt
 	@$(COMPILE) --group build --output-file requirements/build.txt
+	@$(COMPILE) --group uv --output-file requirements/uv.txt
 
 lock-jars: .venv/$(READY) ## make requirements/jars.txt anew from requirements/pom.xml (needs Maven)
 	@$(BIN)/python -m dev.kafka.lock
@@ -88,11 +94,18 @@ lock-jars: .venv/$(READY) ## make requirements/jars.txt anew from requirements/p
 clean: ## remove all that these targets made here, the data of `make run` too; not what docker keeps
 	@sh dev/clean.sh
 
-.venv/$(READY): requirements/dev.txt pyproject.toml
+.venv/$(READY): requirements/dev.txt requirements/uv.txt
 	@sh dev/venv.sh .venv requirements/dev.txt $@
 
-.venv-func/$(READY): requirements/func.txt pyproject.toml
+.venv-run/$(READY): requirements/run.txt requirements/uv.txt
+	@sh dev/venv.sh .venv-run requirements/run.txt $@
+
+environment-func: .venv-func/$(READY)
+
+environment-events: .venv-events/$(READY)
+
+.venv-func/$(READY): requirements/func.txt requirements/uv.txt
 	@sh dev/venv.sh .venv-func requirements/func.txt $@
 
-.venv-events/$(READY): requirements/events.txt pyproject.toml
+.venv-events/$(READY): requirements/events.txt requirements/uv.txt
 	@sh dev/venv.sh .venv-events requirements/events.txt $@ >&2 # stdout is for events

@@ -1,13 +1,17 @@
 #!/bin/sh
-# `make clean`: removes all that the targets made, unless dev/clean.py has something against it.
+# `make clean`: removes everything that the targets made, unless dev/clean.py objects.
 set -eu
 
-for python in .venv-events/bin/python .venv/bin/python python3; do
+for python in .venv-events/bin/python .venv-run/bin/python .venv/bin/python python3; do
     "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || continue
     "$python" -m dev.clean
     break
 done
 
-rm -rf .data "/var/tmp/mentor-function$(pwd -P | tr / -)" # see dev/places.py
-rm -rf build .venv .venv-func .venv-events .venv*.log .coverage* .hypothesis .schemathesis .*_cache
-find . -name __pycache__ -prune -exec rm -rf {} +
+# The second folder holds the data where PostgreSQL can't use the first: see dev/places.py.
+for path in .data "/var/tmp/mentor-function$(pwd -P | tr / -)" build .venv* .coverage* .hypothesis .schemathesis .*_cache; do
+    [ ! -e "$path" ] || echo "Removing $path ..."
+    rm -rf "$path"
+done
+find . -name .git -prune -o -name __pycache__ -prune -exec rm -rf {} +
+echo "Everything that make made here is removed. The caches in your home folder and Docker's data are kept."

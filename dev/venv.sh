@@ -1,9 +1,14 @@
 #!/bin/sh
 # Usage: dev/venv.sh FOLDER LOCK STAMP
-# Makes the virtual environment FOLDER with what LOCK lists and the function itself, then STAMP.
-# PYTHON names the interpreter; by default it is the first on the PATH that runs and is new enough.
+# Makes the virtual environment FOLDER hold exactly what LOCK lists, then copies LOCK to STAMP.
+# PYTHON names the interpreter. The default is the first one on the PATH that runs and is new enough.
+#
+# Nothing here resolves a dependency: a release that appears after the lock was made changes nothing.
+# pip installs uv from a lock of one line, and uv installs the rest. Where uv can't be had, pip
+# installs everything, with --no-deps: https://github.com/pypa/pip/issues/9644
 set -eu
 folder=$1 lock=$2 stamp=$3
+tools=.venv-uv
 log=$folder.log
 
 fail() {
@@ -11,50 +16,118 @@ fail() {
     exit 1
 }
 
-new_enough() { # a version manager's shim may exist and yet not run
+fail_with_log() {
+    fail "$(tail -n 40 "$log")" "" \
+        "Setting up $folder failed. The whole output is in $log. The command was:" "    $*"
+}
+
+logged() {
+    "$@" >>"$log" 2>&1
+}
+
+must() { # the output is shown only if the command fails
+    logged "$@" || fail_with_log "$@"
+}
+
+is_new_enough() { # a version manager's shim may exist and not run
     "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1
 }
 
 find_python() {
-    for candidate in ${PYTHON:-python3 python3.14 python3.13 python3.12 python3.11 python}; do
-        if new_enough "$candidate"; then
-            echo "$candidate"
+    for candidate in python3 python3.14 python3.13 python3.12 python3.11 python; do
+        if is_new_enough "$candidate"; then
+            python=$candidate
             return
         fi
     done
+    fail "No Python 3.11 or later was found on the PATH. Install one, or name it:" \
+        "    make run PYTHON=/path/to/python3.11"
 }
 
-failed() {
-    fail "$(tail -n 40 "$log")" "" \
-        "Setting up $folder failed, see above or all of it in $log. The command was:" "    $*"
+check_named_python() {
+    error=$("$python" -c '' 2>&1) || fail "PYTHON=$python does not start:" "$error"
+    is_new_enough "$python" || fail "PYTHON=$python is $("$python" --version). Name a Python 3.11 or later."
 }
 
-quietly() { # what a command says is shown only if it fails
-    "$@" >"$log" 2>&1 || failed "$@"
+make_environment() { # FOLDER [OPTION ...]
+    must "$python" -m venv --clear "$@"
 }
 
-naming_downloads() { # as quietly, but with pip's "Downloading NAME (SIZE)" as they begin, if in MB
-    { "$@" 2>&1 || echo "exit code $?"; } | tee "$log" | while IFS= read -r line; do
-        case $line in *"Downloading "*" MB)")
-            line=${line#*Downloading }
-            echo "  downloading ${line##*/} ..." ;;
-        esac
+# Two targets may set up at once. The shell holds the lock until it exits.
+wait_for_other_setup() {
+    exec 9>.venv-setup.lock
+    "$python" -c 'import fcntl; fcntl.flock(9, fcntl.LOCK_EX | fcntl.LOCK_NB)' 2>/dev/null && return
+    echo "Waiting for another setup in this folder ..."
+    "$python" -c 'import fcntl; fcntl.flock(9, fcntl.LOCK_EX)'
+}
+
+report_progress() { # until this script ends or is killed
+    seconds=0
+    while sleep 4 >/dev/null 2>&1 9>&- && kill -0 $$ 2>/dev/null; do
+        seconds=$((seconds + 4))
+        echo "  still working, $seconds s ..."
     done
-    case $(tail -n 1 "$log") in "exit code "*) failed "$@" ;; esac
 }
 
-python=$(find_python)
-[ -n "$python" ] || fail "${PYTHON:-Python}: not a Python 3.11 or later that runs. Install one, or name it:" \
-    "    make run PYTHON=/path/to/python3.11"
+pip() { # PYTHON ARGUMENT ...: pip installs into the environment of PYTHON
+    target=$1
+    shift
+    "$tools/bin/python" -m pip --python "$target" --disable-pip-version-check install \
+        --no-deps --only-binary :all: --require-hashes "$@"
+}
+
+prepare_tools() { # pip, and uv if it can be had
+    cmp -s requirements/uv.txt "$tools/uv.txt" && [ -x "$tools/bin/python" ] && return
+    make_environment "$tools"
+    if logged pip "$tools/bin/python" -r requirements/uv.txt; then
+        cp requirements/uv.txt "$tools/"
+    elif grep -q 'DO NOT MATCH THE HASHES' "$log"; then
+        fail_with_log pip install -r requirements/uv.txt
+    else
+        echo "  uv can't be installed here, so pip installs everything. This takes longer."
+    fi
+}
+
+install() {
+    if [ -x "$tools/bin/uv" ]; then
+        configure_uv
+        must "$tools/bin/uv" pip sync --python "$folder/bin/python" --no-build --require-hashes "$lock"
+    else
+        must pip "$folder/bin/python" -r "$lock"
+    fi
+}
+
+configure_uv() { # to use the mirror that pip uses, and no cache that it can't write to
+    index=${PIP_INDEX_URL:-$("$tools/bin/python" -m pip config get global.index-url 2>/dev/null)} || true
+    [ -z "$index" ] || export UV_DEFAULT_INDEX="${UV_DEFAULT_INDEX:-$index}"
+    cache=${UV_CACHE_DIR:-${XDG_CACHE_HOME:-${HOME-}/.cache}/uv}
+    { mkdir -p "$cache" && [ -w "$cache" ]; } 2>/dev/null || export UV_NO_CACHE=1
+}
+
+if [ -n "${PYTHON-}" ]; then
+    python=$PYTHON
+    check_named_python
+else
+    find_python
+fi
 version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 "$python" -c 'import ensurepip, venv' 2>/dev/null ||
-    fail "$python can't make virtual environments. On Debian and Ubuntu this adds what is missing:" \
+    fail "$python can't make virtual environments. On Debian and Ubuntu, install the missing part:" \
         "    apt install python$version-venv"
 
-echo "Setting up $folder with Python $version, once (a minute or so) ..."
-quietly "$python" -m venv --clear "$folder"
-echo "  installing what $lock lists ..."
-naming_downloads "$folder/bin/python" -m pip install --disable-pip-version-check --require-hashes -r "$lock"
-quietly "$folder/bin/python" -m pip install --disable-pip-version-check --no-deps --no-build-isolation -e .
+wait_for_other_setup
+if cmp -s "$lock" "$stamp"; then
+    touch "$stamp"
+    exit
+fi
+echo "Setting up $folder with Python $version: $(grep -c '^[A-Za-z0-9]' "$lock") packages."
+echo "  This takes a few seconds on a fast network, and a minute or more on a slow one ..."
+: >"$log"
+report_progress &
+trap 'kill $! 2>/dev/null' EXIT
+trap 'exit 130' INT TERM HUP
+prepare_tools
+make_environment "$folder" --without-pip
+install
 rm "$log"
-touch "$stamp"
+cp "$lock" "$stamp"

@@ -1,6 +1,11 @@
-"""The PostgreSQL that tests run against: embedded, or the server that DATABASE_URL names."""
+"""What tests run against.
+
+PostgreSQL is embedded, or the server that DATABASE_URL names. The programs of other virtual
+environments are set up if the selected tests need them.
+"""
 
 import os
+import subprocess
 import uuid
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -14,6 +19,24 @@ from dev.postgres import EmbeddedPostgres
 from function.migrate import migrate
 from function.postgres import connect
 from function.settings import load
+from tests.instance import ROOT
+
+# The folders whose tests run programs of .venv-func or .venv-events.
+ENVIRONMENTS = {
+    "func": {"debian", "deploy", "events", "hosts", "llm"},
+    "events": {"events"},
+}
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Set up what the selected tests need, before any of them has a time limit."""
+    if session.config.option.collectonly:
+        return
+    folders = {item.path.relative_to(ROOT / "tests").parts[0] for item in session.items}
+    for name, users in ENVIRONMENTS.items():
+        if folders & users:
+            make = ["make", "--no-print-directory", f"environment-{name}"]
+            subprocess.run(make, cwd=ROOT, check=True)
 
 
 def open_connection(url: str) -> Connection:

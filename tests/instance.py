@@ -121,7 +121,7 @@ def command(host: str, port: int) -> tuple[list[str | Path], dict[str, str]]:
         source = ["--source", "function/main.py", "--target", "feedback"]
         return [program, *source, "--host", "127.0.0.1", "--port", str(port)], {}
     python = ROOT / ".venv-func/bin/python"
-    assert python.exists(), "`make test` sets up .venv-func"
+    assert python.exists(), "`make environment-func` sets up .venv-func"
     return [python, "-c", KNATIVE_MAIN], {"LISTEN_ADDRESS": f"127.0.0.1:{port}"}
 
 

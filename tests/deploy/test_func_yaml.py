@@ -17,6 +17,7 @@ from tests.deploy.configuration import Recorded
 from tests.deploy.manifests import container, find, plain
 from tests.deploy.schemas import read
 from tests.instance import ROOT, running
+from tests.setup.lock import pinned
 
 # knative/func, pkg/functions/function_envs.go and pkg/deployer: `{{ secret:NAME:KEY }}`.
 SECRET = re.compile(r"{{\s*secret:([-.\w]+):([-.\w]+)\s*}}")
@@ -98,7 +99,10 @@ def test_func_run_serves_it_with_a_database_url(
 
 @pytest.mark.deploy
 def test_func_run_can_install_this_folder(tmp_path: Path) -> None:
-    """As its scaffolding does, in an environment of its own: `pip install`, from PyPI."""
+    """As its scaffolding does, by `pip install` from PyPI; with the locked versions here."""
+    locked = {**pinned("func.txt"), **pinned("build.txt")}
+    constraints = tmp_path / "constraints.txt"
+    constraints.write_text("\n".join(f"{name}=={version}" for name, version in locked.items()))
     subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True)
     python = str(tmp_path / "venv/bin/python")
     install = [
@@ -110,7 +114,7 @@ def test_func_run_can_install_this_folder(tmp_path: Path) -> None:
         "func-python",
         f"function @ {ROOT.as_uri()}",
     ]
-    subprocess.run(install, check=True)
+    subprocess.run(install, env={**os.environ, "PIP_CONSTRAINT": str(constraints)}, check=True)
     program = "import function, func_python.http; print(function.__file__, function.new)"
     done = subprocess.run(
         [python, "-c", program],

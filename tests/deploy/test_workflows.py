@@ -181,11 +181,30 @@ def test_all_that_names_the_version_names_the_same() -> None:
 
 
 MANIFESTS = {
-    "pip": "pyproject.toml",
     "docker": "Dockerfile",
     "docker-compose": "compose.yaml",
     "github-actions": ".github/workflows/ci.yml",
 }
+
+
+def test_one_bot_updates_all_locks() -> None:
+    """locks.yml makes every lock again, and asks for CI."""
+    job = yaml.safe_load((GITHUB / "workflows/locks.yml").read_text())["jobs"]["update"]
+    scripts = "\n".join(step["run"] for step in job["steps"] if "run" in step)
+    assert "make lock ARGS=\"--upgrade --exclude-newer '7 days'\"" in scripts
+    assert "gh workflow run ci.yml" in scripts
+    assert "workflow_dispatch" in CI[True]  # YAML 1.1 reads `on` as true
+    made = re.findall(r"--output-file requirements/(\S+)", (ROOT / "Makefile").read_text())
+    locks = {path.name for path in (ROOT / "requirements").glob("*.txt")}
+    assert set(made) == locks - {"jars.txt", "tools.txt"}
+
+
+def test_ci_notices_that_time_passes() -> None:
+    """CI runs weekly, and no job restores a cache of Python's packages."""
+    assert CI[True]["schedule"]
+    for step in steps():
+        if "setup-python" in step.get("uses", ""):
+            assert "cache" not in step["with"]
 
 
 def test_dependabot_finds_what_it_updates_and_asks_once_a_kind() -> None:

@@ -129,7 +129,7 @@ def following(
 
 
 def command(folder: Path, *arguments: str) -> Sequence[str | Path]:
-    assert PYTHON.exists(), "`make test` sets up .venv-events"
+    assert PYTHON.exists(), "`make environment-events` sets up .venv-events"
     return [PYTHON, "-m", "dev.events", "--data", folder, *arguments]
 
 

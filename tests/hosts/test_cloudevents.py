@@ -1,6 +1,7 @@
 """Feedback may come as a CloudEvent: stored once, however often a broker sends it."""
 
 import json
+import subprocess
 import uuid
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -321,3 +322,23 @@ def test_a_header_may_hold_any_text(instance: Instance, student: str, rows: Rows
     again = send_structured(instance, decoded)
 
     assert (again.status, replayed(again), len(rows(student))) == (200, "true", 1)
+
+
+@pytest.mark.parametrize("environment", [".venv", ".venv-func"])
+def test_no_plain_request_imports_the_sdk(environment: str) -> None:
+    """Importing the SDK takes time, so only the first event does it."""
+    headers = {f"ce-{name}": value for name, value in attributes().items()}
+    script = (
+        "import sys, function.asgi\n"
+        "from function.submission import parse_delivery\n"
+        f"body = {json.dumps(FEEDBACK).encode()!r}\n"
+        "parse_delivery({'content-type': 'application/json'}, body)\n"
+        "print('cloudevents' in sys.modules)\n"
+        f"parse_delivery({headers!r}, body)\n"
+        "print('cloudevents' in sys.modules)\n"
+    )
+    python = ROOT / environment / "bin/python"
+    done = subprocess.run(
+        [python, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["False", "True"]
