@@ -35,7 +35,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     folders = {item.path.relative_to(ROOT / "tests").parts[0] for item in session.items}
     for name, users in ENVIRONMENTS.items():
         if folders & users:
-            make = ["make", "--no-print-directory", f"environment-{name}"]
+            make = ["make", "--silent", f"environment-{name}"]
             subprocess.run(make, cwd=ROOT, check=True)
 
 
