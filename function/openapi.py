@@ -11,11 +11,24 @@ from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
 
 from function import openapi_events as events
+from function import openapi_health as health
 from function.feedback import FEEDBACK_SCHEMA, StrategyUpdate
 
 Schema = dict[str, object]
 
-REQUEST_ID = {
+INFO = {
+    "title": "Mentor function",
+    "version": "1",
+    "description": "Takes what a student says of a task; answers with a strategy.",
+    "contact": {"name": "MathTrail"},
+    "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+}
+TAGS = [
+    {"name": "feedback", "description": "What students say."},
+    {"name": "health", "description": "Probes for platforms."},
+]
+
+REQUEST_ID: Schema = {
     "description": "The client's own X-Request-Id, or a new one.",
     "schema": {"type": "string", "minLength": 1, "maxLength": 128},
 }
@@ -52,7 +65,8 @@ PARAMETERS = [
             "type": "string",
             "minLength": 1,
             "maxLength": 255,
-            "pattern": '^(?!""$)[!-~]([ -~]*[!-~])?$',
+            # Without a lookahead, which RE2 does not have: `""` is an empty key, and refused.
+            "pattern": '^([!#-~]([ -~]*[!-~])?|"([ -~]*[!#-~]|[ -~]+")?)$',
         },
     },
     {
@@ -76,38 +90,38 @@ def document() -> bytes:
     return json.dumps(
         {
             "openapi": "3.1.1",
-            "info": {
-                "title": "Mentor function",
-                "version": "1",
-                "description": "Takes what a student says of a task; answers with a strategy.",
-                "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
-            },
+            "info": INFO,
+            "servers": [{"url": "/"}],
+            "security": [],  # who may call is the platform's business
+            "tags": TAGS,
             "paths": {
                 "/api/v1/feedback": {"post": _feedback("takeFeedback")},
                 "/v1/feedback": {"post": _feedback("takeFeedbackAlias")},
                 "/": {"post": _event()},
-                **{path: {"get": _health(path, status)} for path, status in HEALTH.items()},
+                **health.paths(REQUEST_ID),
             },
-            "components": {"schemas": {**_models(), **events.SCHEMAS, **ERROR_SCHEMAS}},
+            "components": {
+                "schemas": {**_models(), **events.SCHEMAS, **ERROR_SCHEMAS, **health.SCHEMAS}
+            },
         }
     ).encode()
 
 
+class _Untitled(GenerateJsonSchema):
+    """Gives fields no titles: generators of clients take these for the names of types."""
+
+    def field_title_should_be_set(self, schema: object) -> bool:
+        return False
+
+
 def _models() -> dict[str, Schema]:
-    request = GenerateJsonSchema().generate(FEEDBACK_SCHEMA)
+    request = _Untitled().generate(FEEDBACK_SCHEMA)
     response = TypeAdapter(StrategyUpdate).json_schema(
-        ref_template=_ref("{model}"), mode="serialization"
+        ref_template=_ref("{model}"), mode="serialization", schema_generator=_Untitled
     )
     response["properties"]["student_id"]["format"] = "uuid"
     response["properties"]["timestamp"]["format"] = "date-time"
     return {**response.pop("$defs"), "Feedback": request, "StrategyUpdate": response}
-
-
-HEALTH = {
-    "/health/startup": "started",
-    "/health/liveness": "ok",
-    "/health/ready": "ready",
-}
 
 
 def _feedback(operation_id: str) -> Schema:
@@ -142,7 +156,7 @@ def _event() -> Schema:
 
 
 def _stored(content: Schema, more_headers: Schema | None = None) -> Schema:
-    replayed = {"description": "`true` on a repeat.", "schema": {"const": "true"}}
+    replayed = {"description": "`true` on a repeat.", "schema": events.constant("true")}
     headers = {"X-Request-Id": REQUEST_ID, "Idempotency-Replayed": replayed, **(more_headers or {})}
     description = "The feedback is stored; this is the strategy."
     return {"description": description, "headers": headers, "content": content}
@@ -158,26 +172,6 @@ def _errors(key: str) -> Schema:
         "500": _error(500, "INTERNAL_ERROR: a bug."),
         "503": _error(503, f"UNAVAILABLE: send it again, with {key} as before."),
     }
-
-
-def _health(path: str, status: str) -> Schema:
-    responses = {"200": _status("It is.", status)}
-    if status == "ready":
-        responses["503"] = _status("PostgreSQL does not answer.", "not ready")
-    name = path.rsplit("/", 1)[1].capitalize()
-    return {
-        "operationId": f"check{name}",
-        "tags": ["health"],
-        "summary": f"{name} probe",
-        "responses": responses,
-    }
-
-
-def _status(description: str, status: str) -> Schema:
-    properties = {"status": {"const": status}}
-    schema: Schema = {"type": "object", "properties": properties, "required": ["status"]}
-    headers = {"X-Request-Id": REQUEST_ID}
-    return {"description": description, "headers": headers, "content": _json(schema)}
 
 
 def _error(status: int, description: str) -> Schema:

@@ -4,7 +4,26 @@ from function.cloudevent import SOURCE, SUBMITTED, UPDATED
 
 Schema = dict[str, object]
 
-IDENTIFIER: Schema = {"type": "string", "minLength": 1, "pattern": r"^[^\ufffd]+$"}
+# The character itself: ECMAScript and RE2 have no escape for it in common.
+IDENTIFIER: Schema = {"type": "string", "minLength": 1, "pattern": "^[^\ufffd]+$"}
+
+
+def _any_case(word: str) -> str:
+    """Match in any case without a flag, which ECMAScript does not have."""
+    return "".join(f"[{letter.upper()}{letter}]" for letter in word)
+
+
+# A media type of JSON, with or without parameters.
+JSON_TYPE = (
+    f"^ *(({_any_case('application')}|{_any_case('text')})/|[^/;]+/[^/;]+[+])"
+    f"{_any_case('json')} *(;.*)?$"
+)
+
+
+def constant(text: str) -> Schema:
+    """Describe a string that is always the same; without a type, generators take any value."""
+    return {"type": "string", "const": text}
+
 
 DESCRIPTION = f"""
 Plain JSON, or a CloudEvent 1.0 of type `{SUBMITTED}` whose data is the same: in structured mode, in
@@ -20,11 +39,11 @@ SCHEMAS: dict[str, Schema] = {
         "`data_base64` may stand in the place of `data`.",
         "type": "object",
         "properties": {
-            "specversion": {"const": "1.0"},
+            "specversion": constant("1.0"),
             "id": IDENTIFIER,
             "source": IDENTIFIER,
-            "type": {"const": SUBMITTED},
-            "datacontenttype": {"enum": ["application/json", None]},
+            "type": constant(SUBMITTED),
+            "datacontenttype": {"type": ["string", "null"], "pattern": JSON_TYPE},
             "data": {"$ref": "#/components/schemas/Feedback"},
         },
         "required": ["specversion", "id", "source", "type", "data"],
@@ -32,11 +51,11 @@ SCHEMAS: dict[str, Schema] = {
     "StrategyUpdated": {
         "type": "object",
         "properties": {
-            "specversion": {"const": "1.0"},
+            "specversion": constant("1.0"),
             "id": {"type": "string", "format": "uuid", "description": "The row's."},
-            "source": {"const": SOURCE},
-            "type": {"const": UPDATED},
-            "datacontenttype": {"const": "application/json"},
+            "source": constant(SOURCE),
+            "type": constant(UPDATED),
+            "datacontenttype": constant("application/json"),
             "time": {"type": "string", "format": "date-time", "description": "The row's."},
             "traceparent": {"type": "string"},
             "data": {"$ref": "#/components/schemas/StrategyUpdate"},
