@@ -10,7 +10,7 @@ READY := ready-$(firstword $(shell pwd | cksum))
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(ARGS)
 
-.PHONY: help run events image up down manifests test test-browser test-kafka test-debian test-deploy test-image \
+.PHONY: help run events image up down manifests test test-browser test-kafka test-debian test-deploy test-contracts test-image \
 	migrate connector bench load eval lint lock lock-jars clean
 
 help: ## list these targets
@@ -54,6 +54,11 @@ test-deploy: .venv/$(READY) ## check all of deploy/, the workflows and the load 
 test-image: .venv/$(READY) ## build the image and run it as the platforms do (docker; root and debootstrap, or BASE=python:...)
 	@$(BIN)/python -m pytest -m image tests/image $(ARGS)
 
+test-contracts: .venv/$(READY) .venv-contracts/$(READY) ## lint what is published, generate clients of it (node, go, jdk)
+	@$(BIN)/python -m dev.tools kin-openapi
+	@$(BIN)/python -m tests.contracts.prepare
+	@$(BIN)/python -m pytest -m contracts tests/contracts $(ARGS)
+
 connector: .venv/$(READY) ## make deploy/debezium/connector.json anew from application.properties
 	@$(BIN)/python -m dev.debezium
 
@@ -80,6 +85,7 @@ lock: .venv/$(READY) ## make the locks anew from pyproject.toml (ARGS=--upgrade:
 	@$(COMPILE) pyproject.toml --group events --group build --output-file requirements/events.txt
 	@$(COMPILE) pyproject.toml --extra llm --group func --group build --output-file requirements/func.txt
 	@$(COMPILE) pyproject.toml --extra server --extra docs --extra llm --output-file requirements/server.txt
+	@$(COMPILE) pyproject.toml --group contracts --group build --output-file requirements/contracts.txt
 	@$(COMPILE) --group build --output-file requirements/build.txt
 
 lock-jars: .venv/$(READY) ## make requirements/jars.txt anew from requirements/pom.xml (needs Maven)
@@ -93,6 +99,9 @@ clean: ## remove all that these targets made here, the data of `make run` too; n
 
 .venv-func/$(READY): requirements/func.txt pyproject.toml
 	@sh dev/venv.sh .venv-func requirements/func.txt $@
+
+.venv-contracts/$(READY): requirements/contracts.txt pyproject.toml
+	@sh dev/venv.sh .venv-contracts requirements/contracts.txt $@
 
 .venv-events/$(READY): requirements/events.txt pyproject.toml
 	@sh dev/venv.sh .venv-events requirements/events.txt $@ >&2 # stdout is for events

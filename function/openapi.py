@@ -7,14 +7,9 @@ import json
 from functools import cache
 from http import HTTPStatus
 
-from pydantic import TypeAdapter
-from pydantic.json_schema import GenerateJsonSchema
-
 from function import openapi_events as events
-from function import openapi_health as health
-from function.feedback import FEEDBACK_SCHEMA, StrategyUpdate
-
-Schema = dict[str, object]
+from function import openapi_schemas as schemas
+from function.openapi_schemas import Schema, constant, reference
 
 INFO = {
     "title": "Mentor function",
@@ -31,27 +26,6 @@ TAGS = [
 REQUEST_ID: Schema = {
     "description": "The client's own X-Request-Id, or a new one.",
     "schema": {"type": "string", "minLength": 1, "maxLength": 128},
-}
-ERROR_SCHEMAS: dict[str, Schema] = {
-    "Error": {
-        "type": "object",
-        "properties": {"code": {"type": "string"}, "message": {"type": "string"}},
-        "required": ["code", "message"],
-        "additionalProperties": False,
-    },
-    "Problem": {
-        "description": "RFC 9457, for `Accept: application/problem+json`.",
-        "type": "object",
-        "properties": {
-            "type": {"type": "string", "format": "uri-reference"},
-            "title": {"type": "string"},
-            "status": {"type": "integer"},
-            "detail": {"type": "string"},
-            "code": {"type": "string"},
-        },
-        "required": ["type", "title", "status", "detail", "code"],
-        "additionalProperties": False,
-    },
 }
 PARAMETERS = [
     {
@@ -84,6 +58,13 @@ PARAMETERS = [
 ]
 
 
+PROBES = {
+    "Startup": "`started` as soon as the process answers.",
+    "Liveness": "`ok` while the process answers. It does not ask PostgreSQL.",
+    "Ready": "`ready` if PostgreSQL answers and has the table; otherwise 503 and `not ready`.",
+}
+
+
 @cache
 def document() -> bytes:
     """Return the description as JSON."""
@@ -98,30 +79,11 @@ def document() -> bytes:
                 "/api/v1/feedback": {"post": _feedback("takeFeedback")},
                 "/v1/feedback": {"post": _feedback("takeFeedbackAlias")},
                 "/": {"post": _event()},
-                **health.paths(REQUEST_ID),
+                **{f"/health/{name.lower()}": {"get": _probe(name)} for name in PROBES},
             },
-            "components": {
-                "schemas": {**_models(), **events.SCHEMAS, **ERROR_SCHEMAS, **health.SCHEMAS}
-            },
+            "components": {"schemas": {**schemas.SCHEMAS, **schemas.models(), **events.SCHEMAS}},
         }
     ).encode()
-
-
-class _Untitled(GenerateJsonSchema):
-    """Gives fields no titles: generators of clients take these for the names of types."""
-
-    def field_title_should_be_set(self, schema: object) -> bool:
-        return False
-
-
-def _models() -> dict[str, Schema]:
-    request = _Untitled().generate(FEEDBACK_SCHEMA)
-    response = TypeAdapter(StrategyUpdate).json_schema(
-        ref_template=_ref("{model}"), mode="serialization", schema_generator=_Untitled
-    )
-    response["properties"]["student_id"]["format"] = "uuid"
-    response["properties"]["timestamp"]["format"] = "date-time"
-    return {**response.pop("$defs"), "Feedback": request, "StrategyUpdate": response}
 
 
 def _feedback(operation_id: str) -> Schema:
@@ -131,9 +93,9 @@ def _feedback(operation_id: str) -> Schema:
         "summary": "Take a student's feedback",
         "description": "A CloudEvent is taken, too, as at `/`.",
         "parameters": PARAMETERS,
-        "requestBody": {"required": True, "content": _json({"$ref": _ref("Feedback")})},
+        "requestBody": {"required": True, "content": _json(reference("Feedback"))},
         "responses": {
-            "200": _stored(_json({"$ref": _ref("StrategyUpdate")})),
+            "200": _stored(_json(reference("StrategyUpdate"))),
             **_errors("the Idempotency-Key"),
         },
     }
@@ -156,7 +118,7 @@ def _event() -> Schema:
 
 
 def _stored(content: Schema, more_headers: Schema | None = None) -> Schema:
-    replayed = {"description": "`true` on a repeat.", "schema": events.constant("true")}
+    replayed = {"description": "`true` on a repeat.", "schema": constant("true")}
     headers = {"X-Request-Id": REQUEST_ID, "Idempotency-Replayed": replayed, **(more_headers or {})}
     description = "The feedback is stored; this is the strategy."
     return {"description": description, "headers": headers, "content": content}
@@ -174,20 +136,33 @@ def _errors(key: str) -> Schema:
     }
 
 
+def _probe(name: str) -> Schema:
+    answer = {
+        "headers": {"X-Request-Id": REQUEST_ID},
+        "content": _json(reference("Health")),
+    }
+    responses = {"200": {"description": "It is.", **answer}}
+    if name == "Ready":
+        responses["503"] = {"description": "PostgreSQL does not answer.", **answer}
+    return {
+        "operationId": f"check{name}",
+        "tags": ["health"],
+        "summary": f"{name} probe",
+        "description": PROBES[name],
+        "responses": responses,
+    }
+
+
 def _error(status: int, description: str) -> Schema:
     headers: Schema = {"X-Request-Id": REQUEST_ID}
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         headers["Retry-After"] = {"description": "Seconds.", "schema": {"type": "integer"}}
     content = {
-        **_json({"$ref": _ref("Error")}),
-        "application/problem+json": {"schema": {"$ref": _ref("Problem")}},
+        **_json(reference("Error")),
+        "application/problem+json": {"schema": reference("Problem")},
     }
     return {"description": description, "headers": headers, "content": content}
 
 
-def _json(schema: Schema | dict[str, str]) -> Schema:
+def _json(schema: Schema) -> Schema:
     return {"application/json": {"schema": schema}}
-
-
-def _ref(name: str) -> str:
-    return f"#/components/schemas/{name}"

@@ -1,8 +1,7 @@
 """The part of the description that tells of CloudEvents, in requests and in answers."""
 
 from function.cloudevent import SOURCE, SUBMITTED, UPDATED
-
-Schema = dict[str, object]
+from function.openapi_schemas import OPEN, Schema, constant, reference
 
 # The character itself: ECMAScript and RE2 have no escape for it in common.
 IDENTIFIER: Schema = {"type": "string", "minLength": 1, "pattern": "^[^\ufffd]+$"}
@@ -15,15 +14,9 @@ def _any_case(word: str) -> str:
 
 # A media type of JSON, with or without parameters.
 JSON_TYPE = (
-    f"^ *(({_any_case('application')}|{_any_case('text')})/|[^/;]+/[^/;]+[+])"
-    f"{_any_case('json')} *(;.*)?$"
+    rf"^\s*(({_any_case('application')}|{_any_case('text')})/|[^/;]+/[^/;]+[+])"
+    rf"{_any_case('json')}\s*(;|$)"
 )
-
-
-def constant(text: str) -> Schema:
-    """Describe a string that is always the same; without a type, generators take any value."""
-    return {"type": "string", "const": text}
-
 
 DESCRIPTION = f"""
 Plain JSON, or a CloudEvent 1.0 of type `{SUBMITTED}` whose data is the same: in structured mode, in
@@ -44,7 +37,7 @@ SCHEMAS: dict[str, Schema] = {
             "source": IDENTIFIER,
             "type": constant(SUBMITTED),
             "datacontenttype": {"type": ["string", "null"], "pattern": JSON_TYPE},
-            "data": {"$ref": "#/components/schemas/Feedback"},
+            "data": reference("Feedback"),
         },
         "required": ["specversion", "id", "source", "type", "data"],
     },
@@ -58,25 +51,25 @@ SCHEMAS: dict[str, Schema] = {
             "datacontenttype": constant("application/json"),
             "time": {"type": "string", "format": "date-time", "description": "The row's."},
             "traceparent": {"type": "string"},
-            "data": {"$ref": "#/components/schemas/StrategyUpdate"},
+            "data": reference("StrategyUpdate"),
         },
         "required": [
             *("specversion", "id", "source", "type", "datacontenttype", "time", "traceparent"),
             "data",
         ],
-        "additionalProperties": False,
+        **OPEN,
     },
 }
 
 REQUESTS: Schema = {
-    "application/json": {"schema": {"$ref": "#/components/schemas/Feedback"}},
-    "application/cloudevents+json": {"schema": {"$ref": "#/components/schemas/FeedbackSubmitted"}},
+    "application/json": {"schema": reference("Feedback")},
+    "application/cloudevents+json": {"schema": reference("FeedbackSubmitted")},
     "application/cloudevents-batch+json": {
-        "schema": {"type": "array", "items": {"$ref": "#/components/schemas/FeedbackSubmitted"}}
+        "schema": {"type": "array", "items": reference("FeedbackSubmitted")}
     },
 }
 
-_UPDATE = {"$ref": "#/components/schemas/StrategyUpdate"}
+_UPDATE = reference("StrategyUpdate")
 ANSWERS: Schema = {
     "application/json": {
         "schema": {
@@ -86,7 +79,7 @@ ANSWERS: Schema = {
             ]
         }
     },
-    "application/cloudevents+json": {"schema": {"$ref": "#/components/schemas/StrategyUpdated"}},
+    "application/cloudevents+json": {"schema": reference("StrategyUpdated")},
 }
 REPLY_HEADERS: Schema = {
     f"ce-{name}": {"description": "Of an event in binary mode.", "schema": {"type": "string"}}
