@@ -9,5 +9,5 @@ for python in .venv-events/bin/python .venv/bin/python python3; do
 done
 
 rm -rf .data "/var/tmp/mentor-function$(pwd -P | tr / -)" # see dev/places.py
-rm -rf build .venv .venv-func .venv-events .venv*.log .coverage* .hypothesis .schemathesis .*_cache
+rm -rf build .venv .venv-func .venv-events .venv-contracts tests/contracts/node_modules .venv*.log .coverage* .hypothesis .schemathesis .*_cache
 find . -name __pycache__ -prune -exec rm -rf {} +
