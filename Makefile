@@ -54,7 +54,7 @@ test-deploy: .venv/$(READY) ## check all of deploy/, the workflows and the load 
 test-image: .venv/$(READY) ## build the image and run it as the platforms do (docker; root and debootstrap, or BASE=python:...)
 	@$(BIN)/python -m pytest -m image tests/image $(ARGS)
 
-test-contracts: .venv/$(READY) .venv-contracts/$(READY) ## lint what is published, generate clients of it (node, go, jdk)
+test-contracts: .venv/$(READY) .venv-contracts/$(READY) ## try the published contracts with real tools (node, go, jdk)
 	@$(BIN)/python -m dev.tools kin-openapi
 	@$(BIN)/python -m tests.contracts.prepare
 	@$(BIN)/python -m pytest -m contracts tests/contracts $(ARGS)
@@ -88,7 +88,7 @@ lock: .venv/$(READY) ## make the locks anew from pyproject.toml (ARGS=--upgrade:
 	@$(COMPILE) pyproject.toml --group contracts --group build --output-file requirements/contracts.txt
 	@$(COMPILE) --group build --output-file requirements/build.txt
 
-lock-jars: .venv/$(READY) ## make requirements/jars.txt anew from requirements/pom.xml (needs Maven)
+lock-jars: .venv/$(READY) ## make requirements/jars.txt anew from the POMs beside it (needs Maven)
 	@$(BIN)/python -m dev.kafka.lock
 
 clean: ## remove all that these targets made here, the data of `make run` too; not what docker keeps

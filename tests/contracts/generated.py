@@ -31,7 +31,8 @@ def go(description: Path, folder: Path) -> Client:
 
 def java(description: Path, folder: Path) -> Client:
     _openapi_generator("java", description, folder)
-    class_path = os.pathsep.join(str(jar) for jar in jars.fetch("contracts")[:-1])
+    libraries = [str(jar) for jar in jars.fetch("contracts") if not _is_generator(jar)]
+    class_path = os.pathsep.join(libraries)
     sources = (folder / "src/main/java").rglob("*.java")
     options = ["-nowarn", "-proc:none", "-d", "classes", "-cp", class_path]
     run(program("javac"), *options, PROGRAMS / "Ask.java", *sources, cwd=folder)
@@ -44,22 +45,21 @@ def python(description: Path, folder: Path) -> Client:
 
 
 def openapi_python_client(description: Path, folder: Path) -> Client:
-    options = [
-        f"--path={description}",
-        f"--output-path={folder}",
-        "--overwrite",
-        "--fail-on-warning",
-    ]
+    options = [f"--path={description}", f"--output-path={folder}", "--overwrite"]
     path = f"{PYTHON.parent}{os.pathsep}{os.environ['PATH']}"  # it runs ruff
     generator = PYTHON.with_name("openapi-python-client")
-    run(generator, "generate", *options, cwd=folder, env={"PATH": path})
+    run(generator, "generate", "--fail-on-warning", *options, cwd=folder, env={"PATH": path})
     return _client(folder, PYTHON, PROGRAMS / "ask_openapi_python_client.py")
 
 
 def _openapi_generator(language: str, description: Path, folder: Path, *options: str) -> None:
-    generator = jars.fetch("contracts")[-1]
+    (generator,) = filter(_is_generator, jars.fetch("contracts"))
     arguments: list[str | Path] = ["-i", description, "-g", language, "-o", folder]
     run(program("java"), "-jar", generator, "generate", *arguments, *options, cwd=folder)
+
+
+def _is_generator(jar: Path) -> bool:
+    return jar.name.startswith("openapi-generator-cli-")
 
 
 def _client(folder: Path, *command: str | Path) -> Client:

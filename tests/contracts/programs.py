@@ -14,6 +14,8 @@ NEEDED = {
     "node": "Node.js 20.19 or later: https://nodejs.org",
     "npm": "npm 10 or later, which comes with Node.js: https://nodejs.org",
 }
+# Nothing asks a server of its makers, for an update or to report its use.
+SILENT = {"REDOCLY_TELEMETRY": "off", "REDOCLY_SUPPRESS_UPDATE_NOTICE": "true"}
 
 
 class MissingProgram(Exception):
@@ -30,7 +32,7 @@ def program(name: str) -> str:
 
 def run(*command: str | Path, cwd: Path, env: Mapping[str, str] | None = None) -> str:
     """What the command writes to stdout; raises AssertionError with all of it if it fails."""
-    environ = {**os.environ, "REDOCLY_TELEMETRY": "off", "SCARF_ANALYTICS": "false", **(env or {})}
+    environ = {**os.environ, **SILENT, **(env or {})}
     done = subprocess.run(
         command, cwd=cwd, env=environ, capture_output=True, text=True, check=False
     )
