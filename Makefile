@@ -10,11 +10,11 @@ READY := ready-$(firstword $(shell pwd | cksum))
 COMPILE := .venv-uv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(ARGS)
 
-.PHONY: help run events image up down manifests test test-setup test-browser test-kafka test-debian test-deploy test-image \
-	migrate connector bench load eval lint lock lock-jars clean environment-func environment-events
+.PHONY: help run events image up down manifests test test-setup test-contracts test-browser test-kafka test-debian test-deploy \
+	test-image migrate connector bench load eval lint lock lock-jars clean environment-func environment-events
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' Makefile
 
 run: .venv-run/$(READY) ## serve the function here, with a PostgreSQL of its own, until Ctrl-C
 	@exec .venv-run/bin/python -m dev.run
@@ -57,6 +57,11 @@ test-deploy: .venv/$(READY) ## check all of deploy/, the workflows and the load 
 test-image: .venv/$(READY) ## build the image and run it as the platforms do (docker; root and debootstrap, or BASE=python:...)
 	@$(BIN)/python -m pytest -m image tests/image $(ARGS)
 
+test-contracts: .venv/$(READY) .venv-contracts/$(READY) ## try the published contracts with real tools (node, go, jdk)
+	@$(BIN)/python -m dev.tools kin-openapi
+	@$(BIN)/python -m tests.contracts.prepare
+	@$(BIN)/python -m pytest -m contracts tests/contracts $(ARGS)
+
 connector: .venv/$(READY) ## make deploy/debezium/connector.json anew from application.properties
 	@$(BIN)/python -m dev.debezium
 
@@ -85,10 +90,11 @@ lock: .venv/$(READY) ## make the locks again from pyproject.toml (ARGS=--upgrade
 	@$(COMPILE) pyproject.toml --group events --output-file requirements/events.txt
 	@$(COMPILE) pyproject.toml --extra llm --group func --output-file requirements/func.txt
 	@$(COMPILE) pyproject.toml --extra server --extra docs --extra llm --output-file requirements/server.txt
+	@$(COMPILE) pyproject.toml --group contracts --output-file requirements/contracts.txt
 	@$(COMPILE) --group build --output-file requirements/build.txt
 	@$(COMPILE) --group uv --output-file requirements/uv.txt
 
-lock-jars: .venv/$(READY) ## make requirements/jars.txt anew from requirements/pom.xml (needs Maven)
+lock-jars: .venv/$(READY) ## make requirements/jars.txt again from the POMs beside it (needs Maven)
 	@$(BIN)/python -m dev.kafka.lock
 
 clean: ## remove all that these targets made here, the data of `make run` too; not what docker keeps
@@ -106,6 +112,9 @@ environment-events: .venv-events/$(READY)
 
 .venv-func/$(READY): requirements/func.txt requirements/uv.txt
 	@sh dev/venv.sh .venv-func requirements/func.txt $@
+
+.venv-contracts/$(READY): requirements/contracts.txt requirements/uv.txt
+	@sh dev/venv.sh .venv-contracts requirements/contracts.txt $@
 
 .venv-events/$(READY): requirements/events.txt requirements/uv.txt
 	@sh dev/venv.sh .venv-events requirements/events.txt $@ >&2 # stdout is for events

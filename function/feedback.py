@@ -120,7 +120,8 @@ class StrategyUpdate(TypedDict):
     difficulty_adjustment: float
     topic_weights: dict[str, float]
     sentiment: str
-    strategy_snapshot: StrategySnapshot | ModelSnapshot
+    # Clients take the first that fits, and each ModelSnapshot is a StrategySnapshot, too.
+    strategy_snapshot: ModelSnapshot | StrategySnapshot
     timestamp: str
 
 
@@ -149,7 +150,7 @@ def _without_nul(text: str) -> str:
 def _text(max_length: int | None, example: str) -> CoreSchema:
     text = str_schema(min_length=1, max_length=max_length, strict=True)
     checked = no_info_after_validator_function(_without_nul, text)
-    described = {"pattern": r"^[^\u0000]*$", "examples": [example]}
+    described = {"pattern": r"^[^\x00]*$", "examples": [example]}
     return no_info_before_validator_function(
         _storable, checked, metadata={"pydantic_js_updates": described}
     )

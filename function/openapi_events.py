@@ -1,10 +1,22 @@
 """The part of the description that tells of CloudEvents, in requests and in answers."""
 
 from function.cloudevent import SOURCE, SUBMITTED, UPDATED
+from function.openapi_schemas import OPEN, Schema, constant, reference
 
-Schema = dict[str, object]
+# The character itself: ECMAScript and RE2 have no escape for it in common.
+IDENTIFIER: Schema = {"type": "string", "minLength": 1, "pattern": "^[^\ufffd]+$"}
 
-IDENTIFIER: Schema = {"type": "string", "minLength": 1, "pattern": r"^[^\ufffd]+$"}
+
+def _any_case(word: str) -> str:
+    """Match in any case without a flag, which ECMAScript does not have."""
+    return "".join(f"[{letter.upper()}{letter}]" for letter in word)
+
+
+# A media type of JSON, with or without parameters.
+JSON_TYPE = (
+    rf"^\s*(({_any_case('application')}|{_any_case('text')})/|[^/;]+/[^/;]+[+])"
+    rf"{_any_case('json')}\s*(;|$)"
+)
 
 DESCRIPTION = f"""
 Plain JSON, or a CloudEvent 1.0 of type `{SUBMITTED}` whose data is the same: in structured mode, in
@@ -20,44 +32,44 @@ SCHEMAS: dict[str, Schema] = {
         "`data_base64` may stand in the place of `data`.",
         "type": "object",
         "properties": {
-            "specversion": {"const": "1.0"},
+            "specversion": constant("1.0"),
             "id": IDENTIFIER,
             "source": IDENTIFIER,
-            "type": {"const": SUBMITTED},
-            "datacontenttype": {"enum": ["application/json", None]},
-            "data": {"$ref": "#/components/schemas/Feedback"},
+            "type": constant(SUBMITTED),
+            "datacontenttype": {"type": ["string", "null"], "pattern": JSON_TYPE},
+            "data": reference("Feedback"),
         },
         "required": ["specversion", "id", "source", "type", "data"],
     },
     "StrategyUpdated": {
         "type": "object",
         "properties": {
-            "specversion": {"const": "1.0"},
+            "specversion": constant("1.0"),
             "id": {"type": "string", "format": "uuid", "description": "The row's."},
-            "source": {"const": SOURCE},
-            "type": {"const": UPDATED},
-            "datacontenttype": {"const": "application/json"},
+            "source": constant(SOURCE),
+            "type": constant(UPDATED),
+            "datacontenttype": constant("application/json"),
             "time": {"type": "string", "format": "date-time", "description": "The row's."},
             "traceparent": {"type": "string"},
-            "data": {"$ref": "#/components/schemas/StrategyUpdate"},
+            "data": reference("StrategyUpdate"),
         },
         "required": [
             *("specversion", "id", "source", "type", "datacontenttype", "time", "traceparent"),
             "data",
         ],
-        "additionalProperties": False,
+        **OPEN,
     },
 }
 
 REQUESTS: Schema = {
-    "application/json": {"schema": {"$ref": "#/components/schemas/Feedback"}},
-    "application/cloudevents+json": {"schema": {"$ref": "#/components/schemas/FeedbackSubmitted"}},
+    "application/json": {"schema": reference("Feedback")},
+    "application/cloudevents+json": {"schema": reference("FeedbackSubmitted")},
     "application/cloudevents-batch+json": {
-        "schema": {"type": "array", "items": {"$ref": "#/components/schemas/FeedbackSubmitted"}}
+        "schema": {"type": "array", "items": reference("FeedbackSubmitted")}
     },
 }
 
-_UPDATE = {"$ref": "#/components/schemas/StrategyUpdate"}
+_UPDATE = reference("StrategyUpdate")
 ANSWERS: Schema = {
     "application/json": {
         "schema": {
@@ -67,7 +79,7 @@ ANSWERS: Schema = {
             ]
         }
     },
-    "application/cloudevents+json": {"schema": {"$ref": "#/components/schemas/StrategyUpdated"}},
+    "application/cloudevents+json": {"schema": reference("StrategyUpdated")},
 }
 REPLY_HEADERS: Schema = {
     f"ce-{name}": {"description": "Of an event in binary mode.", "schema": {"type": "string"}}

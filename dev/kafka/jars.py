@@ -20,7 +20,7 @@ from dev.places import CLONE
 LOCK = CLONE / "requirements/jars.txt"
 REPOSITORY = Path.home() / ".m2/repository"
 
-Group = Literal["kafka", "connector", "server"]
+Group = Literal["kafka", "connector", "server", "contracts"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ def alone() -> Iterator[None]:
 def _download(jars: list[Jar]) -> None:
     if not jars:
         return  # the other process has fetched them
-    what = Path(jars[0].path).name if len(jars) == 1 else f"{len(jars)} files for Kafka"
+    what = Path(jars[0].path).name if len(jars) == 1 else f"{len(jars)} files of Java"
     print(f"Downloading {what}, once ...", file=sys.stderr, flush=True)
     with httpx.Client(timeout=TIMEOUT, follow_redirects=True) as client:
         for jar in jars:

@@ -1,4 +1,4 @@
-"""Writes requirements/jars.txt anew from requirements/pom.xml; needs Maven (`make lock-jars`)."""
+"""Writes requirements/jars.txt anew from the POMs beside it; needs Maven (`make lock-jars`)."""
 
 import re
 import subprocess
@@ -14,24 +14,27 @@ from dev.kafka.jars import LOCK, REPOSITORY, Group, alone
 from dev.places import CLONE
 
 POM = CLONE / "requirements/pom.xml"
+CONTRACTS_POM = CLONE / "requirements/contracts-pom.xml"
 # Its parent POM is not in Maven Central, so Maven itself can't fetch it.
 SERVER = "io/debezium/debezium-server-dist/{0}/debezium-server-dist-{0}.tar.gz"
 LIST = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:list"
-HEAD = "# Files of Maven Central: sha256, path. Made from pom.xml by `make lock-jars`.\n"
+HEAD = "# Files of Maven Central: sha256, path. Made from the POMs beside it by `make lock-jars`.\n"
 # group:artifact:type[:classifier]:version:scope:/file[ -- module ...]
 LINE = re.compile(r"^\s+(?:[^:\s]+:){5,6}(?P<file>/.+?)(?: -- module .*)?$", re.MULTILINE)
 
 
 def main() -> None:
     """Resolve with Maven, into the very repository that the list's files are kept in."""
-    files = sorted(_resolved())
+    files = sorted(_resolved(POM))
     plugins = [file for file in files if file.name.endswith("-plugin.tar.gz")]
     jars = [file for file in files if file not in plugins]
     text = _section("kafka", jars) + _section("connector", plugins)
-    LOCK.write_text(HEAD + text + _section("server", [_server()]), encoding="utf-8")
+    text += _section("server", [_server()])
+    text += _section("contracts", sorted(_resolved(CONTRACTS_POM)))
+    LOCK.write_text(HEAD + text, encoding="utf-8")
 
 
-def _resolved() -> Iterator[Path]:
+def _resolved(pom: Path) -> Iterator[Path]:
     with tempfile.NamedTemporaryFile("r", encoding="utf-8") as report:
         options = [
             f"-DoutputFile={report.name}",
@@ -39,7 +42,7 @@ def _resolved() -> Iterator[Path]:
             f"-Dmaven.repo.local={REPOSITORY}",
         ]
         subprocess.run(
-            ["mvn", "--batch-mode", "--quiet", f"--file={POM}", LIST, *options], check=True
+            ["mvn", "--batch-mode", "--quiet", f"--file={pom}", LIST, *options], check=True
         )
         yield from (Path(match["file"]) for match in LINE.finditer(report.read()))
 

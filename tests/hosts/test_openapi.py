@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -71,7 +72,7 @@ def without_database(tmp_path: Path) -> Iterator[Instance]:
 def test_every_documented_answer_is_what_the_function_really_says(
     function: Instance, without_database: Instance
 ) -> None:
-    schema = schemathesis.openapi.from_url(f"http://127.0.0.1:{function.port}/openapi.json")
+    schema = schemathesis.openapi.from_dict(closed(function.get("/openapi.json").json()))
 
     assert schema.validate() is None
     for path in schema.raw_schema["paths"]:
@@ -85,6 +86,14 @@ def test_every_documented_answer_is_what_the_function_really_says(
             )
         ]
         check(schema, path, answers)
+
+
+def closed(document: dict[str, Any]) -> dict[str, Any]:
+    """The description as it is now: clients must expect more fields, this test does not."""
+    for component in document["components"]["schemas"].values():
+        if component.get("additionalProperties") is True:
+            component["additionalProperties"] = False
+    return document
 
 
 def check(schema: OpenApiSchema, path: str, answers: list[httpx.Response]) -> None:

@@ -1,0 +1,40 @@
+"""The programs that read what is published; each is needed, and said to be missing if it is."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+NODE_MODULES = Path(__file__).with_name("node_modules")
+NEEDED = {
+    "go": "Go 1.25 or later: https://go.dev/dl",
+    "java": "a JDK 11 or later: https://adoptium.net",
+    "javac": "a JDK 11 or later, a JRE is not enough: https://adoptium.net",
+    "node": "Node.js 20.19 or later: https://nodejs.org",
+    "npm": "npm 10 or later, which comes with Node.js: https://nodejs.org",
+}
+# Nothing asks a server of its makers, for an update or to report its use.
+SILENT = {"REDOCLY_TELEMETRY": "off", "REDOCLY_SUPPRESS_UPDATE_NOTICE": "true"}
+
+
+class MissingProgram(Exception):
+    """A program is not on the PATH; the text says which, and where it is had."""
+
+
+def program(name: str) -> str:
+    """The program of that name, from the PATH. Raises MissingProgram."""
+    found = shutil.which(name)
+    if not found:
+        raise MissingProgram(f"`make test-contracts` needs {NEEDED[name]}")
+    return found
+
+
+def run(*command: str | Path, cwd: Path, env: Mapping[str, str] | None = None) -> str:
+    """What the command writes to stdout; raises AssertionError with all of it if it fails."""
+    environ = {**os.environ, **SILENT, **(env or {})}
+    done = subprocess.run(
+        command, cwd=cwd, env=environ, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, f"{command}:\n{done.stdout[-5000:]}\n{done.stderr[-5000:]}"
+    return done.stdout
