@@ -1,0 +1,131 @@
+"""A mistake in the configuration of `make run` and `make migrate` is named, and soon."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.instance import ROOT, free_port
+from tests.migrate.gate import gate
+from tests.migrate.job import address
+
+HANGING_DNS = str(ROOT / "tests/llm/hanging_dns")
+
+
+def environment(**changes: str) -> dict[str, str]:
+    own = ("PG", "LLM_", "DATABASE_URL")
+    inherited = {name: text for name, text in os.environ.items() if not name.startswith(own)}
+    return inherited | {"PORT": str(free_port())} | changes
+
+
+def run(module: str, **changes: str) -> tuple[int, str]:
+    """Run the command until it ends; return its exit code and all that it said."""
+    done = subprocess.run(
+        [sys.executable, "-m", module],
+        env=environment(**changes),
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=55,  # before this change the job waited for 60 s
+        check=False,
+    )
+    return done.returncode, done.stdout
+
+
+@contextmanager
+def serving(log: Path, **changes: str) -> Iterator[str]:
+    """Run `make run` until the end of the block; yield what it said until it was ready."""
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "dev.run"],
+            env=environment(**changes),
+            cwd=ROOT,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        deadline = time.monotonic() + 60
+        while "To stop it" not in log.read_text():
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < deadline, log.read_text()
+            time.sleep(0.05)
+        yield log.read_text()
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+@pytest.mark.parametrize("module", ["dev.run", "dev.migrate"])
+def test_a_database_that_does_not_exist_is_named_at_once(module: str, database: str) -> None:
+    code, said = run(module, DATABASE_URL=address(database, database="no_such_database"))
+
+    assert code == 1
+    assert said.count('database "no_such_database" does not exist') == 1
+    assert "Waiting does not cure this: check DATABASE_URL" in said
+    assert "Migrating" not in said
+
+
+def test_a_wrong_password_is_named_at_once_and_not_quoted(database: str) -> None:
+    refused = ("28P01", 'password authentication failed for user "mentor"')
+    with gate(database, [refused]) as url:
+        code, said = run("dev.migrate", DATABASE_URL=address(url, login="mentor:s3cr3t"))
+
+    assert code == 1
+    assert said.count("password authentication failed") == 1
+    assert "s3cr3t" not in said
+
+
+def test_a_server_without_the_tls_that_is_demanded_is_named_at_once(database: str) -> None:
+    code, said = run("dev.migrate", DATABASE_URL=f"{database}?sslmode=require")
+
+    assert code == 1
+    assert said.count("the server offers no TLS") == 1
+    assert "Waiting does not cure this" in said
+
+
+def test_a_server_that_starts_is_waited_for_and_the_reason_said_once(database: str) -> None:
+    starting = ("57P03", "the database system is starting up")
+    with gate(database, [starting] * 3) as url:
+        said = run("dev.migrate", DATABASE_URL=url)[1]
+
+    assert said.count("the database system is starting up") == 1
+    assert "Migrating the database" in said
+
+
+def test_a_name_server_that_does_not_answer_is_given_up(database: str) -> None:
+    url = address(database, server="hangs.test:5432")
+
+    code, said = run("dev.migrate", DATABASE_URL=url, PYTHONPATH=HANGING_DNS)
+
+    assert code == 1
+    assert "hangs.test:5432 did not answer in 8 seconds: check DATABASE_URL" in said
+
+
+@pytest.mark.parametrize(
+    ("variables", "strategy"),
+    [
+        ({}, "the stub's, always the same (LLM_PROVIDER sets a model)"),
+        (
+            {
+                "LLM_PROVIDER": "openai",
+                "LLM_MODEL": "qwen3:8b",
+                "LLM_BASE_URL": "http://127.0.0.1:1/v1",
+                "LLM_API_KEY": "s3cr3t",
+            },
+            "from the model qwen3:8b (openai)",
+        ),
+    ],
+    ids=["stub", "model"],
+)
+def test_the_banner_says_where_strategies_come_from(
+    database: str, tmp_path: Path, variables: dict[str, str], strategy: str
+) -> None:
+    with serving(tmp_path / "log", DATABASE_URL=database, **variables) as said:
+        assert f"The strategy    {strategy}\n" in said
+        assert "s3cr3t" not in said
