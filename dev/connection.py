@@ -55,7 +55,7 @@ def wait_for_connection(settings: PostgresSettings, stop: StopRequest) -> None:
         if not may_pass(error):
             raise PostgresError("Waiting does not cure this: check DATABASE_URL and PG*.")
     raise PostgresError(
-        f"{address} did not answer in {LIMIT:g} seconds: check DATABASE_URL and PG*."
+        f"{address}: no connection in {LIMIT:g} seconds. Check DATABASE_URL and PG*."
     )
 
 
