@@ -7,6 +7,7 @@ import os
 import socket
 import sys
 import time
+from collections.abc import Mapping
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from dev.child import Child, Stopped, StopRequest, Trace
 from dev.cluster import PostgresError
 from dev.database import migrate, own_postgres, started
 from dev.postgres import EmbeddedPostgres
+from function.llm.settings import LlmSettings
+from function.settings import load
 
 HOST = "127.0.0.1"  # what runs on a laptop is nobody else's business
 READY_LIMIT = 60.0  # seconds
@@ -27,6 +30,7 @@ The function is ready. Send it a student's feedback from another terminal:
 
   It listens on   {address}
   In a browser    {address}/docs
+  The strategy    {strategy}
   The database    {url}
   Its data        {data}
   To stop it      Ctrl-C
@@ -62,7 +66,7 @@ def _run(stop: StopRequest) -> int:
         with Child(_command(port), environ) as function:
             _leave_trace(server, function)
             _wait_until_ready(function, port, stop)
-            _welcome(port, environ["DATABASE_URL"], server)
+            _welcome(port, environ, server)
             code = function.wait(stop)
     raise RunError(f"The function ended by itself, with exit code {code}.")
 
@@ -116,12 +120,19 @@ def _is_ready(port: int) -> bool:
         connection.close()
 
 
-def _welcome(port: int, url: str, server: EmbeddedPostgres | None) -> None:
+def _welcome(port: int, environ: Mapping[str, str], server: EmbeddedPostgres | None) -> None:
     if server:
-        database, data = url, str(server.folder)
+        database, data = environ["DATABASE_URL"], str(server.folder)
     else:
         database, data = "DATABASE_URL's", "on that server"  # the URL may hold a password
-    print(READY.format(address=f"http://{HOST}:{port}", url=database, data=data), flush=True)
+    fields = {"strategy": _strategy(load(environ).llm), "url": database, "data": data}
+    print(READY.format(address=f"http://{HOST}:{port}", **fields), flush=True)
+
+
+def _strategy(llm: LlmSettings | None) -> str:
+    if llm is None:
+        return "the stub's, always the same (LLM_PROVIDER sets a model)"
+    return f"from the model {llm.model} ({llm.provider})"
 
 
 def _trace(server: EmbeddedPostgres) -> Trace:

@@ -28,6 +28,8 @@ BODY_LIMIT = 64 * 1024  # bytes
 BODY_TIMEOUT = 10  # seconds; one that stops in the middle must not hold up the end of an instance
 REQUEST_ID = re.compile(r"[ -~]{1,128}")
 
+log = logging.getLogger("function.asgi")
+
 
 class Application:
     """The ASGI application; it owns the analyzer, and the store from its start to its end."""
@@ -69,6 +71,10 @@ class Application:
 
 def create_application(settings: Settings, store: Store) -> Application:
     """Put the function together; the host decides when the store starts."""
+    if settings.unused:
+        hint = "set LLM_PROVIDER, or correct the names"
+        fields = {"variables": ", ".join(settings.unused), "hint": hint}
+        log.warning("variables without effect", extra=fields)
     return Application(_make_analyzer(settings), store, docs=settings.docs)
 
 

@@ -45,6 +45,7 @@ SUBMITTED = "mentor.feedback.submitted"
 UPDATED = "mentor.strategy.updated"
 SOURCE = "/mathtrail/mentor"
 PROBLEM_LIMIT = 10  # events of a batch that an error names
+DATA = "the event's data"  # what errors call it
 
 REQUIRED = ("specversion", "id", "source", "type")
 JSON_TYPE = re.compile(r"(application|text)/json|[^/]+/[^/]+\+json", re.IGNORECASE)
@@ -135,7 +136,7 @@ def _check(attributes: Mapping[str, object]) -> None:
         raise InvalidRequest("; ".join(missing + wrong))
     media_type = str(attributes.get("datacontenttype", "application/json")).partition(";")[0]
     if not JSON_TYPE.fullmatch(media_type.strip()):
-        raise UnsupportedMediaType("the event's data must be JSON, and its content type say so")
+        raise UnsupportedMediaType(f"{DATA} must be JSON, and its content type say so")
 
 
 def _is_identifier(value: object) -> bool:
@@ -150,19 +151,33 @@ def _submission(
     try:
         text = body if isinstance(body, bytes) else json.dumps(body).encode()
         event = from_http(headers, text, _read_data)
-    except Exception:  # noqa: BLE001 - the SDK has no error that covers all; only data can be wrong
-        raise InvalidRequest("the event's data is not valid JSON") from None
+    except Exception as exc:  # noqa: BLE001 - the SDK has no error that covers all
+        raise _data_error(exc.__context__ or exc) from None
     data = event.get_data()
     if not isinstance(data, dict):
-        raise InvalidRequest("the event's data must be a JSON object")
+        raise InvalidRequest(f"{DATA} must be a JSON object")
     feedback = parse_feedback(data)
     row_id = event_row_id(feedback.student_id, event["source"], event["id"])
     return Submission(row_id, feedback, "this event's source and id", traceparent)
 
 
 def _read_data(content: bytes | str) -> object:
-    """Read data for the SDK; what it hands over as text is from a document that was parsed here."""
-    return json.loads(content) if isinstance(content, str) else parse_json(content)
+    """Read data for the SDK.
+
+    What it hands over as text is from a document that was parsed here, or "" for an empty body.
+    """
+    if isinstance(content, str) and content:
+        return json.loads(content)
+    return parse_json(content or b"", DATA)
+
+
+def _data_error(cause: BaseException) -> InvalidRequest:
+    """Say what is wrong with the data, which is all that can still be wrong with the event."""
+    if isinstance(cause, InvalidRequest):  # the SDK raised an error of its own in its place
+        return cause
+    if isinstance(cause, RecursionError):
+        return InvalidRequest(f"{DATA} is nested too deeply")
+    return InvalidRequest("data_base64 must be a string in Base64")
 
 
 def _decode(header: str) -> str:

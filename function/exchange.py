@@ -51,6 +51,18 @@ class Response(NamedTuple):
     code: str | None = None
 
 
+def accepts(request: Request, media_type: str) -> bool:
+    """Tell whether the client asks for this very media type; a wildcard does not count.
+
+    https://www.rfc-editor.org/rfc/rfc9110#section-12.5.1
+    """
+    for media_range in request.headers.get("accept", "").lower().split(","):
+        found, *parameters = (part.strip() for part in media_range.split(";"))
+        if found == media_type:
+            return not any(re.fullmatch(r"q=0(\.0*)?", parameter) for parameter in parameters)
+    return False
+
+
 def error_response(request: Request, error: RequestError) -> Response:
     """Tell the client what it did wrong, or that it may try again."""
     status, code = ERRORS[type(error)]
@@ -70,7 +82,8 @@ def _error(
     headers: tuple[tuple[str, str], ...] = (),
 ) -> Response:
     """The error's body; RFC 9457 for who asks: https://www.rfc-editor.org/rfc/rfc9457"""
-    if not _accepts_problem(request.headers.get("accept", "")):
+    body_type = "application/problem+json"
+    if not accepts(request, body_type):
         body = {"code": code, "message": message}
         return Response(status, json.dumps(body).encode(), headers=headers, code=code)
     problem = {
@@ -80,7 +93,6 @@ def _error(
         "detail": message,
         "code": code,
     }
-    body_type = "application/problem+json"
     return Response(status, json.dumps(problem).encode(), body_type, headers, code)
 
 
@@ -90,11 +102,3 @@ def _error_headers(error: RequestError) -> tuple[tuple[str, str], ...]:
     if isinstance(error, Unavailable):
         return (("Retry-After", RETRY_AFTER),)
     return ()
-
-
-def _accepts_problem(accept: str) -> bool:
-    for media_range in accept.lower().split(","):
-        media_type, *parameters = (part.strip() for part in media_range.split(";"))
-        if media_type == "application/problem+json":
-            return not any(re.fullmatch(r"q=0(\.0*)?", parameter) for parameter in parameters)
-    return False

@@ -7,7 +7,13 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from function.analysis import Analyzer
 from function.errors import ClientDisconnected, MethodNotAllowed, NotFound, RequestError
-from function.exchange import Request, Response, error_response, internal_error_response
+from function.exchange import (
+    Request,
+    Response,
+    accepts,
+    error_response,
+    internal_error_response,
+)
 from function.feedback import Entry, Stored
 from function.store import CHECK_TIMEOUT, Store
 from function.submission import Submission, parse_delivery, require_same
@@ -58,11 +64,18 @@ class Handler:
             path = "/docs"
         if path not in self._routes:
             raise NotFound("there is nothing at this path")
+        if self._leads_to_docs(request, path):
+            return _redirect_to_docs
         method, endpoint = self._routes[path]
         allowed = ("GET", "HEAD") if method == "GET" else (method,)
         if request.method not in allowed:
             raise MethodNotAllowed(f"only {' and '.join(allowed)} can be used here", allowed)
         return endpoint
+
+    def _leads_to_docs(self, request: Request, path: str) -> bool:
+        """Tell a person who opens the function's address in a browser."""
+        to_read = path == "" and request.method in ("GET", "HEAD")
+        return to_read and "/docs" in self._routes and accepts(request, "text/html")
 
     async def take_feedback(self, request: Request) -> Response:
         """The main path, for one submission and for a batch, which is stored as a whole."""
@@ -117,6 +130,12 @@ async def _describe_api(request: Request) -> Response:
     from function import openapi  # only who asks for the description pays for its import
 
     return Response(200, openapi.document())
+
+
+async def _redirect_to_docs(request: Request) -> Response:
+    """A relative address, for a gateway may serve the function below a path of its own."""
+    headers = (("Location", "docs"), ("Vary", "Accept"))
+    return Response(302, b"", "text/plain", headers)
 
 
 async def _show_docs(request: Request) -> Response:

@@ -86,10 +86,12 @@ def _end(number: int, frame: FrameType | None) -> None:
 def migrate(settings: Settings) -> int:
     """Apply schema.sql and return how many changes that took.
 
-    Waits for up to `settings.migrate_timeout` seconds, then raises what it waited for last.
+    Waits for up to `settings.migrate_timeout` seconds, then raises what it waited for last. Logs
+    what it waits for once, and again when that changes.
     """
     deadline = time.monotonic() + settings.migrate_timeout
     changes: list[str] = []
+    logged = ""
     for pause in chain((0.1, 0.2, 0.5, 1.0), repeat(2.0)):
         try:
             _attempt(settings, changes)
@@ -98,7 +100,9 @@ def migrate(settings: Settings) -> int:
             remaining = deadline - time.monotonic()
             if remaining <= 0:
                 raise
-            log.info("waiting", extra={"reason": str(exc)})
+            if logged != str(exc):
+                logged = str(exc)
+                log.info("waiting", extra={"reason": logged})
             time.sleep(min(pause, remaining))
     return len(changes)
 

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 SSL_MODES = ("disable", "prefer", "require", "verify-ca", "verify-full")
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 PROVIDERS = ("stub", "openai", "anthropic")
+LLM_VARIABLES = (
+    *("LLM_PROVIDER", "LLM_MODEL", "LLM_BASE_URL"),
+    *("LLM_API_KEY", "LLM_API_KEY_FILE", "LLM_TIMEOUT"),
+)
 SWITCHES = {"on": True, "true": True, "1": True, "off": False, "false": False, "0": False}
 
 # What may stand in DATABASE_URL's query, and the variable that it overrides.
@@ -58,7 +62,10 @@ class PostgresSettings:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The whole configuration. Times are in seconds; `llm` is None with the stub."""
+    """The whole configuration. Times are in seconds; `llm` is None with the stub.
+
+    `unused` names the LLM_* variables that nothing reads.
+    """
 
     postgres: PostgresSettings
     database_timeout: float
@@ -68,6 +75,7 @@ class Settings:
     log_level: str
     docs: bool
     llm: "LlmSettings | None"
+    unused: tuple[str, ...]
 
 
 def load(environ: Mapping[str, str]) -> Settings:
@@ -87,6 +95,7 @@ def load(environ: Mapping[str, str]) -> Settings:
         log_level=variables.choice("LOG_LEVEL", "INFO", LOG_LEVELS),
         docs=SWITCHES[variables.choice("DOCS", "on", tuple(SWITCHES))],
         llm=_llm(variables, database_timeout),
+        unused=_unused(variables),
     )
     if variables.problems:
         raise ConfigurationError("\n".join(variables.problems))
@@ -111,21 +120,28 @@ def _llm(variables: Variables, database_timeout: float) -> "LlmSettings | None":
     return read_settings(provider, variables, database_timeout)
 
 
+def _unused(variables: Variables) -> tuple[str, ...]:
+    """All of LLM_* without LLM_PROVIDER; with it, those that are misspelled."""
+    read = LLM_VARIABLES if variables.text("LLM_PROVIDER") else ()
+    set_here = (name for name in variables.environ if name.startswith("LLM_"))
+    return tuple(sorted(name for name in set_here if variables.text(name) and name not in read))
+
+
 def _postgres(variables: Variables) -> PostgresSettings:
     url = variables.text("DATABASE_URL")
     if url:
         variables = variables.overridden_by(_parse_url(url, variables.problems))
     settings = PostgresSettings(
-        host=variables.text("PGHOST") or "",
+        host=variables.host("PGHOST"),
         port=variables.integer("PGPORT", 5432, at_most=65535),
         database=variables.text("PGDATABASE"),
         user=variables.text("PGUSER"),
         password=variables.text("PGPASSWORD"),
         credentials_dir=variables.path("PG_CREDENTIALS_DIR"),
         sslmode=variables.choice("PGSSLMODE", "prefer", SSL_MODES),
-        sslrootcert=variables.path("PGSSLROOTCERT"),
-        sslcert=variables.path("PGSSLCERT"),
-        sslkey=variables.path("PGSSLKEY"),
+        sslrootcert=variables.file("PGSSLROOTCERT"),
+        sslcert=variables.file("PGSSLCERT"),
+        sslkey=variables.file("PGSSLKEY"),
         connect_timeout=variables.seconds("PGCONNECT_TIMEOUT", 3, at_most=60),
         application_name=variables.text("PGAPPNAME") or "mentor-function",
     )
@@ -157,10 +173,13 @@ def _parse_url(url: str, problems: list[str]) -> dict[str, str]:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        problems.append("DATABASE_URL: not a URL with a valid host and port")
+        problems.append(
+            "DATABASE_URL: not a URL with a valid host and port; in a password, each of /?#[]@"
+            " must be percent-encoded, as %2F for /"
+        )
         return {"PGHOST": "invalid", "PGUSER": "invalid"}
     if parts.scheme not in ("postgresql", "postgres"):
-        problems.append("DATABASE_URL: must begin with postgresql://")
+        problems.append("DATABASE_URL: must begin with postgresql:// (no quotes around it)")
         return {"PGHOST": "invalid", "PGUSER": "invalid"}
     found = {
         "PGHOST": unquote(parts.hostname or ""),

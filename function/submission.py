@@ -1,6 +1,7 @@
 """What a request brings: one submission or a batch, as plain JSON or in CloudEvents."""
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 from uuid import UUID
@@ -106,9 +107,27 @@ def _refuse_constant(name: str) -> None:
 _json = json.JSONDecoder(parse_constant=_refuse_constant, parse_int=float)
 
 
-def parse_json(body: bytes) -> object:
-    """Parse UTF-8 JSON, with U+FFFD for what is not UTF-8, and with or without a BOM."""
+def parse_json(body: bytes, name: str = "the body") -> object:
+    """Parse UTF-8 JSON, with U+FFFD for what is not UTF-8, and with or without a BOM.
+
+    Raises InvalidRequest with the place of the error, and no word of the body. Lines and columns
+    count from 1, and columns count characters, not bytes. `name` is what the error calls `body`.
+    """
+    text = body.decode("utf-8-sig", errors="replace")
     try:
-        return _json.decode(body.decode("utf-8-sig", errors="replace"))
-    except (ValueError, RecursionError):
-        raise InvalidRequest("the body is not valid JSON") from None
+        return _json.decode(text)
+    except RecursionError:
+        raise InvalidRequest(f"{name} is nested too deeply") from None
+    except ValueError as exc:
+        if not text.strip():
+            raise InvalidRequest(f"{name} is empty") from None
+        if not isinstance(exc, json.JSONDecodeError):
+            exc = json.JSONDecodeError("", text, _find_constant(text))
+        place = f"line {exc.lineno}, column {exc.colno}"
+        raise InvalidRequest(f"{name} is not valid JSON at {place}") from None
+
+
+def _find_constant(text: str) -> int:
+    """Where the first NaN, Infinity or -Infinity is that is not in a string."""
+    tokens = re.finditer(r'"(?:[^"\\]|\\.)*"|-?Infinity|NaN', text)
+    return next(token.start() for token in tokens if not token[0].startswith('"'))

@@ -65,3 +65,20 @@ class Variables:
             self.problems.append(f"{name}: there is no such file or folder")
             return None
         return None if text is None else Path(text)
+
+    def file(self, name: str) -> Path | None:
+        """An existing file, or None where the variable is not set."""
+        text = self.text(name)
+        if text is not None and (not Path(text).exists() or Path(text).is_dir()):
+            self.problems.append(f"{name}: must be an existing file")
+        return None if text is None else Path(text)
+
+    def host(self, name: str) -> str:
+        """The name or address of a host, the folder of a socket, or ""."""
+        text = self.text(name) or ""
+        try:
+            if not text.startswith("/"):
+                text.encode("idna")  # as the lookup does, whose error looks like a bug
+        except UnicodeError:
+            self.problems.append(f"{name}: not a valid name of a host (DATABASE_URL can set it)")
+        return text

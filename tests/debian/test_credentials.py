@@ -12,6 +12,7 @@ from pg8000.native import Connection, DatabaseError, literal
 from tests.conftest import open_connection
 from tests.debian.conftest import WRITER, WRITERS_PASSWORD
 from tests.debian.server import DebianPostgres
+from tests.dev.command import run
 from tests.instance import HOSTS, STUDENT, Instance, running
 from tests.migrate.job import migrate
 from tests.waiting import wait_until
@@ -168,3 +169,17 @@ def end_connections(superuser: Connection) -> None:
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
         " WHERE application_name = 'mentor-function'"
     )
+
+
+def test_make_migrate_names_a_wrong_password_and_a_wrong_certificate_at_once(
+    debian: DebianPostgres,
+) -> None:
+    wrong_name = debian.url().replace("@localhost", "@127.0.0.1")
+    for url, reason in (
+        (debian.url(password="s3cr3t"), "SQLSTATE 28P01: password authentication failed"),
+        (wrong_name, "certificate is not valid for '127.0.0.1'"),
+    ):
+        code, said = run("dev.migrate", DATABASE_URL=url)
+        assert (code, said.count(reason)) == (1, 1)
+        assert "Waiting does not cure this" in said
+        assert "s3cr3t" not in said

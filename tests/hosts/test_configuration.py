@@ -77,3 +77,16 @@ def test_the_port_is_checked_where_the_function_listens_by_itself(tmp_path: Path
         code, output = start("uvicorn", tmp_path, GOOD, PORT=port)
         assert code == 2
         assert "\nPORT: must be a whole number from 1 to 65535" in output
+
+
+def test_variables_of_a_model_without_a_provider_are_warned_of(
+    host: str, hosts_database: str, tmp_path: Path
+) -> None:
+    variables = {"LLM_MODEL": "m", "LLM_API_KEY": SECRET}
+    with running(tmp_path / "log", hosts_database, host, **variables) as function:
+        function.wait_until_ready()
+
+    [warning] = [event for event in function.events() if event["level"] == "WARNING"]
+    assert warning["event"] == "variables without effect"
+    assert warning["variables"] == "LLM_API_KEY, LLM_MODEL"
+    assert SECRET not in function.log

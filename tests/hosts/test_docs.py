@@ -43,6 +43,50 @@ def test_without_the_extra_there_is_no_page(instance: Instance) -> None:
     assert (answer.status, answer.json()["code"]) == (404, "NOT_FOUND")
 
 
+BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize(
+    "accept", [BROWSER, "text/html", "*/*, TEXT/HTML ; q=0.1", "text/html;charset=utf-8;q=0.01"]
+)
+def test_a_browser_that_opens_the_address_is_led_to_the_page(
+    instance: Instance, method: str, accept: str
+) -> None:
+    answer = instance.request(method, "/", headers={"Accept": accept})
+
+    assert (answer.status, answer.headers["location"]) == (302, "docs")
+    assert (answer.headers["vary"], answer.body) == ("Accept", b"")
+    assert answer.headers["x-request-id"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "accept"),
+    [
+        *(
+            ("GET", "/", accept)
+            for accept in ("*/*", "text/*", "text/html;q=0", "text/html; q=0.000", "text/htmlx")
+        ),
+        ("GET", "/", "application/json;x=text/html"),
+        ("PUT", "/", BROWSER),
+        ("GET", "/v1/feedback", BROWSER),
+    ],
+)
+def test_who_does_not_ask_for_html_is_told_the_method(
+    instance: Instance, method: str, path: str, accept: str
+) -> None:
+    answer = instance.request(method, path, headers={"Accept": accept})
+
+    assert (answer.status, answer.headers["allow"]) == (405, "POST")
+    assert answer.json()["code"] == "METHOD_NOT_ALLOWED"
+
+
+def test_what_a_browser_posts_is_feedback(instance: Instance) -> None:
+    answer = instance.request("POST", "/", b"{}", {"Accept": BROWSER})
+
+    assert answer.status == 400
+
+
 def test_docs_off_takes_the_page_away(hosts_database: str, tmp_path: Path) -> None:
     with running(tmp_path / "log", hosts_database, DOCS="off") as function:
         function.wait_until_ready()
@@ -50,3 +94,4 @@ def test_docs_off_takes_the_page_away(hosts_database: str, tmp_path: Path) -> No
             answer = function.get(path)
             assert (answer.status, answer.json()["code"]) == (404, "NOT_FOUND")
         assert function.get("/openapi.json").status == 200
+        assert function.get("/", Accept=BROWSER).status == 405

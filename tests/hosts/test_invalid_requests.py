@@ -9,7 +9,10 @@ from tests.hosts.conftest import Rows
 from tests.instance import FEEDBACK, PATH, Answer, Instance
 
 VALID = json.dumps(FEEDBACK).encode()
-FOREIGN = re.compile(r"pydantic|json\.|Input should|validation error|Traceback|line \d|char \d")
+FOREIGN = re.compile(
+    r"pydantic|json\.|Input should|validation error|Traceback|char \d|delimiter|Expecting"
+)
+SYNTAX = re.compile(r"the body is (empty|nested too deeply|not valid JSON at line 1, column \d+)")
 
 
 def assert_invalid(answer: Answer) -> str:
@@ -54,7 +57,7 @@ def assert_invalid(answer: Answer) -> str:
     ids=lambda body: ascii(body)[:40],
 )
 def test_what_is_not_json_is_refused(instance: Instance, body: bytes) -> None:
-    assert assert_invalid(instance.request("POST", PATH, body)) == "the body is not valid JSON"
+    assert SYNTAX.fullmatch(assert_invalid(instance.request("POST", PATH, body)))
 
 
 @pytest.mark.parametrize(

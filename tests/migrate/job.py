@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,21 +86,30 @@ class Run:
         return self.code == 0 and self.values("schema was up to date", "changes") == [0]
 
 
-def migrate(url: str, timeout: float = 20) -> Run:
-    """Run the job; `timeout` is its MIGRATE_TIMEOUT in seconds."""
+def migrate(
+    url: str, timeout: float = 20, once_waiting: Callable[[], object] = lambda: None
+) -> Run:
+    """Run the job; `timeout` is its MIGRATE_TIMEOUT in seconds.
+
+    `once_waiting` is called when the job says for the first time that it waits.
+    """
     own = {"DATABASE_URL": url, "MIGRATE_TIMEOUT": str(timeout), "LOG_LEVEL": "INFO"}
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
-    done = subprocess.run(
+    with subprocess.Popen(
         [sys.executable, "-m", "function.migrate"],
         env=inherited | own,
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=60,
-        check=False,
-    )
-    return Run(done.returncode, done.stdout)
+    ) as process:
+        assert process.stdout
+        output = ""
+        for line in process.stdout:
+            if '"waiting"' in line and '"waiting"' not in output:
+                once_waiting()
+            output += line
+    return Run(process.returncode, output)
 
 
 @contextmanager

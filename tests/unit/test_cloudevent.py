@@ -180,10 +180,18 @@ def test_an_incomplete_event_in_headers_is_not_read_from_the_body(name: str) -> 
         ({"data": json.dumps(FEEDBACK)}, "the event's data must be a JSON object"),
         ({"data": [FEEDBACK]}, "the event's data must be a JSON object"),
         ({"data_base64": ""}, "there must be data or data_base64, not both"),
-        ({"data": None, "data_base64": "e30"}, "the event's data is not valid JSON"),
-        ({"data": None, "data_base64": "é"}, "the event's data is not valid JSON"),
-        ({"data": None, "data_base64": {}}, "the event's data is not valid JSON"),
-        ({"data": None, "data_base64": "TmFO"}, "the event's data is not valid JSON"),
+        ({"data": None, "data_base64": "e30"}, "data_base64 must be a string in Base64"),
+        ({"data": None, "data_base64": "é"}, "data_base64 must be a string in Base64"),
+        ({"data": None, "data_base64": {}}, "data_base64 must be a string in Base64"),
+        ({"data": None, "data_base64": ""}, "the event's data is empty"),
+        (
+            {"data": None, "data_base64": b64encode(b"[\nNaN]").decode()},
+            "the event's data is not valid JSON at line 2, column 1",
+        ),
+        (
+            {"data": None, "data_base64": b64encode(b"[" * 20_000).decode()},
+            "the event's data is nested too deeply",
+        ),
         ({"data": {"message": "Hello World"}}, "student_id is missing; task_id is missing"),
     ],
 )
@@ -194,12 +202,27 @@ def test_wrong_data_is_refused(changes: dict[str, object], problem: str) -> None
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"nonsense", b"NaN", b"{} {}", b"[" * 60_000, BODY.decode().encode("utf-16")]
+    ("body", "problem"),
+    [
+        (b"", "is empty"),
+        (b"nonsense", "is not valid JSON at line 1, column 1"),
+        (b"[\nNaN]", "is not valid JSON at line 2, column 1"),
+        (b"{} {}", "is not valid JSON at line 1, column 4"),
+        (b"[" * 60_000, "is nested too deeply"),
+        (BODY.decode().encode("utf-16"), "is not valid JSON at line 1, column 1"),
+    ],
+    ids=lambda value: ascii(value)[:30],
 )
-@pytest.mark.parametrize("headers", [HEADERS, STRUCTURED, BATCHED])
-def test_what_is_not_json_is_refused(headers: dict[str, str], body: bytes) -> None:
-    with pytest.raises(InvalidRequest, match="is not valid JSON"):
+@pytest.mark.parametrize(
+    ("headers", "name"),
+    [(HEADERS, "the event's data"), (STRUCTURED, "the body"), (BATCHED, "the body")],
+)
+def test_what_is_not_json_is_refused(
+    headers: dict[str, str], name: str, body: bytes, problem: str
+) -> None:
+    with pytest.raises(InvalidRequest) as caught:
         parse_delivery(headers, body)
+    assert str(caught.value) == f"{name} {problem}"
 
 
 @pytest.mark.parametrize("depth", [*range(50, 1100, 7), 5_000, 50_000])

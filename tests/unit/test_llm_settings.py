@@ -29,6 +29,17 @@ def test_the_stub_is_the_default_and_needs_nothing() -> None:
     assert load({**DATABASE, "LLM_PROVIDER": "Stub", "LLM_TIMEOUT": "what"}).llm is None
 
 
+def test_what_is_set_without_a_provider_is_unused() -> None:
+    environ = {**DATABASE, "LLM_MODEL": "m", "LLM_API_KEY": SECRET, "LLM_TIMEOUT": ""}
+    assert load(environ).unused == ("LLM_API_KEY", "LLM_MODEL")
+    assert load({**environ, "LLM_PROVIDER": "stub"}).unused == ()
+
+
+def test_a_misspelled_variable_is_unused() -> None:
+    assert load({**DATABASE, "LLM_PROVDER": "openai"}).unused == ("LLM_PROVDER",)
+    assert load({**DATABASE, "LLM_PROVIDER": "stub", "LLM_TIMOUT": "1"}).unused == ("LLM_TIMOUT",)
+
+
 @pytest.mark.parametrize(
     ("provider", "url"),
     [("openai", "https://api.openai.com/v1"), ("anthropic", "https://api.anthropic.com")],

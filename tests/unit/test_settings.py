@@ -91,6 +91,25 @@ def test_what_is_no_url_of_postgresql_is_one_problem(url: str) -> None:
     assert [line.split(":")[0] for line in problems(DATABASE_URL=url)] == ["DATABASE_URL"]
 
 
+@pytest.mark.parametrize("mark", ["/", "?", "#", "["])
+def test_a_password_that_is_not_encoded_is_explained(mark: str) -> None:
+    [problem] = problems(DATABASE_URL=f"postgresql://u:s3{mark}cret@h/d")
+    assert "must be percent-encoded" in problem
+    assert "cret" not in problem
+
+
+@pytest.mark.parametrize("host", ["db..example", ".example", "x" * 64])
+def test_what_can_be_no_name_of_a_host_is_a_problem(host: str) -> None:
+    [problem] = problems(DATABASE_URL=f"postgresql://u@{host}/d")
+    assert problem.startswith("PGHOST: not a valid name of a host")
+
+
+@pytest.mark.parametrize("file", ["", "nowhere"])
+def test_a_certificate_is_an_existing_file(tmp_path: Path, file: str) -> None:
+    query = f"sslmode=verify-full&sslrootcert={tmp_path / file}"
+    assert problems(DATABASE_URL=f"{URL}?{query}") == ["PGSSLROOTCERT: must be an existing file"]
+
+
 def test_no_problem_quotes_a_password() -> None:
     assert "s3cret" not in "".join(problems(DATABASE_URL=f"{URL}?sslmode=x&s3=1", PORT="s"))
     assert "s3cret" not in repr(load({"DATABASE_URL": URL}))
