@@ -166,6 +166,14 @@ def test_it_is_told_to_stop_while_it_starts(server: EmbeddedPostgres) -> None:
         follower.stop()
 
 
+def test_it_is_told_to_stop_while_postgresql_is_silent(server: EmbeddedPostgres) -> None:
+    with following(server.folder) as follower:
+        follower.until_said("Starting Debezium")
+        with server.frozen():
+            follower.stop()
+        assert "Waiting" not in follower.said  # it did not sit out the time limit of a connection
+
+
 def test_nothing_is_lost_and_all_is_in_order_after_kill_9(
     server: EmbeddedPostgres, url: str
 ) -> None:
@@ -223,7 +231,7 @@ def test_ctrl_c_reaches_it_while_its_reader_pauses(server: EmbeddedPostgres, url
         time.sleep(1)
         process.send_signal(signal.SIGINT)
         try:
-            assert process.wait(10) == 0
+            assert process.wait(PATIENCE) == 0
         finally:
             process.kill()
         assert first == b"mentor.feedback\n"
@@ -266,7 +274,7 @@ def on_a_terminal(arguments: Sequence[str | Path]) -> str:
         while not text.endswith(b"\r\n\r\n"):
             text += os.read(controller, 4096)
         process.send_signal(signal.SIGINT)
-        assert process.wait(10) == 0
+        assert process.wait(PATIENCE) == 0
     os.close(controller)
     return text.decode().replace("\r\n", "\n")
 
