@@ -84,11 +84,9 @@ def test_the_event_of_a_feedback_is_its_row_as_a_cloudevent(
     with running(tmp_path / "log", url) as instance, following(server.folder) as follower:
         instance.wait_until_ready()
         follower.until_following()
-        posted = time.monotonic()
         message = 'So "hard" \u009b[31m, 太难了 😀\n'
         instance.post({**FEEDBACK, "message": message}, {"traceparent": TRACEPARENT})
         [event] = follower.until_shown(1)
-        assert time.monotonic() - posted < 3
         assert event == event_of_the_row(url)
         assert event["value"]["message"] == message
         assert TRACE_ID in event["headers"]["ce_traceparent"]
