@@ -5,9 +5,11 @@ does. It is found out, not configured, for what it breaks it breaks by chance, a
 """
 
 import importlib
+import socket
 import struct
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -60,6 +62,20 @@ class Session(Connection):  # type: ignore[misc] # pg8000 has no annotations
     pooled = False
     """Whether a pooler does: then nothing lasts from one transaction to the next."""
 
+    def __init__(self, sock: socket.socket, statement_timeout: float, **options: Any) -> None:
+        """Log in over `sock`, and close it when that fails; the timeout is in seconds."""
+        try:
+            super().__init__(sock=sock, ssl_context=False, **options)
+            sock.settimeout(statement_timeout + 0.5)
+            self.limit_statements(statement_timeout)
+        except BaseException:
+            # pg8000 keeps a file open where its first write fails, and the socket lives on in it.
+            if file := getattr(self, "_sock", None):
+                with suppress(OSError):
+                    file.close()
+            sock.close()
+            raise
+
     def limit_statements(self, seconds: float) -> None:
         """Have PostgreSQL cancel what takes longer, unless the session is not ours to change.
 
@@ -105,26 +121,21 @@ def connect(settings: PostgresSettings, statement_timeout: float) -> Session:
     Raises DatabaseError when PostgreSQL refuses, one of CONNECTION_ERRORS when it can't be reached.
     """
     user, password = credentials(settings)
-    sock = open_socket(settings)
     try:
-        session = Session(
-            user,
+        return Session(
+            open_socket(settings),
+            statement_timeout,
+            user=user,
             password=password or "",  # of None pg8000 makes an AttributeError, if one is asked for
             host=settings.host,
             database=settings.database or user,
             application_name=settings.application_name,
             startup_params={"client_encoding": "UTF8"},  # else it is the database's own
-            ssl_context=False,
-            sock=sock,
         )
-        sock.settimeout(statement_timeout + 0.5)
-        session.limit_statements(statement_timeout)
-    except BaseException as exc:
-        sock.close()
+    except Exception as exc:
         if type(exc).__module__.startswith("scramp"):
             raise InterfaceError("the password has characters that SCRAM does not take") from exc
         raise
-    return session
 
 
 def milliseconds(seconds: float) -> int:

@@ -71,7 +71,7 @@ class Instance:
     ) -> Answer:
         return self.request("POST", PATH, json.dumps(feedback).encode(), headers)
 
-    def raw(self, data: bytes, timeout: float = 10) -> bytes:
+    def raw(self, data: bytes, timeout: float = 30) -> bytes:
         """Send these very bytes, and return all that comes until the end of the connection."""
         with socket.create_connection(("127.0.0.1", self.port), timeout) as client:
             client.sendall(data)
@@ -81,7 +81,7 @@ class Instance:
                 received += part
             return received
 
-    def stalled(self, data: bytes, timeout: float = 20) -> bytes:
+    def stalled(self, data: bytes, timeout: float = 60) -> bytes:
         """Send these very bytes and no more, and return the first that comes back."""
         with socket.create_connection(("127.0.0.1", self.port), timeout) as client:
             client.sendall(data)
@@ -95,7 +95,7 @@ class Instance:
         """The JSON lines that it logged."""
         return [json.loads(line) for line in self.log.splitlines() if line.startswith("{")]
 
-    def wait_until_ready(self, timeout: float = 20, probe: str = "/health/ready") -> Self:
+    def wait_until_ready(self, timeout: float = 60, probe: str = "/health/ready") -> Self:
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline and self.process.poll() is None:
             try:

@@ -36,6 +36,8 @@ class Engine:
         self, settings: Settings, show: Callable[[Event], None], following: Callable[[], None]
     ) -> None:
         self._show = show
+        self._following = following
+        self._is_following = threading.Event()
         self._closing = threading.Event()
         self.failure = ""
         self._error: Exception | None = None  # what `show` raised
@@ -44,7 +46,7 @@ class Engine:
             .create(_format())
             .using(_properties(settings))
             .using(_callback("CompletionCallback", handle=self._ended))
-            .using(_callback("ConnectorCallback", pollingStarted=following))
+            .using(_callback("ConnectorCallback", pollingStarted=self._started))
             .notifying(_callback("ChangeConsumer", handleBatch=self._handle))
             .build()
         )
@@ -71,6 +73,8 @@ class Engine:
         traceback: TracebackType | None,
     ) -> None:
         self._closing.set()
+        if error and not self._is_following.is_set():
+            return  # nothing was shown: the process may end while the engine is still starting
         closer = threading.Thread(target=self._close, daemon=True)
         closer.start()
         closer.join(CLOSE_LIMIT)
@@ -80,6 +84,11 @@ class Engine:
             self._engine.run()
         except java_class("java.lang.Exception") as exc:  # asked to close at an awkward moment
             self.failure = str(exc)
+
+    def _started(self) -> None:
+        if not self._closing.is_set():
+            self._is_following.set()
+            self._following()
 
     def _close(self) -> None:
         while self._thread.is_alive():

@@ -1,8 +1,12 @@
 """The way of `make events`: wait for PostgreSQL, settle slot and offsets, run Debezium; again."""
 
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, wait
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from dev.child import StopRequest
 from dev.events import java
@@ -12,6 +16,8 @@ from dev.events.output import Output
 from dev.events.place import EventsError, NotReady, Place, say
 from dev.events.slot import settle
 from function.settings import PostgresSettings
+
+T = TypeVar("T")
 
 ATTEMPTS = 5  # to run Debezium, in a row that all end within SHORT, with PostgreSQL there
 SHORT = 10.0  # seconds
@@ -24,7 +30,7 @@ def follow(place: Place, output: Output, stop: StopRequest) -> None:
     """
     attempts = 0
     while True:
-        engine = _engine(place, output, _wait_for(place, output, stop))
+        engine = _engine(place, output, stop)
         started = time.monotonic()
         with engine:
             engine.wait(lambda: _is_over(place, output, stop))
@@ -40,7 +46,7 @@ def _complain(failure: str, place: Place, attempts: int) -> None:
     time.sleep(0.5)
 
 
-def _wait_for(place: Place, output: Output, stop: StopRequest) -> PostgresSettings:
+def _engine(place: Place, output: Output, stop: StopRequest) -> Engine:
     """Wait until Debezium can start, and tell once what is missing."""
     told = set[str]()
 
@@ -49,28 +55,45 @@ def _wait_for(place: Place, output: Output, stop: StopRequest) -> PostgresSettin
             told.add(text)
             say(text)
 
-    while True:
+    def check() -> None:
         _check(output, stop)
+
+    while True:
         try:
-            return _ready(place, tell)
+            postgres = _in_background(place.ready, check)
+            tell("Starting Debezium ...")
+            return _in_background(partial(_build, place, output, postgres), check)
         except NotReady as exc:
             tell(str(exc))
         time.sleep(0.2)
 
 
-def _ready(place: Place, tell: Callable[[str], None]) -> PostgresSettings:
-    postgres = place.ready()
-    tell("Starting Debezium ...")
+def _in_background(work: Callable[[], T], check: Callable[[], None]) -> T:
+    """Do the work in a thread; raise what `check`, called often, raises, and leave the work behind.
+
+    Java is deaf to signals, and a silent server takes its time: neither may hold up a Ctrl-C.
+    """
+    done = Future[T]()
+    threading.Thread(target=_resolve, args=[done, work], daemon=True).start()
+    while not done.done():
+        check()
+        wait([done], timeout=0.05)
+    return done.result()
+
+
+def _resolve(future: Future[T], work: Callable[[], T]) -> None:
+    try:
+        future.set_result(work())
+    except BaseException as exc:  # noqa: BLE001 - it is raised where the result is wanted
+        future.set_exception(exc)
+
+
+def _build(place: Place, output: Output, postgres: PostgresSettings) -> Engine:
     java.start(_log(place))
     settle(postgres, place.slot, _offsets(place), java.is_serialized_map)
     place.remember()
-    return postgres
-
-
-def _engine(place: Place, output: Output, postgres: PostgresSettings) -> Engine:
-    settings = engine_settings(postgres, place.slot, _offsets(place))
     return Engine(
-        settings,
+        engine_settings(postgres, place.slot, _offsets(place)),
         show=output.show,
         following=lambda: say(f"Following the feedback of {place.name}. Ctrl-C stops it."),
     )

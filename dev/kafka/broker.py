@@ -1,8 +1,6 @@
 """Kafka: one node, broker and controller at once (KRaft), on the loopback interface."""
 
 import subprocess
-import uuid
-from base64 import urlsafe_b64encode
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +11,8 @@ from dev import ports
 from dev.kafka import programs
 from dev.kafka.java import JavaProgram, ProgramError
 
+# A constant: of 64 random ids one begins with a hyphen, which kafka-storage takes for an option.
+CLUSTER_ID = "mentor-function-kafkaA"
 LOG4J = Path(__file__).with_name("log4j2.xml")
 SETTINGS = """\
 process.roles=broker,controller
@@ -94,8 +94,7 @@ class Kafka(JavaProgram):
             host=ports.HOST, port=self.port, controller=self._controller, data=self._data
         )
         self._settings.write_text(settings, encoding="utf-8")
-        cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        options = ["--cluster-id", cluster, "--config", str(self._settings)]
+        options = ["--cluster-id", CLUSTER_ID, "--config", str(self._settings)]
         done = subprocess.run(
             [programs.java(), *jvm(128), "kafka.tools.StorageTool", "format", *options],
             stdin=subprocess.DEVNULL,

@@ -76,9 +76,9 @@ class Follower:
         return code
 
     def stop(self, number: signal.Signals = signal.SIGINT) -> None:
-        """Stop it as its users do; it must end quickly, and without complaint."""
+        """Stop it as its users do; it must end without complaint."""
         self.process.send_signal(number)
-        assert self.process.wait(10) == 0, self.said
+        assert self.process.wait(PATIENCE) == 0, self.said
         self._reader.join(PATIENCE)
         assert "Traceback" not in self.said
         assert self.said.endswith("Stopped. The next `make events` goes on from here.\n")

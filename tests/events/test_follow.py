@@ -84,11 +84,9 @@ def test_the_event_of_a_feedback_is_its_row_as_a_cloudevent(
     with running(tmp_path / "log", url) as instance, following(server.folder) as follower:
         instance.wait_until_ready()
         follower.until_following()
-        posted = time.monotonic()
         message = 'So "hard" \u009b[31m, 太难了 😀\n'
         instance.post({**FEEDBACK, "message": message}, {"traceparent": TRACEPARENT})
         [event] = follower.until_shown(1)
-        assert time.monotonic() - posted < 3
         assert event == event_of_the_row(url)
         assert event["value"]["message"] == message
         assert TRACE_ID in event["headers"]["ce_traceparent"]
@@ -166,6 +164,14 @@ def test_it_is_told_to_stop_while_it_starts(server: EmbeddedPostgres) -> None:
         follower.stop()
 
 
+def test_it_is_told_to_stop_while_postgresql_is_silent(server: EmbeddedPostgres) -> None:
+    with following(server.folder) as follower:
+        follower.until_said("Starting Debezium")
+        with server.frozen():
+            follower.stop()
+        assert "Waiting" not in follower.said  # it did not sit out the time limit of a connection
+
+
 def test_nothing_is_lost_and_all_is_in_order_after_kill_9(
     server: EmbeddedPostgres, url: str
 ) -> None:
@@ -223,7 +229,7 @@ def test_ctrl_c_reaches_it_while_its_reader_pauses(server: EmbeddedPostgres, url
         time.sleep(1)
         process.send_signal(signal.SIGINT)
         try:
-            assert process.wait(10) == 0
+            assert process.wait(PATIENCE) == 0
         finally:
             process.kill()
         assert first == b"mentor.feedback\n"
@@ -266,7 +272,7 @@ def on_a_terminal(arguments: Sequence[str | Path]) -> str:
         while not text.endswith(b"\r\n\r\n"):
             text += os.read(controller, 4096)
         process.send_signal(signal.SIGINT)
-        assert process.wait(10) == 0
+        assert process.wait(PATIENCE) == 0
     os.close(controller)
     return text.decode().replace("\r\n", "\n")
 

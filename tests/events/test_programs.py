@@ -45,6 +45,20 @@ def test_kafka_keeps_records_and_address_through_kill_and_stop(tmp_path: Path) -
         assert [record.value for record in read(address, "kept", bool)] == [b"a value"]
 
 
+def test_kafkas_cluster_id_does_not_depend_on_chance(tmp_path: Path) -> None:
+    for name in ("first", "second"):
+        kafka = Kafka(tmp_path / name)
+        kafka.launch()
+        kafka.kill()
+    first, second = (file.read_text() for file in sorted(tmp_path.glob("*/data/meta.properties")))
+    assert cluster_id(first) == cluster_id(second)
+
+
+def cluster_id(properties: str) -> str:
+    [line] = [line for line in properties.splitlines() if line.startswith("cluster.id=")]
+    return line
+
+
 def test_nothing_is_left_of_a_program_whose_owner_was_killed(tmp_path: Path) -> None:
     owner = subprocess.run(
         [sys.executable, "-c", KILLED, tmp_path],

@@ -42,7 +42,7 @@ def test_the_limit_is_64_kib_to_the_byte(
         part = size if transfer == "in one chunk" else 1000
         request = HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + chunked(body, part)
 
-    with socket.create_connection(("127.0.0.1", instance.port), 10) as client:
+    with socket.create_connection(("127.0.0.1", instance.port), 30) as client:
         received, _ = exchange(client, request)
 
     assert status(received) == expected
@@ -55,7 +55,7 @@ def exchange(client: socket.socket, request: bytes) -> tuple[bytes, int]:
     sent = 0
     with suppress(ConnectionError):  # it closed while we sent: what it said before is still there
         while sent < len(request) and not select.select([client], [], [], 0)[0]:
-            if select.select([client], [client], [], 10)[1]:
+            if select.select([client], [client], [], 30)[1]:
                 sent += client.send(request[sent : sent + LIMIT])
     received = client.recv(65536)
     while b"}" not in received:
@@ -67,7 +67,7 @@ def test_an_endless_body_is_refused_long_before_its_end(instance: Instance) -> N
     endless = chunked(b"x" * 10_000_000, 16_384)
     request = HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + endless
 
-    with socket.create_connection(("127.0.0.1", instance.port), 10) as client:
+    with socket.create_connection(("127.0.0.1", instance.port), 30) as client:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, LIMIT)
         received, sent = exchange(client, request)
 
@@ -78,7 +78,7 @@ def test_an_endless_body_is_refused_long_before_its_end(instance: Instance) -> N
 def test_a_client_that_stops_sending_gets_the_refusal_too(instance: Instance) -> None:
     request = HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + chunked(b"x" * 80_000, 16_000)[:-5]
 
-    with socket.create_connection(("127.0.0.1", instance.port), 10) as client:
+    with socket.create_connection(("127.0.0.1", instance.port), 30) as client:
         received, _ = exchange(client, request)
 
     assert status(received) == 413
@@ -88,7 +88,7 @@ def test_a_client_that_stops_sending_gets_the_refusal_too(instance: Instance) ->
 def test_an_announced_length_is_refused_before_the_body_comes(
     instance: Instance, expect: bytes
 ) -> None:
-    with socket.create_connection(("127.0.0.1", instance.port), 10) as client:
+    with socket.create_connection(("127.0.0.1", instance.port), 30) as client:
         request = HEAD + expect + b"Content-Length: %d\r\n\r\n" % (LIMIT + 1)
         received, _ = exchange(client, request)
 
@@ -98,7 +98,7 @@ def test_an_announced_length_is_refused_before_the_body_comes(
 
 def test_a_client_may_wait_for_100_continue(instance: Instance) -> None:
     body = padded(LIMIT)
-    with socket.create_connection(("127.0.0.1", instance.port), 10) as client:
+    with socket.create_connection(("127.0.0.1", instance.port), 30) as client:
         client.sendall(HEAD + b"Expect: 100-continue\r\nContent-Length: %d\r\n\r\n" % LIMIT)
         assert client.recv(65536).startswith(b"HTTP/1.1 100 ")
         client.sendall(body)
@@ -110,7 +110,7 @@ def test_a_client_may_wait_for_100_continue(instance: Instance) -> None:
 def test_after_a_refusal_the_connection_goes_on_or_says_that_it_closes(
     host: str, instance: Instance
 ) -> None:
-    with closing(http.client.HTTPConnection("127.0.0.1", instance.port, timeout=10)) as connection:
+    with closing(http.client.HTTPConnection("127.0.0.1", instance.port, timeout=30)) as connection:
         refused, closes = post(connection, LIMIT + 1)
         if closes:
             connection.close()

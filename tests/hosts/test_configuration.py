@@ -13,7 +13,7 @@ GOOD = "postgresql://postgres@127.0.0.1:1/postgres"
 def start(host: str, tmp_path: Path, database_url: str, **environ: str) -> tuple[int, str]:
     """Run the host until it exits by itself; return the exit code and what it said."""
     with running(tmp_path / "log", database_url, host, **environ) as function:
-        return function.process.wait(20), function.log
+        return function.process.wait(60), function.log
 
 
 def test_every_wrong_variable_is_named_in_one_message_and_no_secret(

@@ -43,7 +43,7 @@ def test_a_full_disk_under_the_log_does_not_cost_the_feedback(
         assert [instance.post().status for _ in range(3)] == [200, 200, 200]
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(10)
+        process.wait(40)
 
 
 def test_who_may_not_insert_is_not_ready(feedback_database: str, tmp_path: Path) -> None:

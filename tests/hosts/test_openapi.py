@@ -36,7 +36,14 @@ def test_schemathesis_finds_nothing_in_the_running_function(
     config = tmp_path / "schemathesis.toml"
     config.write_text(CONFIG)
     program = Path(sys.executable).with_name("schemathesis")
-    options = ["--max-examples", "50", "--no-color", "--warnings", "off"]
+    options = [
+        "--max-examples",
+        "50",
+        "--generation-deterministic",
+        "--no-color",
+        "--warnings",
+        "off",
+    ]
     url = f"http://127.0.0.1:{instance.port}/openapi.json"
 
     result = subprocess.run(

