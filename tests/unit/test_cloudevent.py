@@ -1,7 +1,6 @@
 """Events are read strictly where it matters which event it is, and kindly where it does not."""
 
 import json
-import subprocess
 from base64 import b64encode
 from collections.abc import Mapping
 from contextlib import suppress
@@ -14,7 +13,7 @@ from hypothesis import strategies as st
 from function.errors import IdempotencyKeyReused, InvalidRequest, RequestError, UnsupportedMediaType
 from function.identity import event_row_id
 from function.submission import Submission, announces_event, parse_delivery
-from tests.instance import FEEDBACK, ROOT
+from tests.instance import FEEDBACK
 
 SUBMITTED = "mentor.feedback.submitted"
 EVENT = {"specversion": "1.0", "id": "1", "source": "/app", "type": SUBMITTED, "data": FEEDBACK}
@@ -288,27 +287,6 @@ def test_a_batch_is_an_array() -> None:
 )
 def test_an_event_is_told_from_a_plain_request(headers: dict[str, str], announced: bool) -> None:
     assert announces_event(headers) is announced
-
-
-def test_the_sdk_is_imported_when_the_first_event_comes() -> None:
-    script = (
-        "import sys, function.serve, function.asgi\n"
-        "from function.submission import parse_delivery\n"
-        f"parse_delivery({{'content-type': 'application/json'}}, {BODY!r})\n"
-        "print('cloudevents' in sys.modules)\n"
-        f"parse_delivery({HEADERS!r}, {BODY!r})\n"
-        "print('cloudevents' in sys.modules)\n"
-    )
-    for environment in (".venv", ".venv-func"):
-        script = script.replace("function.serve, ", "") if "func" in environment else script
-        done = subprocess.run(
-            [ROOT / environment / "bin/python", "-c", script],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        assert done.stdout.split() == ["False", "True"]
 
 
 TEXT = st.text(st.characters(codec=None, categories=None), max_size=20)
