@@ -63,7 +63,7 @@ def test_all_attempts_have_one_key_and_come_when_the_answer_says() -> None:
     keys = []
 
     class Busy(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:  # noqa: N802 - the library's name
+        def do_POST(self) -> None:
             keys.append(self.headers["Idempotency-Key"])
             self.send_response(200 if len(keys) == 8 else 503)
             self.send_header("Retry-After", "0")  # without it these attempts take two minutes
