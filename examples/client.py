@@ -22,7 +22,8 @@ def send(url: str, feedback: dict[str, str], attempts: int = 8) -> dict[str, Any
         except HTTPError as error:
             if error.code not in {408, 429, 502, 503, 504}:
                 raise
-            wait = int(error.headers.get("Retry-After", wait))
+            told = error.headers.get("Retry-After", "")
+            wait = int(told) if told.isdigit() else wait
         except (OSError, HTTPException, ValueError):
             pass  # the answer was lost, and the feedback may be stored
         time.sleep(wait)
