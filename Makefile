@@ -1,7 +1,7 @@
 # Needs Python 3.11 or later, and nothing else. Everything that it installs stays in this folder.
-#   DATABASE_URL=postgresql://...   for run, events, test and migrate: use this server, not the embedded one
+#   DATABASE_URL=postgresql://...   for run, psql, events, test and migrate: use this server, not the embedded one
 #   PORT=9000                       for run: listen on this port
-#   ARGS="-k idempotency -x"        for events, test, bench, eval, load and lock: more arguments
+#   ARGS="-k idempotency -x"        for psql, events, check, test, bench, eval, load and lock: more arguments
 #   PYTHON=python3.13               for setup: use this interpreter
 
 BIN := .venv/bin
@@ -10,14 +10,17 @@ READY := ready-$(firstword $(shell pwd | cksum))
 COMPILE := .venv-uv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(ARGS)
 
-.PHONY: help run events image up down manifests test test-setup test-contracts test-browser test-kafka test-debian test-deploy \
-	test-image migrate connector bench load eval lint lock lock-jars clean environment-func environment-events
+.PHONY: help run psql events image up down manifests test test-setup test-contracts test-browser test-kafka test-debian \
+	test-deploy test-image migrate connector bench load eval lint check lock lock-jars clean environment-func environment-events
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' Makefile
 
 run: .venv-run/$(READY) ## serve the function here, with a PostgreSQL of its own, until Ctrl-C
 	@exec .venv-run/bin/python -m dev.run
+
+psql: .venv-run/$(READY) ## open the database of `make run`, or DATABASE_URL's (ARGS='-c "TABLE feedback"')
+	@exec .venv-run/bin/python -m dev.psql $(ARGS)
 
 events: .venv-events/$(READY) ## show the events of `make run`, by a real Debezium, until Ctrl-C (ARGS=--json)
 	@exec .venv-events/bin/python -m dev.events $(ARGS)
@@ -77,10 +80,14 @@ load: ## load the function at URL by k6, from the PATH or its container (docker)
 eval: .venv/$(READY) ## measure how well the model of LLM_PROVIDER reads 60 labelled messages (ARGS=--help)
 	@$(BIN)/python -m eval $(ARGS)
 
-lint: .venv/$(READY) ## check style and types
+lint: .venv/$(READY) ## check style, types, and which package imports which
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+
+check: lint ## lint, then the unit tests: in seconds, for before a commit
+	@$(BIN)/python -m pytest --quiet tests/unit $(ARGS)
 
 lock: .venv/$(READY) ## make the locks again from pyproject.toml (ARGS=--upgrade: newest versions)
 	@$(COMPILE) pyproject.toml --extra server --extra functions-framework --extra docs --extra llm --group embedded \

@@ -77,6 +77,11 @@ class Child:
             time.sleep(0.05)
         return code
 
+    def finish(self, stop: StopRequest) -> None:
+        """Ask it to end, and wait while it finishes what is under way. Raises Stopped."""
+        self._process.terminate()
+        self.wait(stop)
+
     def __enter__(self) -> Self:
         return self
 

@@ -129,19 +129,32 @@ class EmbeddedPostgres:
             server.start()
             yield server
         finally:
-            server.stop("immediate")
-            shutil.rmtree(folder)
+            server.remove()
 
     @classmethod
     def _sweep_temporary(cls) -> None:
-        """Remove what killed processes left; a minute old, lest one is being made right now."""
+        """Remove what killed processes left."""
         for folder in places.temporary_root(account.unprivileged()).glob(f"{TEMPORARY}*"):
-            if folder.stat().st_uid == os.geteuid() and time.time() - folder.stat().st_mtime > 60:
-                with suppress(AlreadyRunningError):
-                    server = cls(folder)
-                    server.claim()
-                    server.stop("immediate")
-                    shutil.rmtree(folder)
+            if _is_left_over(folder):
+                cls(folder).remove()
+
+    def remove(self) -> None:
+        """Leave nothing of the server; harmless while another process uses or removes it."""
+        with suppress(AlreadyRunningError, FileNotFoundError):
+            self.claim()
+            try:
+                self._cluster.halt("immediate")
+                shutil.rmtree(self.folder)
+            finally:
+                self.stop()  # only now, or another process would sweep what is removed here
 
     def _not_ours(self) -> PostgresError:
         return PostgresError(f"{self.folder} belongs to another user: run as that one or remove it")
+
+
+def _is_left_over(folder: Path) -> bool:
+    """Whether it is ours, and a minute old: it may be made right now."""
+    with suppress(FileNotFoundError):
+        found = folder.stat()
+        return found.st_uid == os.geteuid() and time.time() - found.st_mtime > 60
+    return False

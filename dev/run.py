@@ -1,25 +1,28 @@
 """`make run`: PostgreSQL and the function in a terminal, until Ctrl-C.
 
-With DATABASE_URL set PostgreSQL is that one, and none is started.
+With DATABASE_URL set PostgreSQL is that one, and none is started. When the function's files change,
+the function starts again, and PostgreSQL stays.
 """
 
 import os
 import socket
 import sys
-import time
 from collections.abc import Mapping
+from functools import partial
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
+from typing import NoReturn
 
+from dev.changes import Changes
 from dev.child import Child, Stopped, StopRequest, Trace
 from dev.cluster import PostgresError
 from dev.database import migrate, own_postgres, started
 from dev.postgres import EmbeddedPostgres
+from dev.reload import FunctionError, Reloader
 from function.llm.settings import LlmSettings
 from function.settings import load
 
 HOST = "127.0.0.1"  # what runs on a laptop is nobody else's business
-READY_LIMIT = 60.0  # seconds
 
 READY = """
 The function is ready. Send it a student's feedback from another terminal:
@@ -33,6 +36,7 @@ The function is ready. Send it a student's feedback from another terminal:
   The strategy    {strategy}
   The database    {url}
   Its data        {data}
+  It reloads      when function/ or schema.sql changes
   To stop it      Ctrl-C
 """
 
@@ -49,7 +53,7 @@ def main() -> int:
     except Stopped:
         print("Stopped.")
         return 0
-    except (RunError, PostgresError) as exc:
+    except (RunError, FunctionError, PostgresError) as exc:
         print(exc, file=sys.stderr)
         return 1
 
@@ -59,16 +63,30 @@ def _run(stop: StopRequest) -> int:
     with own_postgres() as server:
         _end_leftover(server)
         _check_free(port)
+        changes = Changes()
         environ = started(server)
         if code := migrate(environ, stop):
             return code
         print("Starting the function ...", flush=True)
-        with Child(_command(port), environ) as function:
-            _leave_trace(server, function)
-            _wait_until_ready(function, port, stop)
-            _welcome(port, environ, server)
-            code = function.wait(stop)
-    raise RunError(f"The function ended by itself, with exit code {code}.")
+        return _serve(port, environ, server, changes, stop)
+
+
+def _serve(
+    port: int,
+    environ: Mapping[str, str],
+    server: EmbeddedPostgres | None,
+    changes: Changes,
+    stop: StopRequest,
+) -> NoReturn:
+    Reloader(
+        _command(port),
+        environ,
+        stop,
+        changes,
+        started=partial(_leave_trace, server),
+        is_ready=partial(_is_ready, port),
+        announce=partial(_welcome, port, environ, server),
+    ).run()
 
 
 def _port() -> int:
@@ -96,17 +114,6 @@ def _command(port: int) -> list[str | Path]:
     program = Path(sys.executable).with_name("functions-framework")
     source = ["--source", "function/main.py", "--target", "feedback"]
     return [program, *source, "--host", HOST, "--port", str(port)]
-
-
-def _wait_until_ready(function: Child, port: int, stop: StopRequest) -> None:
-    deadline = time.monotonic() + READY_LIMIT
-    while not _is_ready(port):
-        stop.check()
-        if function.exit_code() is not None:
-            return
-        if time.monotonic() > deadline:
-            raise RunError(f"The function is not ready after {READY_LIMIT:g} seconds.")
-        time.sleep(0.05)
 
 
 def _is_ready(port: int) -> bool:

@@ -1,33 +1,68 @@
-"""The README's examples of events run as they stand there."""
+"""The README's requests run as they stand there, and requests.http has the same ones."""
 
+import json
 import re
 import shlex
+from typing import Any, NamedTuple
 
 from tests.instance import ROOT, Answer, Instance
 
-
-def examples() -> list[list[str]]:
-    """The words of each curl command in the section about CloudEvents."""
-    readme = (ROOT / "README.md").read_text()
-    [section] = re.findall(r"^### As a CloudEvent$.*?(?=^##)", readme, re.MULTILINE | re.DOTALL)
-    commands = re.findall(r"^```sh\n(curl .*?)^```$", section, re.MULTILINE | re.DOTALL)
-    return [shlex.split(command) for command in commands]
+SERVER = "http://127.0.0.1:8080"
 
 
-def run(instance: Instance, command: list[str]) -> Answer:
-    """Do what curl would do, which not every machine has."""
-    headers = [command[at + 1] for at, word in enumerate(command) if word == "-H"]
-    body = command[command.index("-d") + 1]
-    [url] = [word for word in command if word.startswith("http://127.0.0.1:8080/")]
-    path = url.removeprefix("http://127.0.0.1:8080")
-    return instance.request(
-        "POST", path, body.encode(), dict(line.split(": ", 1) for line in headers)
-    )
+class Sent(NamedTuple):
+    """A request; without its Content-Type if that is JSON's, which `curl -d` does not send."""
+
+    url: str
+    headers: dict[str, str]
+    body: str
+
+    def same(self) -> tuple[str, list[tuple[str, str]], Any]:
+        plain = ("Content-Type", "application/json")
+        headers = sorted(header for header in self.headers.items() if header != plain)
+        return self.url, headers, json.loads(self.body)
+
+    def send(self, instance: Instance) -> Answer:
+        assert self.url.startswith(SERVER)
+        path = self.url.removeprefix(SERVER)
+        return instance.request("POST", path, self.body.encode(), self.headers)
 
 
-def test_the_examples_of_events_are_stored_and_answered_in_their_modes(instance: Instance) -> None:
-    binary, structured, batched = (run(instance, command) for command in examples())
+def readme() -> list[Sent]:
+    """The curl commands, each once."""
+    text = (ROOT / "README.md").read_text()
+    commands = re.findall(r"^curl (?:.*\\\n)*.*'(?:[^']*)'$", text, re.MULTILINE)
+    sent = [_parsed(shlex.split(command)) for command in commands]
+    return [one for at, one in enumerate(sent) if one not in sent[:at]]
 
-    assert [answer.status for answer in (binary, structured, batched)] == [200] * 3
-    assert binary.headers["ce-type"] == structured.json()["type"] == "mentor.strategy.updated"
-    assert [update["task_id"] for update in batched.json()] == ["task-7", "task-7"]
+
+def _parsed(command: list[str]) -> Sent:
+    [url] = [word for word in command if word.startswith("http://")]
+    lines = [command[at + 1] for at, word in enumerate(command) if word == "-H"]
+    headers = dict(line.split(": ", 1) for line in lines)
+    return Sent(url, headers, command[command.index("-d") + 1])
+
+
+def requests_file() -> list[Sent]:
+    """What is in requests.http, by the rules that its readers share."""
+    parts = re.split(r"^###.*\n", (ROOT / "requests.http").read_text(), flags=re.MULTILINE)[1:]
+    sent = []
+    for part in parts:
+        head, body = part.split("\n\n", 1)
+        first, *lines = head.splitlines()
+        headers = dict(line.split(": ", 1) for line in lines)
+        sent.append(Sent(first.removeprefix("POST "), headers, body))
+    return sent
+
+
+def test_requests_http_has_the_requests_of_the_readme() -> None:
+    assert [one.same() for one in requests_file()] == [one.same() for one in readme()]
+
+
+def test_the_examples_are_stored_and_answered_in_their_modes(instance: Instance) -> None:
+    for requests in (readme(), requests_file()):
+        plain, binary, structured, batched = (one.send(instance) for one in requests)
+        assert [one.status for one in (plain, binary, structured, batched)] == [200] * 4
+        assert plain.json()["task_id"] == "task-123"
+        assert binary.headers["ce-type"] == structured.json()["type"] == "mentor.strategy.updated"
+        assert [update["task_id"] for update in batched.json()] == ["task-7", "task-7"]

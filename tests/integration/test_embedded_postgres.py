@@ -24,6 +24,7 @@ def template() -> Iterator[Path]:
     """A data folder to copy, since making one takes most of a second."""
     with EmbeddedPostgres.temporary() as server:
         server.stop()
+        server.claim()  # else another test run takes the folder for a leftover, and removes it
         yield server.folder / "cluster"
 
 
@@ -235,6 +236,21 @@ def test_nothing_is_left_of_a_temporary_server() -> None:
         pids = server.pids()
     assert not server.folder.exists()
     assert not [pid for pid in pids if psutil.pid_exists(pid)]
+
+
+def test_another_process_may_sweep_a_stopped_temporary_server_at_any_time() -> None:
+    with EmbeddedPostgres.temporary() as server:
+        server.stop()
+        os.utime(server.folder, (1, 1))
+        with EmbeddedPostgres.temporary():
+            assert not server.folder.exists()
+
+
+def test_a_claimed_temporary_server_is_not_swept() -> None:
+    with EmbeddedPostgres.temporary() as server:
+        os.utime(server.folder, (1, 1))
+        with EmbeddedPostgres.temporary():
+            assert answers(server)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can start what `nobody` can't reach")

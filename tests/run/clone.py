@@ -1,0 +1,88 @@
+"""A copy of the clone to edit, and `make run` in it."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from dev import account, places
+from tests.instance import ROOT, Instance, free_port
+from tests.waiting import wait_until
+
+MADE_HERE = shutil.ignore_patterns(".git", ".venv*", ".data", ".*_cache", ".hypothesis", "build")
+
+
+@contextmanager
+def copied_clone() -> Iterator[Path]:
+    """Not in pytest's tmp_path: root's is closed to the account that PostgreSQL runs under."""
+    folder = places.temporary_folder(account.unprivileged(), "test-clone-")
+    try:
+        shutil.copytree(ROOT, folder, ignore=MADE_HERE, dirs_exist_ok=True)
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+        elsewhere = f"/var/tmp/mentor-function{str(folder).replace('/', '-')}"  # noqa: S108 - see dev/places.py
+        shutil.rmtree(elsewhere, ignore_errors=True)
+
+
+def environment(**variables: str) -> Mapping[str, str]:
+    """Ours, without what names a server of PostgreSQL or a folder for coverage."""
+    unwanted = ("PG", "COV", "DATABASE_URL", "LLM_")
+    kept = {name: text for name, text in os.environ.items() if not name.startswith(unwanted)}
+    return {**kept, **variables}
+
+
+class Run(Instance):
+    """`make run`, and the function that it serves."""
+
+    def __init__(self, clone: Path, process: "subprocess.Popen[bytes]", port: int) -> None:
+        super().__init__(process, port, clone / "run.log")
+        self.clone = clone
+
+    def until_said(self, text: str, times: int = 1) -> None:
+        def said() -> bool:
+            assert self.process.poll() is None or text in self.log, self.log
+            return self.log.count(text) >= times
+
+        wait_until(said, timeout=100)
+
+    def edit(self, file: str, old: str, new: str) -> None:
+        path = self.clone / file
+        before = path.read_text()
+        assert old in before
+        self.write(file, before.replace(old, new))
+
+    def write(self, file: str, text: str) -> None:
+        """In one step, as many an editor does."""
+        new = self.clone / f"{file}.new"
+        new.write_text(text)
+        new.rename(self.clone / file)
+
+    def interrupt(self) -> int:
+        self.process.send_signal(signal.SIGINT)
+        return self.process.wait(60)
+
+
+@contextmanager
+def make_run(clone: Path, **variables: str) -> Iterator[Run]:
+    """Run it until the end of the block; it is ready."""
+    port = free_port()
+    with (clone / "run.log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "dev.run"],
+            cwd=clone,
+            env=environment(PORT=str(port), **variables),
+            stdout=log,
+            stderr=log,
+        )
+    with process:
+        run = Run(clone, process, port)
+        try:
+            run.until_said("The function is ready.")
+            yield run
+        finally:
+            process.terminate()
