@@ -1,4 +1,4 @@
-"""What is measured side by side: two programs over HTTP, and pgbench with the same insert."""
+"""What is measured side by side: services over HTTP, and pgbench with the same insert."""
 
 import math
 import time
