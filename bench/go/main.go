@@ -81,8 +81,10 @@ func submit(c *gin.Context, pool *pgxpool.Pool, log *zap.Logger) {
 	weights := map[string]float64{"general": 1}
 	snapshot := map[string]any{"difficulty_weight": 1.0, "feedback_based": true, "sentiment": "neutral"}
 	var created time.Time
-	// Not by the request's context: pgx closes the connection when a client leaves, and wrk's do.
-	err := pool.QueryRow(context.Background(), insert, given.StudentID, given.TaskID, given.Message,
+	// Not under the request's context: pgx closes a connection when a client leaves, and wrk's do.
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	err := pool.QueryRow(ctx, insert, given.StudentID, given.TaskID, given.Message,
 		weights, snapshot, c.GetHeader("traceparent")).Scan(&created)
 	if err != nil {
 		log.Error("not stored", zap.Error(err))
