@@ -10,7 +10,7 @@ from bench.database import Database
 from bench.failure import BenchFailure
 from bench.processes import cpu_seconds
 from bench.progress import say
-from bench.server import FUNCTION, HELLO, STOCK, WITH_MODEL, Command, running
+from bench.server import FUNCTION, HELLO, WITH_MODEL, Command, running, services
 from bench.table import table
 
 
@@ -31,14 +31,6 @@ class Starter:
     rows: int
 
 
-STARTERS = {
-    "function": Starter(FUNCTION, payload.post(), 1),
-    "stock": Starter(STOCK, payload.post(), 1),
-    "until ready": Starter(FUNCTION, payload.get("/health/ready"), 0),
-    "until ready, with a model": Starter(WITH_MODEL, payload.get("/health/ready"), 0),
-    "bare hello": Starter(HELLO, payload.get("/"), 0),
-}
-
 Starts = Mapping[str, Sequence[Start]]
 
 
@@ -47,11 +39,12 @@ def measure(database: Database, count: int) -> Starts:
 
     One start before is not counted: it leaves bytecode and files where the next ones find them.
     """
-    for starter in STARTERS.values():
+    starters = _starters()
+    for starter in starters.values():
         _start(database, starter)
-    starts = {name: list[Start]() for name in STARTERS}
+    starts = {name: list[Start]() for name in starters}
     for turn in range(count):
-        for name, starter in STARTERS.items():
+        for name, starter in starters.items():
             starts[name].append(_start(database, starter))
         say(f"cold start {turn + 1} of {count}")
     return starts
@@ -76,6 +69,15 @@ def render(starts: Starts) -> str:
     return table(
         ["cold start", "min ms", "median ms", "max ms", "CPU ms", "function's / its"], rows
     )
+
+
+def _starters() -> Mapping[str, Starter]:
+    return {
+        **{name: Starter(command, payload.post(), 1) for name, command in services().items()},
+        "until ready": Starter(FUNCTION, payload.get("/health/ready"), 0),
+        "until ready, with a model": Starter(WITH_MODEL, payload.get("/health/ready"), 0),
+        "bare hello": Starter(HELLO, payload.get("/"), 0),
+    }
 
 
 def _start(database: Database, starter: Starter) -> Start:

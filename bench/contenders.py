@@ -1,4 +1,4 @@
-"""What is measured side by side: two programs over HTTP, and pgbench with the same insert."""
+"""What is measured side by side: services over HTTP, and pgbench with the same insert."""
 
 import math
 import time
@@ -85,6 +85,8 @@ class PgbenchContender:
         if len(transactions) != (rows := self._database.count()):
             raise BenchFailure(f"{len(transactions)} transactions, but {rows} rows")
         counted = [latency for ended, latency in transactions if start <= ended < end]
+        if not counted:
+            raise BenchFailure(f"pgbench ended no transaction in {seconds:g} s")
         mean = (end - start) * 1000 * connections / len(counted)
         p50, p99 = pgbench.percentiles(counted, mean)
         cpu = {who: (after[who] - before[who]) / len(counted) * 1e6 for who in after}

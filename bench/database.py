@@ -1,5 +1,9 @@
-"""The PostgreSQL that all contenders insert into: durable, and with the function's own schema."""
+"""The PostgreSQL that all contenders insert into.
 
+It is durable, has the function's own schema, and asks the contenders' role for a password (SCRAM).
+"""
+
+import secrets
 import subprocess
 import sys
 import tempfile
@@ -8,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from pg8000.native import Connection
+from pg8000.native import Connection, literal
 
 from bench.failure import BenchFailure
 from bench.payload import ROW
@@ -18,6 +22,7 @@ from dev.places import CLONE
 from dev.postgres import EmbeddedPostgres
 
 NAME = "mentor"
+ROLE = "mentor_bench"
 MAX_CONNECTIONS = 300
 CONNECT_LIMIT = 30.0  # seconds
 SETTLE = 0.2  # seconds without a new row
@@ -28,9 +33,11 @@ class Database:
 
     def __init__(self, server: EmbeddedPostgres) -> None:
         self.server = server
-        self.url = server.create_database(NAME)
+        _migrate(server.create_database(NAME))
+        password = secrets.token_hex()
+        self._make_role(password)
+        self.url = f"postgresql://{ROLE}:{password}@127.0.0.1:{server.port}/{NAME}"
         self.pid = server.pids()[0]
-        _migrate(self.url)
         self._connection = self.connect()
 
     @property
@@ -40,7 +47,7 @@ class Database:
         return str(version)
 
     def connect(self) -> Connection:
-        """Open a connection, for the caller to close."""
+        """Open a connection of the superuser, for the caller to close."""
         return Connection("postgres", host="127.0.0.1", port=self.server.port, database=NAME)
 
     def ids(self) -> set[str]:
@@ -91,15 +98,26 @@ class Database:
         """Disconnect."""
         self._connection.close()
 
+    def _make_role(self, password: str) -> None:
+        """Make the contenders' role, and restart: PostgreSQL may apply a reload later."""
+        with closing(self.connect()) as connection:
+            connection.run("SET password_encryption = 'scram-sha-256'")
+            connection.run(f"CREATE ROLE {ROLE} LOGIN PASSWORD '{password}' IN ROLE mentor_writer")
+            [[path]] = connection.run("SHOW hba_file")
+        rules = Path(path)
+        rules.write_text(f"host all {ROLE} all scram-sha-256\n{rules.read_text()}")
+        self.server.restart()
+
     def _count(self) -> int:
         [[rows]] = self._connection.run("SELECT count(*) FROM feedback")
         return int(rows)
 
     def _check(self) -> None:
-        columns = ", ".join(f"{name}::text" for name in ROW)
-        found = self._connection.run(f"SELECT DISTINCT {columns} FROM feedback")
-        if found and found != [list(ROW.values())]:
-            raise BenchFailure(f"not the row that was asked for: {found[:3]}")
+        # By PostgreSQL's equality: in JSON, Go writes 1 for 1.0.
+        right = " AND ".join(f"{name} = {literal(value)}" for name, value in ROW.items())
+        query = f"SELECT {', '.join(ROW)} FROM feedback WHERE ({right}) IS NOT TRUE LIMIT 3"
+        if wrong := self._connection.run(query):
+            raise BenchFailure(f"not the row that was asked for: {wrong}")
 
 
 @contextmanager

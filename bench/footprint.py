@@ -1,4 +1,4 @@
-"""The memory of the two programs that store feedback."""
+"""The memory of the services that store feedback."""
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -7,26 +7,26 @@ from http.client import HTTPConnection
 from bench import payload
 from bench.database import Database
 from bench.failure import BenchFailure
-from bench.processes import Memory, memory
-from bench.server import FUNCTION, STOCK, Server, running
+from bench.processes import rss
+from bench.server import Server, running, services
 from bench.table import table
 
 CONNECTIONS = 8
 REQUESTS = 1000
 
-Footprints = Mapping[str, Memory]
+Footprints = Mapping[str, float]  # megabytes, by the service
 
 
 def measure(database: Database) -> Footprints:
     """Start each program, send it the requests, and look."""
     found = {}
-    for name, command in {"function": FUNCTION, "stock": STOCK}.items():
+    for name, command in services().items():
         database.empty()
         with running(command, database.url) as server:
             server.wait_for_answer(payload.post())
             with ThreadPoolExecutor(CONNECTIONS) as pool:
                 list(pool.map(_post, [server] * CONNECTIONS))
-            found[name] = memory(server.pid)
+            found[name] = rss(server.pid)
         if (rows := database.count()) != REQUESTS + 1:
             raise BenchFailure(f"{name}: {rows} rows")
     return found
@@ -34,11 +34,8 @@ def measure(database: Database) -> Footprints:
 
 def render(footprints: Footprints) -> str:
     """The table: one line a program."""
-    rows = [
-        [name, f"{found.rss:.1f}", "-" if found.pss is None else f"{found.pss:.1f}"]
-        for name, found in footprints.items()
-    ]
-    return table([f"after {REQUESTS:,} requests", "RSS MB", "PSS MB"], rows)
+    rows = [[name, f"{megabytes:.1f}"] for name, megabytes in footprints.items()]
+    return table([f"after {REQUESTS:,} requests", "RSS MB"], rows)
 
 
 def _post(server: Server) -> None:

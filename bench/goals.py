@@ -13,6 +13,9 @@ from bench.footprint import Footprints
 from bench.table import table
 from bench.throughput import Throughput
 
+# The function's rate / the Go service's, by the number of connections.
+RATES = {1: 1.0, 8: 1.3, 32: 2.3, 128: 2.3}
+
 
 @dataclass(frozen=True, slots=True)
 class Goal:
@@ -32,29 +35,26 @@ class Goal:
 
 
 def of_throughput(found: Throughput) -> Iterator[Goal]:
-    """The goals whose numbers of connections were measured."""
-
-    def at(name: str, connections: int) -> Sample:
-        return throughput.middle(found[name][connections])
-
-    numbers = found["function"].keys()
-    if 32 in numbers:
-        rate = at("function", 32).rate
-        yield Goal("rate at 32 / stock's", "at least", 5, rate / at("stock", 32).rate)
-        yield Goal("rate at 32 / pgbench's", "at least", 0.9, rate / at("pgbench", 32).rate)
-    if {32, 128} <= numbers:
-        yield Goal("rate at 128 / at 32", "at least", 0.9, at("function", 128).rate / rate)
-    if 1 in numbers:
-        ratio = at("function", 1).p50 / at("stock", 1).p50
-        yield Goal("p50 at 1 / stock's", "at most", 0.65, ratio)
+    """The goals whose contenders and numbers of connections were measured."""
+    own, go, pgbench = (
+        {number: throughput.middle(samples) for number, samples in found.get(name, {}).items()}
+        for name in ("function", "go", "pgbench")
+    )
+    for number, limit in RATES.items():
+        if number in go:
+            ratio = own[number].rate / go[number].rate
+            yield Goal(f"rate at {number} / Go's", "at least", limit, ratio)
+    if 32 in own:
+        yield Goal("rate at 32 / pgbench's", "at least", 0.7, own[32].rate / pgbench[32].rate)
+    if 32 in go:
+        yield Goal("CPU per request at 32 / Go's", "at most", 0.3, _cpu(own[32]) / _cpu(go[32]))
+        yield Goal("p99 at 32 / Go's", "at most", 0.6, own[32].p99 / go[32].p99)
 
 
 def of_starts(found: Starts) -> Iterator[Goal]:
     """The goals of the cold start."""
-    own = coldstart.middle(found["function"])
-    for other, limit in {"stock": 0.65, "bare hello": 1.0}.items():
-        ratio = own / coldstart.middle(found[other])
-        yield Goal(f"cold start / {other}'s", "at most", limit, ratio)
+    ratio = coldstart.middle(found["function"]) / coldstart.middle(found["bare hello"])
+    yield Goal("cold start / bare hello's", "at most", 0.85, ratio)
     pairs = zip(found["until ready, with a model"], found["until ready"], strict=True)
     more = median(with_model.wall - stub.wall for with_model, stub in pairs)
     yield Goal("ms until ready that a model costs", "at most", 80, more)
@@ -62,7 +62,7 @@ def of_starts(found: Starts) -> Iterator[Goal]:
 
 def of_footprints(found: Footprints) -> Iterator[Goal]:
     """The goal of the memory, in megabytes."""
-    yield Goal("RSS in MB", "at most", 60, found["function"].rss)
+    yield Goal("RSS in MB after 1,000 requests", "at most", 40, found["function"])
 
 
 def of_events(found: Events) -> Iterator[Goal]:
@@ -72,6 +72,10 @@ def of_events(found: Events) -> Iterator[Goal]:
     yield Goal("commit to consumer, p50 / defaults'", "at most", 0.1, p50)
     yield Goal("commit to consumer, p99 / defaults'", "at most", 0.125, p99)
     yield Goal("events/s of a backlog", "at least", 10_000, own.backlog.rate)
+
+
+def _cpu(sample: Sample) -> float:
+    return sample.cpu["program"] + sample.cpu["postgresql"]
 
 
 def render(goals: list[Goal]) -> str:

@@ -29,7 +29,7 @@ def parse(arguments: Sequence[str]) -> Options:
     """Read the command line, or exit with what is wrong with it."""
     given = _parser().parse_args(arguments)
     return Options(
-        parts=[given.only] if given.only else PARTS,
+        parts=given.only or PARTS,
         connections=given.connections,
         rounds=given.rounds or (1 if given.quick else 3),
         seconds=given.seconds or (1 if given.quick else 7),
@@ -42,7 +42,7 @@ def parse(arguments: Sequence[str]) -> Options:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench")
-    parser.add_argument("--only", choices=PARTS, help="measure one part of the five")
+    parser.add_argument("--only", nargs="+", choices=PARTS, help="measure these parts only")
     parser.add_argument(
         "--connections", type=_numbers, default="1,8,32,128", help="default: %(default)s"
     )

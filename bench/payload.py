@@ -5,8 +5,8 @@ import json
 PATH = "/api/v1/feedback"
 STUDENTS = 1000  # the students' ids are 1 to 1000, in 32 digits
 
-# Column and value, as PostgreSQL writes it. The rest of a row is the contender's own: its id, its
-# student, its time and its place in the trace.
+# Column and value, as a literal of PostgreSQL. A row's id, student, time and trace are not the same
+# in all rows.
 ROW = {
     "task_id": "task-123",
     "message": "I got stuck at the second step: why does the sign change there?",

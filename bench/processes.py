@@ -1,21 +1,8 @@
 """What processes cost, with all that they started."""
 
 from contextlib import suppress
-from dataclasses import dataclass
 
 import psutil
-
-
-@dataclass(frozen=True, slots=True)
-class Memory:
-    """Megabytes of 10^6 bytes.
-
-    `rss` counts pages that processes share once for each of them; `pss` shares them out, and is
-    None where the system does not tell it.
-    """
-
-    rss: float
-    pss: float | None
 
 
 def cpu_seconds(pid: int) -> float:
@@ -31,12 +18,9 @@ def cpu_seconds(pid: int) -> float:
     return total
 
 
-def memory(pid: int) -> Memory:
-    """What the process and all below it occupy now."""
-    usages = [process.memory_full_info() for process in _family(pid)]
-    shares = [getattr(usage, "pss", None) for usage in usages]
-    rss = sum(usage.rss for usage in usages) / 1e6
-    return Memory(rss, None if None in shares else sum(filter(None, shares)) / 1e6)
+def rss(pid: int) -> float:
+    """Megabytes (10^6 bytes) in memory, of the process and all below it."""
+    return sum(float(process.memory_info().rss) for process in _family(pid)) / 1e6
 
 
 def _family(pid: int) -> list[psutil.Process]:

@@ -10,14 +10,18 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import IO
 
 from bench.failure import BenchFailure
+from bench.progress import say
 from dev.places import CLONE
+from dev.tools import ToolError, go
 
 Command = Sequence[str | Path]
 
+GO = CLONE / "build/bench-go"
 FUNCTIONS_FRAMEWORK = Path(sys.executable).with_name("functions-framework")
 FIRST_ANSWER_LIMIT = 30.0  # seconds
 POLL = 0.001  # seconds
@@ -28,8 +32,7 @@ WITH_MODEL: Command = [
     *("env", "LLM_PROVIDER=openai", "LLM_MODEL=model", "LLM_API_KEY=key"),
     *FUNCTION,
 ]
-STOCK: Command = [FUNCTIONS_FRAMEWORK, "--source", "bench/stock/main.py", "--target", "feedback"]
-HELLO: Command = [FUNCTIONS_FRAMEWORK, "--source", "bench/stock/hello.py", "--target", "hello"]
+HELLO: Command = [FUNCTIONS_FRAMEWORK, "--source", "bench/hello.py", "--target", "hello"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,18 @@ class Server:
         self.log.seek(0)
         text = self.log.read().decode(errors="replace")
         raise BenchFailure(f"no answer from {self.process.args!r}:\n{text[-2000:]}")
+
+
+@cache
+def services() -> Mapping[str, Command]:
+    """The programs that store feedback: the function and, if Go can build it, the Go service."""
+    say("building the Go service (the first time takes a minute)")
+    try:
+        go(CLONE / "bench/go", "build", "-trimpath", "-buildvcs=false", "-o", GO, ".")
+    except ToolError as exc:
+        say(f"The Go service is left out: {exc}")
+        return {"function": FUNCTION}
+    return {"function": FUNCTION, "go": [GO]}
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from statistics import median
 from bench.contenders import Contender, HttpContender, PgbenchContender, Sample
 from bench.database import Database
 from bench.progress import say
-from bench.server import FUNCTION, STOCK
+from bench.server import services
 from bench.table import table
 
 # Samples by contender, then by number of connections.
@@ -26,10 +26,9 @@ def measure(
     """Measure each contender at each number of connections, once a round."""
     with ExitStack() as stack:
         contenders: dict[str, Contender] = {
-            "function": HttpContender(FUNCTION, database, stack),
-            "stock": HttpContender(STOCK, database, stack),
-            "pgbench": PgbenchContender(database),
+            name: HttpContender(command, database, stack) for name, command in services().items()
         }
+        contenders["pgbench"] = PgbenchContender(database)
         samples = {name: {number: list[Sample]() for number in connections} for name in contenders}
         for turn in range(rounds):
             for number in connections:

@@ -1,1 +1,0 @@
-"""What a user of functions-framework writes without this repository."""
