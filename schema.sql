@@ -156,16 +156,31 @@ END
 $$;
 
 -- Step: create the publication
+-- A slot never yields the rows that were written while the publication lacked them. Debezium reads
+-- the whole table when it makes a new slot.
 DO $$
+DECLARE
+    -- Without pg_publication_tables, which locks the tables.
+    member CONSTANT jsonb := (
+        SELECT to_jsonb(pg_publication_rel) FROM pg_publication_rel
+        JOIN pg_publication ON pg_publication.oid = prpubid
+        WHERE pubname = 'mentor_feedback' AND prrelid = 'feedback'::regclass);
+    -- Since PostgreSQL 15 a publication may have some rows or some columns only.
+    is_limited CONSTANT boolean := coalesce(member ->> 'prqual', member ->> 'prattrs') IS NOT NULL;
+    is_whole CONSTANT boolean := EXISTS (
+        SELECT FROM pg_publication WHERE pubname = 'mentor_feedback' AND pubinsert
+        AND (puballtables OR member IS NOT NULL AND NOT is_limited));
+    slot name;
 BEGIN
     IF NOT EXISTS (SELECT FROM pg_publication WHERE pubname = 'mentor_feedback') THEN
         CREATE PUBLICATION mentor_feedback FOR TABLE feedback WITH (publish = 'insert');
         RAISE NOTICE 'created the publication mentor_feedback';
-    END IF;
-    IF NOT EXISTS (SELECT FROM pg_publication
-                   LEFT JOIN pg_publication_rel ON prpubid = pg_publication.oid
-                   WHERE pubname = 'mentor_feedback'
-                   AND (puballtables OR prrelid = 'feedback'::regclass)) THEN
+    ELSIF is_limited THEN
+        ALTER PUBLICATION mentor_feedback DROP TABLE feedback;
+        ALTER PUBLICATION mentor_feedback ADD TABLE feedback;
+        RAISE NOTICE 'removed a limit to some rows or columns from the publication mentor_feedback';
+    ELSIF member IS NULL AND NOT (SELECT puballtables FROM pg_publication
+                                  WHERE pubname = 'mentor_feedback') THEN
         ALTER PUBLICATION mentor_feedback ADD TABLE feedback;
         RAISE NOTICE 'added the table feedback to the publication mentor_feedback';
     END IF;
@@ -174,6 +189,18 @@ BEGIN
         ALTER PUBLICATION mentor_feedback SET (publish = 'insert');
         RAISE NOTICE 'made the publication mentor_feedback publish inserts only';
     END IF;
+    FOR slot IN
+        SELECT slot_name FROM pg_replication_slots
+        WHERE NOT is_whole AND database = current_database()
+        AND (slot_name = 'mentor_feedback' OR starts_with(slot_name, 'mentor_events'))
+    LOOP
+        RAISE WARNING 'rows may lack their events: the publication was incomplete, and the slot % '
+                      'skipped what it lacked', slot
+            USING HINT = format('Drop the slot, and Debezium reads the whole table again: '
+                'SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots '
+                'WHERE slot_name = %L AND coalesce(pg_terminate_backend(active_pid, 10000), true)',
+                slot);
+    END LOOP;
 EXCEPTION WHEN insufficient_privilege THEN
     RAISE WARNING 'could not set up the publication mentor_feedback: %', SQLERRM
         USING HINT = format('Events need it. Run this once as a superuser, or make %I the owner of '
