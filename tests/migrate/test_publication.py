@@ -6,13 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.migrate.job import ORIGINAL_INSERT, ROOT, migrate, run
+from tests.migrate.job import COPY, ORIGINAL_INSERT, ROOT, migrate, run
 
-COPY = """
-ALTER TABLE feedback RENAME TO original;
-CREATE TABLE feedback (LIKE original INCLUDING ALL);
-INSERT INTO feedback SELECT * FROM original
-"""
 FILTERED = """
 ALTER PUBLICATION mentor_feedback SET TABLE feedback WHERE (student_id IS NULL)
 """
