@@ -93,6 +93,19 @@ def test_it_shows_all_again_when_slot_or_offsets_are_gone(
         assert_all_is_shown_again(server, "It isn't known what was shown before.", number)
 
 
+def test_what_other_programs_write_into_the_log_is_no_event(
+    server: EmbeddedPostgres, url: str
+) -> None:
+    with following(server.folder) as follower:
+        follower.until_following()
+        with closing(open_connection(url)) as connection:
+            connection.run("SELECT pg_logical_emit_message(true, 'outbox', 'of another program')")
+        insert(url, 1, 1)
+        follower.until_shown(1)
+        assert [event["topic"] for event in follower.events] == ["mentor.feedback"]
+        follower.stop()
+
+
 def test_a_table_of_the_longest_messages_fits_into_its_memory(
     server: EmbeddedPostgres, url: str
 ) -> None:

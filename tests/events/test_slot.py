@@ -14,6 +14,7 @@ from dev.kafka.prepare import HEARTBEATS, TOPIC
 from tests.events.contract import code_blocks
 from tests.events.stack import Slot, Stack, running_stack
 from tests.events.topic import Record, read
+from tests.migrate.job import COPY, migrate
 from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300)]
@@ -96,6 +97,25 @@ def test_a_slot_that_somebody_dropped_loses_no_row(stack: Stack) -> None:
     stack.debezium.start()
     post(stack, 3, student)
     assert_each_once_in_order(records(stack, student, 12))
+
+
+@pytest.mark.parametrize("damage", ["DROP PUBLICATION mentor_feedback", COPY])
+def test_a_publication_that_lost_the_table_loses_no_row(stack: Stack, damage: str) -> None:
+    student = post(stack, 3)
+    records(stack, student, 3)
+    stack.run(damage)
+    post(stack, 3, student)
+    done = migrate(stack.postgres.url("mentor"))
+    assert "the slot mentor_feedback" in done.left_undone[0]
+    post(stack, 3, student)
+    stack.run(WAY_BACK)  # which the job has printed, too
+    post(stack, 3, student)
+    assert {int(one.row()["message"]) for one in of_student(stack, student)} == set(range(12))
+    stack.run("DROP TABLE IF EXISTS original")
+
+
+def of_student(stack: Stack, student: str) -> list[Record]:
+    return [one for one in records(stack, student, 12) if one.student == student]
 
 
 def post(stack: Stack, count: int, student: str | None = None) -> str:

@@ -34,6 +34,11 @@ ORIGINAL_INSERT = """
 INSERT INTO feedback (student_id, message, perceived_difficulty, strategy_snapshot)
 VALUES (gen_random_uuid(), 'too hard', 'hard', '{"difficulty_weight": 0.5}')
 """
+COPY = """
+ALTER TABLE feedback RENAME TO original;
+CREATE TABLE feedback (LIKE original INCLUDING ALL);
+INSERT INTO feedback SELECT * FROM original
+"""
 LOCK_TIMEOUT = 1.0  # seconds, in schema.sql
 NO_TRACE = "00-00000000000000000000000000000000-0000000000000000-00"
 

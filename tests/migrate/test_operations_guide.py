@@ -1,23 +1,14 @@
 """The SQL of docs/operations.md, on a server that has nothing yet."""
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from dev.postgres import EmbeddedPostgres
-from tests.instance import ROOT, running
+from tests.instance import running
 from tests.migrate.job import address, assert_refused, migrate, run, session
-
-GUIDE = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
-
-
-def guides_sql(part: str) -> str:
-    """The one block that has this in it."""
-    blocks = re.findall(r"```sql\n(.*?)```", GUIDE, re.DOTALL)
-    [sql] = (block for block in blocks if part in block)
-    return str(sql)
+from tests.operations_guide import guides_sql
 
 
 @pytest.fixture
@@ -56,3 +47,16 @@ def test_its_count_of_what_was_not_analyzed_runs(feedback_database: str) -> None
     )
     [[_, count]] = run(feedback_database, sql)
     assert count == 1
+
+
+def test_its_deletion_takes_old_rows_only(feedback_database: str) -> None:
+    run(
+        feedback_database,
+        "INSERT INTO feedback (student_id, perceived_difficulty, strategy_snapshot, created_at)"
+        " SELECT gen_random_uuid(), 'ok', '{}', now() - interval '1 day' * days"
+        " FROM generate_series(0, 6000) AS days",
+    )
+    run(feedback_database, guides_sql("DELETE FROM feedback"))
+    kept = "SELECT count(*) FROM feedback WHERE created_at {} now() - interval '12 months'"
+    assert run(feedback_database, kept.format("<")) == [[0]]
+    assert run(feedback_database, kept.format(">=")) in ([[365]], [[366]])  # of 6001 days

@@ -1,4 +1,4 @@
-"""The job on databases that are empty, done already, or somebody else's."""
+"""The job on databases that are empty, or done already."""
 
 import secrets
 from concurrent.futures import ThreadPoolExecutor
@@ -69,26 +69,3 @@ def test_an_index_that_an_interrupted_run_left_invalid_is_built_again(database: 
     done = migrate(database)
     assert done.code == 0, done.output
     assert indexes(database) == INDEXES
-
-
-# The original service's database
-
-
-def test_a_table_of_something_else_is_left_alone(database: str) -> None:
-    run(database, "CREATE TABLE feedback (stars INTEGER)")
-    done = migrate(database)
-    assert done.code == 1
-    assert "has not the columns of the mentor service" in done.output
-    assert set(columns(database)) == {"stars"}
-
-
-def test_a_publication_of_more_than_inserts_is_narrowed(database: str) -> None:
-    run(database, "CREATE PUBLICATION mentor_feedback")
-    assert migrate(database).code == 0
-    published = "SELECT pubinsert, pubupdate, pubdelete, pubtruncate FROM pg_publication"
-    assert run(database, published) == [[True, False, False, False]]
-    tables = run(database, "SELECT schemaname, tablename FROM pg_publication_tables")
-    assert tables == [["public", "feedback"]]
-
-
-# A server that is late, or missing

@@ -139,3 +139,15 @@ def test_what_depends_on_created_at_is_named_and_nothing_is_half_done(database: 
     assert done.code == 1
     assert "view latest depends on column" in done.output
     assert (columns(database), files(database)) == before
+
+
+def test_a_copy_of_the_table_keeps_its_own_indexes(database: str) -> None:
+    run(database, ORIGINAL)
+    run(database, "ALTER TABLE feedback RENAME TO aside")
+    run(database, "CREATE TABLE feedback (LIKE aside INCLUDING ALL)")
+    done = migrate(database)
+    assert done.code == 0, done.output
+    assert [change for change in done.changes if "INDEX" in change] == []
+    assert sorted(indexes(database).values()) == sorted(INDEXES.values())
+    of_aside = "SELECT FROM pg_index WHERE indrelid = 'aside'::regclass"
+    assert len(run(database, of_aside)) == len(INDEXES)

@@ -1,0 +1,94 @@
+"""A primary, its standby, and an address that leads to whichever is in charge."""
+
+import re
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+
+from dev import account, places, ports
+from dev.postgres import TEMPORARY, EmbeddedPostgres
+from tests.operations_guide import GUIDE
+
+# What pg_basebackup doesn't write.
+[SETTINGS] = re.findall(r"^sync_replication_slots.*\n.*\n", GUIDE, re.MULTILINE)
+
+
+@contextmanager
+def standby_of(primary: EmbeddedPostgres, database: str) -> Iterator[EmbeddedPostgres]:
+    """A running standby, with a physical slot `standby`; docs/operations.md has its settings."""
+    user = account.unprivileged()
+    folder = places.temporary_folder(user, TEMPORARY)
+    user.own(folder)
+    standby = EmbeddedPostgres(folder, durable=False)
+    standby.claim()
+    try:
+        _copy_cluster(primary, database, standby)
+        standby.start()
+        yield standby
+    finally:
+        standby.stop("immediate")
+        shutil.rmtree(folder)
+
+
+def _copy_cluster(primary: EmbeddedPostgres, database: str, standby: EmbeddedPostgres) -> None:
+    user = account.unprivileged()
+    data = standby.folder / "cluster"
+    source = f"host={ports.HOST} port={primary.port} user=postgres dbname={database}"
+    options = ["--write-recovery-conf", "--create-slot", "--slot=standby", "--checkpoint=fast"]
+    subprocess.run(
+        [places.programs_for(user) / "pg_basebackup", f"--pgdata={data}", "-d", source, *options],
+        check=True,
+        capture_output=True,
+        cwd="/",
+        **user.popen_options,
+    )
+    with (data / "postgresql.auto.conf").open("a") as file:
+        file.write(SETTINGS)
+
+
+class Address:
+    """A port that stays the same, as a virtual address does, in front of `server`."""
+
+    def __init__(self, server: EmbeddedPostgres, listener: socket.socket) -> None:
+        self.server: EmbeddedPostgres | None = server  # None: nobody is in charge
+        self.port = listener.getsockname()[1]
+        self._listener = listener
+
+    def serve(self) -> None:
+        """Pass connections on until the listener is shut down; returns when all have ended."""
+        with suppress(OSError), ThreadPoolExecutor(20) as pool:
+            while True:
+                pool.submit(self._pass_on, self._listener.accept()[0])
+
+    def _pass_on(self, client: socket.socket) -> None:
+        with client, suppress(OSError):
+            if self.server is None:
+                return
+            with (
+                socket.create_connection((ports.HOST, self.server.port)) as server,
+                ThreadPoolExecutor(1) as pool,
+            ):
+                pool.submit(_copy, server, client)
+                _copy(client, server)
+
+
+def _copy(source: socket.socket, sink: socket.socket) -> None:
+    with suppress(OSError):
+        while data := source.recv(65536):
+            sink.sendall(data)
+    with suppress(OSError):
+        sink.shutdown(socket.SHUT_WR)
+
+
+@contextmanager
+def address_of(server: EmbeddedPostgres) -> Iterator[Address]:
+    with socket.create_server((ports.HOST, 0)) as listener, ThreadPoolExecutor(1) as pool:
+        address = Address(server, listener)
+        pool.submit(address.serve)
+        try:
+            yield address
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)

@@ -1,0 +1,74 @@
+"""The job refuses a database that isn't the mentor service's, and leaves it as it was."""
+
+import secrets
+from collections.abc import Iterator
+
+import pytest
+
+from tests.migrate.job import ORIGINAL, address, migrate, run
+
+CREATED = """
+SELECT relname::text FROM pg_class WHERE relnamespace = 'public'::regnamespace
+UNION ALL SELECT typname::text FROM pg_type WHERE typnamespace = 'public'::regnamespace
+UNION ALL SELECT pubname::text FROM pg_publication ORDER BY 1
+"""
+TYPE, TABLE, *_ = ORIGINAL.split(";")
+PARTITIONED = TABLE.replace("id UUID PRIMARY KEY", "id UUID") + " PARTITION BY RANGE (created_at)"
+
+
+def assert_refused(database: str, *reasons: str) -> None:
+    before = run(database, CREATED)
+    done = migrate(database)
+    assert done.code == 1, done.output
+    for reason in reasons:
+        assert reason in done.output
+    assert done.changes == []
+    assert run(database, CREATED) == before
+
+
+@pytest.mark.parametrize(
+    ("foreign", "reason"),
+    [
+        ("CREATE TABLE feedback (stars INTEGER)", "student_id is missing"),
+        (f"{TYPE}; {TABLE.replace('message TEXT', 'message BYTEA')}", "message is bytea"),
+        (f"{TYPE}; {TABLE}; ALTER TABLE feedback ADD sentiment FLOAT", "sentiment is double prec"),
+        (f"{TYPE}; {TABLE}; ALTER TABLE feedback ADD page TEXT NOT NULL", "page needs a value"),
+        (f"{TYPE}; {TABLE.replace('PRIMARY KEY', 'NOT NULL')}", "no primary key (id)"),
+        (f"{TYPE}; {TABLE}; ALTER TABLE feedback ALTER created_at DROP DEFAULT", "no default"),
+        (f"{TYPE}; {TABLE.replace('TABLE', 'UNLOGGED TABLE')}", "SET LOGGED"),
+        (f"{TYPE}; {PARTITIONED}", "feedback is partitioned"),
+        ("CREATE VIEW feedback AS SELECT 1 AS id", "feedback is not a table"),
+        ("CREATE SEQUENCE feedback", "feedback is not a table"),
+        (
+            "CREATE TYPE difficulty_level AS ENUM ('low', 'high')",
+            "the type difficulty_level",
+        ),
+        ("CREATE TABLE difficulty_level (name TEXT)", "the type difficulty_level"),
+    ],
+)
+def test_a_table_or_type_of_something_else_is_left_alone(
+    database: str, foreign: str, reason: str
+) -> None:
+    run(database, foreign)
+    assert_refused(database, reason)
+
+
+def test_all_that_is_wrong_with_a_table_is_told_at_once(database: str) -> None:
+    run(database, "CREATE TABLE feedback (id INTEGER PRIMARY KEY, stars INTEGER NOT NULL)")
+    assert_refused(database, "id is integer", "message is missing", "stars needs a value")
+
+
+@pytest.fixture(params=["SQL_ASCII", "LATIN1"])
+def odd_database(server_url: str, request: pytest.FixtureRequest) -> Iterator[str]:
+    name = f"odd_{secrets.token_hex(4)}"
+    run(
+        server_url,
+        f"CREATE DATABASE {name} TEMPLATE template0 ENCODING '{request.param}'"
+        " LOCALE_PROVIDER libc LOCALE 'C'",
+    )
+    yield address(server_url, database=name)
+    run(server_url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def test_a_database_that_can_not_hold_every_message_is_refused(odd_database: str) -> None:
+    assert_refused(odd_database, "the encoding of the database is", "ENCODING 'UTF8' LOCALE 'C'")
