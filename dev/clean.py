@@ -89,7 +89,7 @@ def _failure(folder: Path, note: Note, environ: Mapping[str, str]) -> str:
 
 def _drop(slot: str, settings: PostgresSettings) -> str:
     try:
-        from function import postgres  # noqa: PLC0415 - it needs pg8000
+        from function.store import connection as postgres  # noqa: PLC0415 - it needs pg8000
     except ImportError:
         return "the environment with PostgreSQL's driver is gone"
     try:

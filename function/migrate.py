@@ -19,7 +19,8 @@ from pathlib import Path
 from types import FrameType
 
 from function import logs
-from function.postgres import (
+from function.settings import Settings, load_or_exit
+from function.store.connection import (
     CONNECTION_ERRORS,
     Connection,
     DatabaseError,
@@ -27,7 +28,6 @@ from function.postgres import (
     describe,
     sqlstate,
 )
-from function.settings import Settings, load_or_exit
 
 # Any number will do that no other job takes in this database.
 ADVISORY_LOCK = int.from_bytes(b"mentor", "big")

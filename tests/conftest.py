@@ -12,8 +12,8 @@ from pg8000.native import Connection
 
 from dev.postgres import EmbeddedPostgres
 from function.migrate import migrate
-from function.postgres import connect
 from function.settings import load
+from function.store.connection import connect
 
 
 def open_connection(url: str) -> Connection:

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from dev.debezium import Settings, expand, server_settings, source_settings
-from function.postgres import credentials
 from function.settings import PostgresSettings
+from function.store.connection import credentials
 
 
 def engine_settings(postgres: PostgresSettings, slot: str, offsets: Path) -> Settings:

@@ -9,7 +9,8 @@ from dev.events.note import Note
 from dev.events.place import EventsError, NotReady
 from dev.events.rights import missing
 from dev.places import CLONE
-from function.postgres import (
+from function.settings import PostgresSettings
+from function.store.connection import (
     CONNECTION_ERRORS,
     DatabaseError,
     connect,
@@ -17,7 +18,6 @@ from function.postgres import (
     describe,
     sqlstate,
 )
-from function.settings import PostgresSettings
 
 # Starting up or shutting down, or full for now. All else that it refuses stays refused.
 PASSING = ("57P", "53")

@@ -13,8 +13,14 @@ import pytest
 import trustme
 
 from dev.postgres import EmbeddedPostgres
-from function.postgres import CONNECTION_ERRORS, Connection, DatabaseError, connect, describe
 from function.settings import PostgresSettings, load
+from function.store.connection import (
+    CONNECTION_ERRORS,
+    Connection,
+    DatabaseError,
+    connect,
+    describe,
+)
 from tests.conftest import open_connection
 
 

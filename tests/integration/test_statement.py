@@ -9,9 +9,9 @@ from contextlib import closing
 
 import pytest
 
-from function.postgres import DatabaseError, Session, connect, sqlstate
 from function.settings import load
-from function.statement import make_statement
+from function.store.connection import DatabaseError, Session, connect, sqlstate
+from function.store.statement import make_statement
 from tests.instance import ODD
 
 

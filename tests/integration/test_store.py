@@ -15,9 +15,9 @@ from function.analysis import NEUTRAL_STRATEGY
 from function.errors import Unavailable
 from function.feedback import Entry, StoredEntry, parse_feedback
 from function.identity import new_id
-from function.jobs import BATCH_LIMIT, RowRefused
 from function.settings import load
 from function.store import Store
+from function.store.jobs import BATCH_LIMIT, RowRefused
 from tests.conftest import apply_schema, open_connection
 from tests.instance import FEEDBACK
 

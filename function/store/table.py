@@ -9,9 +9,9 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from function.postgres import CONNECTION_ERRORS, InterfaceError, connect
 from function.settings import PostgresSettings
-from function.statement import make_statement
+from function.store.connection import CONNECTION_ERRORS, InterfaceError, connect
+from function.store.statement import make_statement
 
 if TYPE_CHECKING:  # connecting does not wait for pydantic's import
     from function.feedback import Entry, Stored, StoredEntry, StrategySnapshot

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from function.postgres import DatabaseError, describe, sqlstate
-from function.table import FeedbackTable
+from function.store.connection import DatabaseError, describe, sqlstate
+from function.store.table import FeedbackTable
 
 if TYPE_CHECKING:  # connecting does not wait for pydantic's import
     from function.feedback import Entry, Stored

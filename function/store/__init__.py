@@ -1,6 +1,6 @@
 """The store: keeps feedback in PostgreSQL over one connection, with a group commit.
 
-This is its face to the event loop. The work is done in the writer's thread: see function/writer.py.
+This is its face to the event loop. The writer thread in group_commit.py does the work.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from function.errors import Unavailable
-from function.jobs import Job
 from function.settings import PostgresSettings
-from function.writer import Check, Writer
+from function.store.group_commit import Check, Writer
+from function.store.jobs import Job
 
 if TYPE_CHECKING:  # connecting does not wait for pydantic's import
     from function.feedback import Entry, Stored

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from function.postgres import Session, milliseconds
+from function.store.connection import Session, milliseconds
 
 Rows = list[list[Any]]
 

@@ -18,10 +18,10 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from function.jobs import BATCH_LIMIT, Job, batches, found, insert
-from function.postgres import CONNECTION_ERRORS, DatabaseError, describe
 from function.settings import PostgresSettings
-from function.table import FeedbackTable
+from function.store.connection import CONNECTION_ERRORS, DatabaseError, describe
+from function.store.jobs import BATCH_LIMIT, Job, batches, found, insert
+from function.store.table import FeedbackTable
 
 if TYPE_CHECKING:  # connecting does not wait for pydantic's import
     from function.feedback import Stored
@@ -29,7 +29,7 @@ if TYPE_CHECKING:  # connecting does not wait for pydantic's import
 RETRY_PAUSE = 0.1  # seconds, at first
 LONGEST_PAUSE = 1.0  # seconds
 
-log = logging.getLogger("function.writer")
+log = logging.getLogger("function.store.group_commit")
 
 
 @dataclass(eq=False, slots=True)

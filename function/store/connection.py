@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import Any
 
 from function.settings import PostgresSettings
-from function.tls import open_socket
+from function.store.sockets import open_socket
 
 
 def _defer_import(name: str) -> None:
