@@ -155,7 +155,7 @@ def _connected(settings: Settings) -> Iterator[Connection]:
     try:
         connection = connect(settings.postgres, settings.migrate_timeout)
     except (DatabaseError, *CONNECTION_ERRORS) as exc:
-        address = f"{settings.postgres.host}:{settings.postgres.port}"
+        address = settings.postgres.address
         raise NotYetError(f"no connection to PostgreSQL at {address}: {describe(exc)}") from exc
     try:
         if connection.pooled:

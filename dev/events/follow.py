@@ -11,7 +11,7 @@ from dev.events.engine import Engine
 from dev.events.output import Output
 from dev.events.place import EventsError, NotReady, Place, say
 from dev.events.slot import settle
-from function.settings import PostgresSettings
+from function.postgres_settings import PostgresSettings
 
 ATTEMPTS = 5  # to run Debezium, in a row that all end within SHORT, with PostgreSQL there
 SHORT = 10.0  # seconds

@@ -7,7 +7,8 @@ from dev import postmaster
 from dev.database import NAME
 from dev.debezium_role import ROLE, make_role
 from dev.events.place import NotReady
-from function.settings import PostgresSettings, load
+from function.postgres_settings import PostgresSettings
+from function.settings import load
 from function.store.connection import CONNECTION_ERRORS, DatabaseError, connect
 
 # Which schema.sql has done, of what Debezium needs.

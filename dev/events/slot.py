@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 from dev.events.place import NotReady, say
-from function.settings import PostgresSettings
+from function.postgres_settings import PostgresSettings
 from function.store.connection import (
     CONNECTION_ERRORS,
     Connection,

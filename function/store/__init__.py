@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from function.errors import Unavailable
-from function.settings import PostgresSettings
+from function.postgres_settings import PostgresSettings
 from function.store.group_commit import Check, Writer
 from function.store.jobs import Job
 

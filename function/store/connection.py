@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from function.settings import PostgresSettings
+from function.postgres_settings import PostgresSettings
 from function.store.sockets import open_socket
 
 
@@ -110,7 +110,7 @@ def connect(settings: PostgresSettings, statement_timeout: float) -> Session:
         session = Session(
             user,
             password=password or "",  # of None pg8000 makes an AttributeError, if one is asked for
-            host=settings.host,
+            host=settings.hosts[0].name,
             database=settings.database or user,
             application_name=settings.application_name,
             startup_params={"client_encoding": "UTF8"},  # else it is the database's own

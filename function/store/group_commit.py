@@ -18,7 +18,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from function.settings import PostgresSettings
+from function.postgres_settings import PostgresSettings
 from function.store.connection import CONNECTION_ERRORS, DatabaseError, describe
 from function.store.jobs import BATCH_LIMIT, Job, batches, found, insert
 from function.store.table import FeedbackTable

@@ -11,7 +11,7 @@ import ssl
 import struct
 import time
 
-from function.settings import PostgresSettings
+from function.postgres_settings import PostgresSettings
 
 # https://www.postgresql.org/docs/current/protocol-message-formats.html, SSLRequest
 SSL_REQUEST = struct.pack("!ii", 8, 80877103)
@@ -24,12 +24,14 @@ def open_socket(settings: PostgresSettings) -> socket.socket:
     server that offers no TLS and must.
     """
     deadline = time.monotonic() + settings.connect_timeout
-    if settings.host.startswith("/"):
+    if settings.hosts[0].name.startswith("/"):
         sock = socket.socket(socket.AF_UNIX)
         sock.settimeout(settings.connect_timeout)
-        sock.connect(f"{settings.host}/.s.PGSQL.{settings.port}")
+        sock.connect(f"{settings.hosts[0].name}/.s.PGSQL.{settings.hosts[0].port}")
         return sock
-    sock = socket.create_connection((settings.host, settings.port), settings.connect_timeout)
+    sock = socket.create_connection(
+        (settings.hosts[0].name, settings.hosts[0].port), settings.connect_timeout
+    )
     try:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -45,7 +47,7 @@ def _start_tls(sock: socket.socket, settings: PostgresSettings) -> socket.socket
     sock.sendall(SSL_REQUEST)
     answer = sock.recv(1)
     if answer == b"S":
-        return _ssl_context(settings).wrap_socket(sock, server_hostname=settings.host)
+        return _ssl_context(settings).wrap_socket(sock, server_hostname=settings.hosts[0].name)
     if answer == b"N" and settings.sslmode == "prefer":
         return sock
     raise ConnectionError(f"the server offers no TLS, and sslmode={settings.sslmode} demands it")

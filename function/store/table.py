@@ -9,7 +9,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from function.settings import PostgresSettings
+from function.postgres_settings import PostgresSettings
 from function.store.connection import CONNECTION_ERRORS, InterfaceError, connect
 from function.store.statement import make_statement
 

@@ -13,7 +13,8 @@ import pytest
 import trustme
 
 from dev.postgres import EmbeddedPostgres
-from function.settings import PostgresSettings, load
+from function.postgres_settings import PostgresSettings
+from function.settings import load
 from function.store.connection import (
     CONNECTION_ERRORS,
     Connection,
