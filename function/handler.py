@@ -9,7 +9,7 @@ from function.analysis import Analyzer
 from function.errors import ClientDisconnected, MethodNotAllowed, NotFound, RequestError
 from function.exchange import Request, Response, error_response, internal_error_response
 from function.feedback import Entry, Stored
-from function.store import CHECK_TIMEOUT, Store
+from function.store import Store
 from function.submission import Submission, parse_delivery, require_same
 from function.trace import continue_trace
 
@@ -95,11 +95,8 @@ class Handler:
         return Entry(submission.row_id, submission.feedback, strategy, traceparent)
 
     async def tell_readiness(self, request: Request) -> Response:
-        """Ready is who can reach PostgreSQL and finds the table there."""
-        check = self._store.check()
-        answer = asyncio.wrap_future(check.answer)
-        await asyncio.wait([answer], timeout=check.time_left(CHECK_TIMEOUT))
-        if answer.done() and answer.result():
+        """Ready is who could insert a row now."""
+        if await self._store.is_ready():
             return Response(200, b'{"status": "ready"}')
         return Response(503, b'{"status": "not ready"}')
 

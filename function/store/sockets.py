@@ -2,42 +2,59 @@
 
 pg8000 leaves three things to its caller that matter here: TCP_NODELAY (a statement over 8 KB goes
 out in two writes, and Nagle's algorithm with a delayed acknowledgement would hold the second one
-back for 40 ms), a time limit on the connect that is not the limit on a statement, and libpq's
-sslmode.
+back for 40 ms), a time limit for each address of a host, and libpq's sslmode.
 """
 
 import socket
 import ssl
 import struct
 import time
+from typing import Any
 
 from function.settings import PostgresSettings
 
 # https://www.postgresql.org/docs/current/protocol-message-formats.html, SSLRequest
 SSL_REQUEST = struct.pack("!ii", 8, 80877103)
 
+Address = tuple[socket.AddressFamily, Any]
 
-def open_socket(settings: PostgresSettings) -> socket.socket:
-    """Connect, and speak TLS if sslmode says so.
 
-    Raises OSError, of which TimeoutError and ssl.SSLError are kinds, and ConnectionError, for a
-    server that offers no TLS and must.
-    """
-    deadline = time.monotonic() + settings.connect_timeout
+def find_addresses(settings: PostgresSettings) -> list[Address]:
+    """Return all that the host's name stands for. Raises OSError."""
     if settings.host.startswith("/"):
-        sock = socket.socket(socket.AF_UNIX)
-        sock.settimeout(settings.connect_timeout)
-        sock.connect(f"{settings.host}/.s.PGSQL.{settings.port}")
-        return sock
-    sock = socket.create_connection((settings.host, settings.port), settings.connect_timeout)
+        return [(socket.AF_UNIX, f"{settings.host}/.s.PGSQL.{settings.port}")]
+    found = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)
+    return [(family, address) for family, _, _, _, address in found]
+
+
+def open_socket(settings: PostgresSettings, address: Address, timeout: float) -> socket.socket:
+    """Connect within `timeout` seconds, and speak TLS if sslmode says so.
+
+    Each wait of the socket ends at the same moment, until another limit is set. Raises OSError, of
+    which TimeoutError and ssl.SSLError are kinds, and ConnectionError, for a server that offers no
+    TLS and must.
+    """
+    deadline = time.monotonic() + timeout
+    family, place = address
+    sock = socket.socket(family)
     try:
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        sock.settimeout(max(0.1, deadline - time.monotonic()))
-        return sock if settings.sslmode == "disable" else _start_tls(sock, settings)
+        sock.settimeout(timeout)
+        sock.connect(place)
+        if family != socket.AF_UNIX:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            _limit(sock, deadline)
+            if settings.sslmode != "disable":
+                sock = _start_tls(sock, settings)
+        _limit(sock, deadline)
     except BaseException:
         sock.close()
         raise
+    return sock
+
+
+def _limit(sock: socket.socket, deadline: float) -> None:
+    sock.settimeout(max(0.01, deadline - time.monotonic()))
 
 
 def _start_tls(sock: socket.socket, settings: PostgresSettings) -> socket.socket:
