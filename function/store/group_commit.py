@@ -172,14 +172,15 @@ class GroupCommit:
             else:
                 job.future.set_result(outcome)
         if waiting is self._inserts:
-            self._remember([outcomes.get(job) for job in jobs if job.entries], bool(outcomes))
+            self._remember([(job, outcomes.get(job)) for job in jobs])
 
-    def _remember(self, written: list[Stored | Exception | None], checked: bool) -> None:
-        if any(isinstance(outcome, dict) for outcome in written):
+    def _remember(self, outcomes: list[tuple[Job, Stored | Exception | None]]) -> None:
+        """Tell a row that was written from one that was not; a repeat is neither."""
+        if any(isinstance(it, dict) and not _all_repeated(it) for _, it in outcomes):
             self.health.write_succeeded()
-        elif written:
+        elif any(job.entries and not isinstance(it, dict) for job, it in outcomes):
             self.health.write_failed()
-        elif checked:
+        elif all(isinstance(it, dict) for _, it in outcomes):
             self.health.check_succeeded()
 
     def _retry(self, job: Job, waiting: deque[Job]) -> None:
@@ -215,6 +216,10 @@ def _open(opening: Future[FeedbackTable], *arguments: Any) -> None:
 def _discard(opening: Future[FeedbackTable]) -> None:
     if not opening.exception():
         opening.result().close()
+
+
+def _all_repeated(stored: Stored) -> bool:
+    return all(row.repeated for row in stored.values())
 
 
 def _take(waiting: deque[Job]) -> list[Job]:
