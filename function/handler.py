@@ -12,7 +12,7 @@ from function.errors import ClientDisconnected, MethodNotAllowed, NotFound, Requ
 from function.exchange import Request, Response, error_response, internal_error_response
 from function.feedback import Entry, Feedback, Stored, Strategy
 from function.store import Store
-from function.store.group_commit import RowRefused
+from function.store.jobs import RowRefused
 from function.submission import Submission, parse_delivery, require_same
 from function.trace import continue_trace
 

@@ -13,7 +13,8 @@ from uuid import UUID
 
 from function.errors import Unavailable
 from function.settings import PostgresSettings
-from function.store.group_commit import GroupCommit, Job
+from function.store.group_commit import GroupCommit
+from function.store.jobs import Job
 
 if TYPE_CHECKING:  # connecting does not wait for pydantic's import
     from function.feedback import Entry, Stored

@@ -13,35 +13,15 @@ from pathlib import Path
 from function.settings import PostgresSettings
 from function.store.driver import (
     CONNECTION_ERRORS,
-    Connection,
     DatabaseError,
     InterfaceError,
     Session,
-    describe,
-    sqlstate,
 )
 from function.store.sockets import Address, find_addresses, open_socket
 
-__all__ = [
-    "CONNECTION_ERRORS",
-    "Connection",
-    "DatabaseError",
-    "InterfaceError",
-    "Session",
-    "cancel",
-    "connect",
-    "credentials",
-    "describe",
-    "sqlstate",
-    "wait_limit",
-]
-
 CANCEL_REQUEST = 80877102
-
-
-def wait_limit(statement_timeout: float) -> float:
-    """How long to wait for a statement that the server was to end itself, in seconds."""
-    return statement_timeout * 1.1
+# The server ends a statement at its limit, so this much of it passes only when it does not answer.
+PATIENCE = 1.1
 
 
 def connect(settings: PostgresSettings, statement_timeout: float, *, skip: int = 0) -> Session:
@@ -83,7 +63,7 @@ def _open(
             ssl_context=False,
             sock=sock,
         )
-        sock.settimeout(wait_limit(statement_timeout))
+        sock.settimeout(statement_timeout * PATIENCE)
         session.limit_statements(statement_timeout)
     except BaseException as exc:
         sock.close()

@@ -154,14 +154,14 @@ def sqlstate(error: BaseException) -> str:
 def describe(error: BaseException) -> str:
     """Say what went wrong, for a log, without any value of a row.
 
-    PostgreSQL's own text can quote the row (DETAIL always does), so only the SQLSTATE and the
-    message of errors that are not about data are told. Of a bug only the class is: its text can
-    quote a row, too.
+    PostgreSQL's own text can quote the row (DETAIL always does, and what a trigger says may), so
+    only the SQLSTATE and the message of errors that are not about data are told. Of a bug only the
+    class is: its text can quote a row, too.
     """
     if isinstance(error, CONNECTION_ERRORS):
         return f"{type(error).__name__}: {error}"
     state = sqlstate(error)
-    if state.startswith(QUOTELESS):
+    if state.startswith(QUOTELESS) and "W" not in error.args[0]:  # where in a function it was
         hint = ": run the migrate job" if state in NOT_MIGRATED else ""
         return f"SQLSTATE {state}: {error.args[0].get('M')}{hint}"
     return f"SQLSTATE {state}" if state else type(error).__name__

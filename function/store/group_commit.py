@@ -11,49 +11,25 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from contextvars import Context
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
 from function.settings import PostgresSettings
-from function.store.driver import CONNECTION_ERRORS, PASSING, DatabaseError, describe, sqlstate
+from function.store.driver import CONNECTION_ERRORS, DatabaseError
 from function.store.health import Health
+from function.store.jobs import Job, find, insert, take
 from function.store.table import FeedbackTable
 
 if TYPE_CHECKING:  # connecting does not wait for pydantic's import
-    from function.feedback import Entry, Stored
+    from function.feedback import Stored
 
-BATCH_LIMIT = 128  # rows a statement; more only where one job has more
 RETRY_PAUSE = 0.1  # seconds, after the second failure
 LONGEST_PAUSE = 1.0  # seconds
 
 
-class RowRefused(Exception):
-    """PostgreSQL will never take this row: a bug, for the request was checked before.
-
-    The text is safe to log.
-    """
-
-
-@dataclass(eq=False, slots=True)
-class Job:
-    """A request that waits for PostgreSQL: to insert all its entries, or to look for its `ids`.
-
-    `deadline` is on the loop's clock; the future gets the rows that are there.
-    """
-
-    ids: Collection[UUID]
-    entries: Sequence[Entry]
-    deadline: float
-    future: asyncio.Future[Stored]
-    failures: int = 0
-
-
-Outcomes = dict[Job, "Stored | Exception"]
-Work = Callable[[FeedbackTable, list[Job]], Awaitable[Outcomes]]
+Work = Callable[[FeedbackTable, list[Job], Health], Awaitable[None]]
 
 
 class GroupCommit:
@@ -114,8 +90,8 @@ class GroupCommit:
                 table = self._table or await self._connect()
                 if not self._inserts and not self._finds:
                     await self._idle(table)
-                await self._attempt(table, self._inserts, _insert)
-                await self._attempt(table, self._finds, _find)
+                await self._attempt(table, self._inserts, insert)
+                await self._attempt(table, self._finds, find)
             except Exception as exc:  # noqa: BLE001 - a bug must not end the task
                 await self._fail(exc)
 
@@ -138,12 +114,11 @@ class GroupCommit:
         table.require_connection()
 
     async def _attempt(self, table: FeedbackTable, waiting: deque[Job], work: Work) -> None:
-        jobs = _take(waiting)
+        jobs = take(waiting)
         if not jobs:
             return
-        outcomes: Outcomes = {}
         try:
-            outcomes = await work(table, jobs)
+            await work(table, jobs, self.health)
             self._failures = 0
         except TimeoutError:
             # Not at once: a commit that is cancelled shows its row, and the next attempt would
@@ -155,38 +130,19 @@ class GroupCommit:
             raise
         except Exception as exc:
             if len(jobs) == 1:
-                outcomes = {jobs[0]: exc}  # a bug: its request gets it
+                jobs[0].settle(exc)  # a bug: its request gets it
             raise
         finally:
-            self._settle(jobs, outcomes, waiting)
-
-    def _settle(self, jobs: Sequence[Job], outcomes: Outcomes, waiting: deque[Job]) -> None:
-        for job in jobs:
-            outcome = outcomes.get(job)
-            if outcome is None:
-                self._retry(job, waiting)
-            elif job.future.done():
-                pass
-            elif isinstance(outcome, Exception):
-                job.future.set_exception(outcome)
-            else:
-                job.future.set_result(outcome)
-        if waiting is self._inserts:
-            self._remember([(job, outcomes.get(job)) for job in jobs])
-
-    def _remember(self, outcomes: list[tuple[Job, Stored | Exception | None]]) -> None:
-        """Tell a row that was written from one that was not; a repeat is neither."""
-        if any(isinstance(it, dict) and not _all_repeated(it) for _, it in outcomes):
-            self.health.write_succeeded()
-        elif any(job.entries and not isinstance(it, dict) for job, it in outcomes):
-            self.health.write_failed()
-        elif all(isinstance(it, dict) for _, it in outcomes):
-            self.health.check_succeeded()
+            for job in jobs:
+                if not job.future.done():
+                    self._retry(job, waiting)
 
     def _retry(self, job: Job, waiting: deque[Job]) -> None:
         """Put it back, to be tried alone: at once, and later each time that it fails again."""
         pause = min(job.failures * RETRY_PAUSE, LONGEST_PAUSE)
         job.failures += 1
+        if job.entries:
+            self.health.write_failed()
         asyncio.get_running_loop().call_later(pause, self._put, job, waiting)
 
     async def _fail(self, error: Exception) -> None:
@@ -220,68 +176,3 @@ def _discard(opening: Future[FeedbackTable]) -> None:
 
 def _all_repeated(stored: Stored) -> bool:
     return all(row.repeated for row in stored.values())
-
-
-def _take(waiting: deque[Job]) -> list[Job]:
-    """Take what goes in one statement; a job is all or nothing, and never split."""
-    jobs: list[Job] = []
-    rows = 0
-    while waiting:
-        job = waiting[0]
-        rows += len(job.ids)
-        if jobs and (job.failures or jobs[0].failures or rows > BATCH_LIMIT):
-            break
-        waiting.popleft()
-        if job.future.done():  # too late, or nobody waits for it any more
-            rows -= len(job.ids)
-        else:
-            jobs.append(job)
-    return jobs
-
-
-async def _insert(table: FeedbackTable, jobs: list[Job]) -> Outcomes:
-    """Insert together; return no outcomes when each job must be tried alone."""
-    try:
-        stored = await _insert_or_find(table, jobs)
-    except DatabaseError as exc:
-        if sqlstate(exc).startswith(PASSING):
-            raise
-        if len(jobs) > 1:
-            return {}
-        await table.insert(())  # fails, too, where the table is at fault, and not the row
-        return {jobs[0]: RowRefused(describe(exc))}
-    return _share(jobs, stored)
-
-
-async def _insert_or_find(table: FeedbackTable, jobs: list[Job]) -> Stored:
-    """Insert what is not there yet; return what is there then."""
-    # In the order of their ids, so that two instances can't wait for each other's rows.
-    entries = {entry.id: entry for job in reversed(jobs) for entry in job.entries}
-    missing = sorted(entries, key=lambda row_id: row_id.int)
-    stored: Stored = {}
-    for _ in range(2):  # again for a row that was deleted after it was in the way
-        stored |= await table.insert([entries[row_id] for row_id in missing])
-        missing = [row_id for row_id in missing if row_id not in stored]
-        if missing:
-            stored |= await table.select(missing)
-            missing = [row_id for row_id in missing if row_id not in stored]
-        if not missing:
-            break
-    return stored
-
-
-def _share(jobs: list[Job], stored: Stored) -> Outcomes:
-    """Give each job its rows; what an earlier one inserted is a repeat for the next."""
-    outcomes: Outcomes = {}
-    for job in jobs:
-        if all(row_id in stored for row_id in job.ids):
-            outcomes[job] = {row_id: stored[row_id] for row_id in job.ids}
-            stored |= {row_id: stored[row_id]._replace(repeated=True) for row_id in job.ids}
-        else:
-            outcomes[job] = RowRefused("PostgreSQL takes the row, and does not have it then")
-    return outcomes
-
-
-async def _find(table: FeedbackTable, jobs: list[Job]) -> Outcomes:
-    stored = await table.select({row_id for job in jobs for row_id in job.ids})
-    return {job: {row_id: stored[row_id] for row_id in job.ids if row_id in stored} for job in jobs}

@@ -34,19 +34,15 @@ class Health:
         if self._write_failed is None:
             self._end_outage()
 
-    def write_succeeded(self) -> None:
-        """PostgreSQL took a row."""
-        self._write_failed = None
-        self._end_outage()
+    def write_succeeded(self, *, new_row: bool) -> None:
+        """PostgreSQL took a row, or would take one as far as a statement without any can tell."""
+        if new_row or self.writable:
+            self._write_failed = None
+            self._end_outage()
 
     def write_failed(self) -> None:
         """PostgreSQL did not take a row."""
         self._write_failed = time.monotonic()
-
-    def check_succeeded(self) -> None:
-        """PostgreSQL would take a row, as far as a statement without one can tell."""
-        if self.writable:
-            self.write_succeeded()
 
     def failed(self, error: Exception) -> None:
         """Log each reason once an outage."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from function.settings import PostgresSettings
-from function.store.connection import cancel, connect, wait_limit
+from function.store.connection import PATIENCE, cancel, connect
 from function.store.driver import CONNECTION_ERRORS, Rows, Statement
 from function.store.stream import Stream
 
@@ -51,7 +51,7 @@ class FeedbackTable:
     def __init__(self, settings: PostgresSettings, statement_timeout: float, skip: int) -> None:
         """Connect, as connect() does, which waits."""
         self._settings = settings
-        self._wait_limit = wait_limit(statement_timeout)
+        self._wait_limit = statement_timeout * PATIENCE
         self._stream: Stream | None = None
         self._session = connect(settings, statement_timeout, skip=skip)
         try:

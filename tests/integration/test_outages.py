@@ -18,7 +18,7 @@ from function.feedback import StoredEntry
 from function.settings import load
 from function.store import Store
 from function.store.connection import connect
-from function.store.group_commit import BATCH_LIMIT
+from function.store.jobs import BATCH_LIMIT
 from tests.conftest import open_connection
 from tests.integration import test_postgres
 from tests.integration.test_postgres import front

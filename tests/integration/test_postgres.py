@@ -14,13 +14,8 @@ import trustme
 
 from dev.postgres import EmbeddedPostgres
 from function.settings import PostgresSettings, load
-from function.store.connection import (
-    CONNECTION_ERRORS,
-    Connection,
-    DatabaseError,
-    connect,
-    describe,
-)
+from function.store.connection import connect
+from function.store.driver import CONNECTION_ERRORS, Connection, DatabaseError, describe
 from tests.conftest import open_connection
 
 

@@ -9,7 +9,7 @@ import pytest
 from function.errors import Unavailable
 from function.feedback import StoredEntry
 from function.store import Store
-from function.store.group_commit import RowRefused
+from function.store.jobs import RowRefused
 from tests.conftest import apply_schema, open_connection
 from tests.integration.test_store import entry, keep, query, use
 

@@ -17,7 +17,7 @@ from function.feedback import Entry, StoredEntry, parse_feedback
 from function.identity import new_id
 from function.settings import load
 from function.store import Store
-from function.store.group_commit import BATCH_LIMIT, RowRefused
+from function.store.jobs import BATCH_LIMIT, RowRefused
 from tests.conftest import apply_schema, open_connection
 from tests.instance import FEEDBACK
 
