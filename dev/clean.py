@@ -90,14 +90,14 @@ def _failure(folder: Path, note: Note, environ: Mapping[str, str]) -> str:
 
 def _drop(slot: str, settings: PostgresSettings) -> str:
     try:
-        from function.store import connection as postgres  # noqa: PLC0415 - it needs pg8000
+        from function.store import connection, driver  # noqa: PLC0415 - they need pg8000
     except ImportError:
         return "the environment with PostgreSQL's driver is gone"
     try:
-        with closing(postgres.connect(settings, statement_timeout=10)) as connection:
-            connection.run(DROP, slot=slot)
-    except (postgres.DatabaseError, *postgres.CONNECTION_ERRORS) as exc:
-        return postgres.describe(exc)
+        with closing(connection.connect(settings, statement_timeout=10)) as session:
+            session.run(DROP, slot=slot)
+    except (driver.DatabaseError, *driver.CONNECTION_ERRORS) as exc:
+        return driver.describe(exc)
     return ""
 
 

@@ -50,7 +50,7 @@ class Application:
             self._store.start()
             await send({"type": "lifespan.startup.complete"})
         await self._analyzer.close()
-        await asyncio.to_thread(self._store.close)
+        await self._store.close()
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _answer(self, scope: Message, receive: Receive, send: Send) -> None:

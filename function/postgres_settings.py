@@ -14,7 +14,7 @@ from function.variables import Variables
 SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 # Values of unsupported variables that ask for nothing else than what happens.
 HARMLESS = {"PGGSSENCMODE": ("disable", "prefer"), "PGLOADBALANCEHOSTS": ("disable",)}
-SESSION_ATTRIBUTES = ("any", "read-write", "primary", "read-only", "standby", "prefer-standby")
+SESSION_ATTRIBUTES = ("any", "read-write", "primary")  # no other server takes rows
 
 
 class Host(NamedTuple):

@@ -30,7 +30,7 @@ def main() -> None:
     settings = load_or_exit(os.environ)
     logs.configure(settings.log_level)
     store = Store(settings.postgres, settings.database_timeout)
-    store.start()
+    store.connect()
     server = _make_server(settings, store)
     for number in STOP_SIGNALS:
         signal.signal(number, partial(_stop, server))

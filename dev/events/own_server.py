@@ -9,7 +9,8 @@ from dev.debezium_role import ROLE, make_role
 from dev.events.place import NotReady
 from function.postgres_settings import PostgresSettings
 from function.settings import load
-from function.store.connection import CONNECTION_ERRORS, DatabaseError, connect
+from function.store.connection import connect
+from function.store.driver import CONNECTION_ERRORS, DatabaseError
 
 # Which schema.sql has done, of what Debezium needs.
 MIGRATED = """

@@ -1,21 +1,19 @@
 """The store: keeps feedback in PostgreSQL over one connection, with a group commit.
 
-This is its face to the event loop. The writer thread in group_commit.py does the work.
+This is what requests use: it turns away, waits, and gives up in time. group_commit.py has the work.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import threading
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from function.errors import Unavailable
 from function.postgres_settings import PostgresSettings
-from function.store.group_commit import Check, Writer
+from function.store.group_commit import GroupCommit
 from function.store.jobs import Job
 
 if TYPE_CHECKING:  # connecting does not wait for pydantic's import
@@ -34,27 +32,33 @@ class Store:
         """`timeout` is how long a request may wait for its row, in seconds."""
         self._timeout = timeout
         # Half of it, so that a statement that hangs leaves time for another on a new connection.
-        self._writer = Writer(settings, timeout / 2, self._settle)
-        self._lock = threading.Lock()
-        self._started = False
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._arrived: list[Job] = []
-        self._waiting = 0
-        self._last_check: Check | None = None
+        self._commits = GroupCommit(settings, timeout / 2)
+        self._jobs: set[Job] = set()
+        self._rows = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._check: asyncio.Task[bool] | None = None
+        self._checked = 0.0
+
+    def connect(self) -> None:
+        """Begin to connect, before there is an event loop, or in it."""
+        self._commits.open()
 
     def start(self) -> None:
-        """Connect, in the writer's thread. The first use starts it otherwise.
+        """Connect, and stay connected; on the event loop. The first use starts it otherwise.
 
-        A thread does not survive a fork: a host that forks starts the store in the child.
+        A host that forks starts the store in the child.
         """
-        with self._lock:
-            if not self._started:
-                self._writer.start()
-                self._started = True
+        self._commits.run()
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Finish what waits, then disconnect; all requests have their answers by now."""
-        self._writer.close(CLOSE_TIMEOUT)
+        if self._jobs:
+            await asyncio.wait([job.future for job in self._jobs], timeout=CLOSE_TIMEOUT)
+        self.disconnect()
+
+    def disconnect(self) -> None:
+        """Disconnect at once."""
+        self._commits.stop()
 
     async def insert(self, entries: Sequence[Entry], *, waited: float = 0) -> Stored:
         """Insert all rows or none, in one statement; return them by their ids.
@@ -63,71 +67,65 @@ class Store:
         twice. `waited` is what the request has waited for PostgreSQL before, in seconds. Raises
         Unavailable when PostgreSQL does not confirm the rows in time, and RowRefused.
         """
-        return await self._submit([entry.id for entry in entries], entries, self._timeout - waited)
+        if not entries:
+            return {}
+        return await self._do([entry.id for entry in entries], entries, self._timeout - waited)
 
     async def find(self, ids: Collection[UUID]) -> Stored:
         """Return those rows that are there, by their ids. Raises Unavailable."""
-        return await self._submit(ids, (), self._timeout)
+        return await self._do(ids, (), self._timeout) if ids else {}
 
-    def check(self) -> Check:
-        """Ask whether PostgreSQL answers.
+    async def is_ready(self) -> bool:
+        """Tell within CHECK_TIMEOUT whether a row could be written now.
 
         Probes come often: those of one second share one check.
         """
-        self.start()
-        with self._lock:
-            last = self._last_check
-            if last and (time.monotonic() - last.asked < CHECK_INTERVAL or not last.answer.done()):
-                return last
-            self._last_check = Check()
-            self._writer.put(self._last_check)
-            return self._last_check
+        now = time.monotonic()
+        if self._check is None or (self._check.done() and now - self._checked >= CHECK_INTERVAL):
+            self._checked = now
+            self._check = asyncio.create_task(self._look())
+        return await asyncio.shield(self._check)
 
-    async def _submit(
-        self, ids: Collection[UUID], entries: Sequence[Entry], patience: float
-    ) -> Stored:
-        if not ids:
-            return {}
-        if self._loop is None:
-            self._loop = asyncio.get_running_loop()
-            self.start()
-        if self._waiting >= WAITING_LIMIT:
+    async def _look(self) -> bool:
+        """Insert nothing, which takes all that an insert takes but the row."""
+        try:
+            await self._do((), (), CHECK_TIMEOUT)
+        except Unavailable:
+            return False
+        return self._commits.health.writable
+
+    async def _do(self, ids: Collection[UUID], entries: Sequence[Entry], patience: float) -> Stored:
+        """Have a job done in `patience` seconds."""
+        self.start()
+        if self._rows + len(ids) > WAITING_LIMIT:
             raise Unavailable("too many requests are waiting for the database")
-        deadline = time.monotonic() + patience
-        job = Job(ids, entries, deadline, self._loop.create_future())
-        timer = self._loop.call_later(patience, _expire, job)
-        if not self._arrived:
-            self._loop.call_soon(self._hand_over)
-        self._arrived.append(job)
-        self._waiting += len(ids)
+        loop = asyncio.get_running_loop()
+        job = Job(ids, entries, loop.time() + patience, loop.create_future())
+        self._jobs.add(job)
+        self._rows += len(ids)
+        self._watch(job.deadline)
+        self._commits.put(job)
         try:
             return await job.future
         finally:
-            self._waiting -= len(ids)
-            timer.cancel()
+            self._jobs.discard(job)
+            self._rows -= len(ids)
 
-    def _hand_over(self) -> None:
-        """Wake the thread once for all that came in a turn of the loop, not for each of them."""
-        self._writer.put(self._arrived)
-        self._arrived = []
+    def _watch(self, deadline: float) -> None:
+        """Have one timer for all jobs: almost none of them ever needs it."""
+        if self._timer is None or deadline < self._timer.when():
+            if self._timer:
+                self._timer.cancel()
+            self._timer = asyncio.get_running_loop().call_at(deadline, self._expire)
 
-    def _settle(self, outcomes: Mapping[Job, Stored | Exception]) -> None:
-        """Hand the outcomes to the event loop, in one go; called in the writer's thread."""
-        if self._loop and outcomes:
-            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
-                self._loop.call_soon_threadsafe(_resolve, outcomes)
-
-
-def _expire(job: Job) -> None:
-    if not job.future.done():
-        job.future.set_exception(Unavailable("the database did not confirm the feedback in time"))
-
-
-def _resolve(outcomes: Mapping[Job, Stored | Exception]) -> None:
-    for job, outcome in outcomes.items():
-        if job.future.done():
-            continue
-        if isinstance(outcome, Exception):
-            job.future.set_exception(outcome)
-        else:
-            job.future.set_result(outcome)
+    def _expire(self) -> None:
+        """Fail the jobs that are too late, and wait for the next one."""
+        self._timer = None
+        now = asyncio.get_running_loop().time()
+        for job in self._jobs:
+            if job.deadline > now:
+                self._watch(job.deadline)
+            elif not job.future.done():
+                job.future.set_exception(
+                    Unavailable("the database did not confirm the feedback in time")
+                )

@@ -1,152 +1,178 @@
-"""The thread that owns the one connection to PostgreSQL.
+"""The group commit: one task, one connection, one statement at a time for all that waits.
 
-pg8000 is synchronous, and its connections may not be shared between threads. What arrives while a
-statement is under way waits in a queue, and goes in the next statement together; when nothing is
-under way, nothing waits. Every statement is safe to repeat, for a row's id is made before its
-insert. So whatever breaks the connection, the thread connects anew and tries again, until the
-jobs' own deadlines.
+What arrives while a statement is under way waits, and goes in the next one together; when nothing
+is under way, nothing waits. Every statement is safe to repeat, for a row's id is made before its
+insert. So whatever breaks the connection, the task connects anew and tries again, until the jobs'
+own deadlines. What failed together is tried again alone, so that no row harms another.
 """
 
 from __future__ import annotations
 
-import logging
-import queue
+import asyncio
 import threading
-import time
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from contextvars import Context
+from typing import TYPE_CHECKING, Any
 
 from function.postgres_settings import PostgresSettings
-from function.store.connection import CONNECTION_ERRORS, DatabaseError, describe
-from function.store.jobs import BATCH_LIMIT, Job, batches, found, insert
+from function.store.driver import CONNECTION_ERRORS, DatabaseError
+from function.store.health import Health
+from function.store.jobs import Job, find, insert, take
 from function.store.table import FeedbackTable
 
 if TYPE_CHECKING:  # connecting does not wait for pydantic's import
     from function.feedback import Stored
 
-RETRY_PAUSE = 0.1  # seconds, at first
+RETRY_PAUSE = 0.1  # seconds, after the second failure
 LONGEST_PAUSE = 1.0  # seconds
 
-log = logging.getLogger("function.store.group_commit")
+
+Work = Callable[[FeedbackTable, list[Job], Health], Awaitable[None]]
 
 
-@dataclass(eq=False, slots=True)
-class Check:
-    """A question whether PostgreSQL answers; `answer` stays open while it is silent."""
+class GroupCommit:
+    """Does jobs. All but `start` is called on the event loop."""
 
-    answer: Future[bool] = field(default_factory=Future)
-    asked: float = field(default_factory=time.monotonic)
-
-    def time_left(self, limit: float) -> float:
-        """How many seconds are left of `limit` seconds since it was asked."""
-        return max(0.0, self.asked + limit - time.monotonic())
-
-
-class Writer:
-    """Does jobs and checks, in its own thread, in the order in which they come."""
-
-    def __init__(
-        self,
-        settings: PostgresSettings,
-        statement_timeout: float,
-        report: Callable[[Mapping[Job, Stored | Exception]], None],
-    ) -> None:
-        """`report` takes the outcomes of jobs, in this thread; timeouts are in seconds."""
+    def __init__(self, settings: PostgresSettings, statement_timeout: float) -> None:
+        """`statement_timeout` is in seconds."""
+        self.health = Health(settings)
         self._settings = settings
         self._statement_timeout = statement_timeout
-        self._report = report
-        self._queue: queue.SimpleQueue[list[Job] | Check | None] = queue.SimpleQueue()
-        self._thread: threading.Thread | None = None
+        self._inserts: deque[Job] = deque()
+        self._finds: deque[Job] = deque()
+        self._wake = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._opening: Future[FeedbackTable] | None = None
         self._table: FeedbackTable | None = None
-        self._jobs: list[Job] = []
-        self._checks: list[Check] = []
-        self._closing = False
         self._failures = 0
 
-    def start(self) -> None:
-        """Connect, and begin to work; after any fork, which would leave the thread behind."""
-        self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
-        self._thread.start()
+    def open(self) -> None:
+        """Begin to connect, in a thread, for that waits for the network."""
+        if self._opening is None and self._table is None:
+            self._opening = Future()
+            self._opening.set_running_or_notify_cancel()
+            arguments = (self._settings, self._statement_timeout, self._failures)
+            threading.Thread(
+                target=_open, args=(self._opening, *arguments), name="connect", daemon=True
+            ).start()
 
-    def put(self, work: list[Job] | Check) -> None:
-        """Leave work for the thread."""
-        self._queue.put(work)
+    def put(self, job: Job) -> None:
+        """Have the job done: to find its ids, or to insert its entries.
 
-    def close(self, timeout: float) -> None:
-        """Let the thread finish what waits, disconnect and end; wait for it so many seconds."""
-        if self._thread is not None:
-            self._queue.put(None)
-            self._thread.join(timeout)
+        A job with neither finds out whether a row could be inserted.
+        """
+        self._put(job, self._finds if job.ids and not job.entries else self._inserts)
 
-    def _run(self) -> None:
-        self._attempt()
-        while self._jobs or not self._closing:
-            self._collect()
-            self._attempt()
-        self._disconnect()
+    def run(self) -> None:
+        """Begin to work, if that has not begun."""
+        if self._task is None:
+            # Not in the context of the request that happens to be the first.
+            self._task = asyncio.get_running_loop().create_task(self._run(), context=Context())
 
-    def _collect(self) -> None:
-        """Wait until there is something to do, then take all that waits, or a batch at least."""
-        wait = not self._jobs
-        while len(self._jobs) < BATCH_LIMIT:
+    def stop(self) -> None:
+        """Disconnect, whatever waits."""
+        if self._task:
+            self._task.cancel()
+        if self._opening:
+            self._opening.add_done_callback(_discard)
+        if self._table:
+            self._table.close()
+
+    def _put(self, job: Job, waiting: deque[Job]) -> None:
+        waiting.append(job)
+        self._wake.set()
+
+    async def _run(self) -> None:
+        while True:
             try:
-                item = self._queue.get(wait)
-            except queue.Empty:
-                return
-            wait = False
-            if item is None:
-                self._closing = True
-            elif isinstance(item, Check):
-                self._checks.append(item)
-            else:
-                self._jobs += item
+                table = self._table or await self._connect()
+                if not self._inserts and not self._finds:
+                    await self._idle(table)
+                await self._attempt(table, self._inserts, insert)
+                await self._attempt(table, self._finds, find)
+            except Exception as exc:  # noqa: BLE001 - a bug must not end the task
+                await self._fail(exc)
 
-    def _attempt(self) -> None:
-        """Do what waits; what PostgreSQL did not answer goes on waiting, until its deadline."""
-        now = time.monotonic()
-        self._jobs = [job for job in self._jobs if job.deadline > now]
+    async def _connect(self) -> FeedbackTable:
+        self.open()
+        assert self._opening
         try:
-            self._work(self._table or self._connect())
-            self._failures = 0
-        except (DatabaseError, *CONNECTION_ERRORS) as exc:
-            self._fail(exc)
-        except Exception as exc:  # noqa: BLE001 - a bug must not end the thread: requests get it
-            self._settle(dict.fromkeys(self._jobs, exc))
-            self._fail(exc)
-
-    def _work(self, table: FeedbackTable) -> None:
-        for inserts in batches([job for job in self._jobs if job.entries]):
-            self._settle(insert(table, inserts))
-        if finds := [job for job in self._jobs if not job.entries]:
-            stored = table.select(row_id for job in finds for row_id in job.ids)
-            self._settle({job: found(job, stored) for job in finds})
-        if self._checks:
-            table.check()
-            while self._checks:
-                self._checks.pop().answer.set_result(True)
-
-    def _connect(self) -> FeedbackTable:
-        self._table = FeedbackTable(self._settings, self._statement_timeout)
-        log.info("database connected", extra={"pooled": self._table.pooled})
+            self._table = await asyncio.wrap_future(self._opening)
+        finally:
+            self._opening = None
+        self._table.attach(self._wake.set)
+        self.health.connected(pooled=self._table.pooled)
         return self._table
 
-    def _fail(self, error: Exception) -> None:
-        if self._failures == 0:
-            log.warning("database unavailable", extra={"reason": describe(error)})
-        self._disconnect()
-        while self._checks:
-            self._checks.pop().answer.set_result(False)
-        # At once after the first failure: it is most often a connection that ended while idle.
-        time.sleep(min(self._failures * RETRY_PAUSE, LONGEST_PAUSE))
-        self._failures += 1
+    async def _idle(self, table: FeedbackTable) -> None:
+        """Return when there is something to do; raise when the connection ends."""
+        self._wake.clear()
+        table.require_connection()
+        await self._wake.wait()
+        table.require_connection()
 
-    def _disconnect(self) -> None:
+    async def _attempt(self, table: FeedbackTable, waiting: deque[Job], work: Work) -> None:
+        jobs = take(waiting)
+        if not jobs:
+            return
+        try:
+            await work(table, jobs, self.health)
+            self._failures = 0
+        except TimeoutError:
+            # Not at once: a commit that is cancelled shows its row, and the next attempt would
+            # take it for one that is safe.
+            last = max(job.deadline for job in jobs)
+            table.cancel(max(0.0, last - asyncio.get_running_loop().time()))
+            raise
+        except (DatabaseError, *CONNECTION_ERRORS):
+            raise
+        except Exception as exc:
+            if len(jobs) == 1:
+                jobs[0].settle(exc)  # a bug: its request gets it
+            raise
+        finally:
+            for job in jobs:
+                if not job.future.done():
+                    self._retry(job, waiting)
+
+    def _retry(self, job: Job, waiting: deque[Job]) -> None:
+        """Put it back, to be tried alone: at once, and later each time that it fails again."""
+        pause = min(job.failures * RETRY_PAUSE, LONGEST_PAUSE)
+        job.failures += 1
+        if job.entries:
+            self.health.write_failed()
+        asyncio.get_running_loop().call_later(pause, self._put, job, waiting)
+
+    async def _fail(self, error: Exception) -> None:
+        """Disconnect; go on at once after the first failure, later after more."""
         if self._table:
             self._table.close()
             self._table = None
+        if any(job.entries for job in self._inserts):
+            self.health.write_failed()
+        self.health.failed(error)
+        pause = min(self._failures * RETRY_PAUSE, LONGEST_PAUSE)
+        self._failures += 1
+        if pause:
+            await asyncio.sleep(pause)
+            if not self._inserts and not self._finds:
+                self._wake.clear()
+                await self._wake.wait()  # the next use tries again
 
-    def _settle(self, outcomes: Mapping[Job, Stored | Exception]) -> None:
-        self._jobs = [job for job in self._jobs if job not in outcomes]
-        self._report(outcomes)
+
+def _open(opening: Future[FeedbackTable], *arguments: Any) -> None:
+    try:
+        opening.set_result(FeedbackTable(*arguments))
+    except BaseException as exc:  # noqa: BLE001 - it goes to the task
+        opening.set_exception(exc)
+
+
+def _discard(opening: Future[FeedbackTable]) -> None:
+    if not opening.exception():
+        opening.result().close()
+
+
+def _all_repeated(stored: Stored) -> bool:
+    return all(row.repeated for row in stored.values())

@@ -15,13 +15,8 @@ import trustme
 from dev.postgres import EmbeddedPostgres
 from function.postgres_settings import PostgresSettings
 from function.settings import load
-from function.store.connection import (
-    CONNECTION_ERRORS,
-    Connection,
-    DatabaseError,
-    connect,
-    describe,
-)
+from function.store.connection import connect
+from function.store.driver import CONNECTION_ERRORS, Connection, DatabaseError, describe
 from tests.conftest import open_connection
 
 

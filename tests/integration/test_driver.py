@@ -1,6 +1,7 @@
-"""Statements behind a pooler, which the greeting of this very PostgreSQL is altered to imply.
+"""What is used of pg8000's insides, and statements behind a pooler.
 
-A real PgBouncer takes part in tests/debian.
+The greeting of this very PostgreSQL is altered to imply one. A real PgBouncer takes part in
+tests/debian.
 """
 
 import json
@@ -10,8 +11,8 @@ from contextlib import closing
 import pytest
 
 from function.settings import load
-from function.store.connection import DatabaseError, Session, connect, sqlstate
-from function.store.statement import make_statement
+from function.store.connection import connect
+from function.store.driver import DatabaseError, Rows, Session, sqlstate
 from tests.instance import ODD
 
 
@@ -28,6 +29,22 @@ def pooled(session: Session) -> Session:
     session._backend_key_data = bytes(8)
     session.limit_statements(5)
     return session
+
+
+def run(session: Session, sql: str, parameter: str) -> Rows:
+    """Run a statement as the event loop does, over pg8000's own file."""
+    statement = session.make_statement(sql)
+    file = session._sock
+    request = session.request(statement, parameter)
+    file.write(request)
+    file.flush()
+    answer = b""
+    while not answer.endswith(b"Z\0\0\0\5I"):
+        answer += file.read1(8192)
+    try:
+        return session.response(statement, answer)
+    finally:
+        session._sock = file
 
 
 def limit(session: Session) -> object:
@@ -53,16 +70,21 @@ def test_a_greeting_without_a_process_is_a_poolers(session: Session) -> None:
     assert session.pooled
 
 
+@pytest.mark.parametrize("kind", ["session", "pooled"])
 @pytest.mark.parametrize("text", [ODD, "'" * 5000, "\\", "", "\U0001f600" * 5000])
-def test_the_parameter_arrives_as_it_is(pooled: Session, text: str) -> None:
-    statement = make_statement(pooled, "SELECT $1::jsonb ->> 0", 5)
-    assert statement.run(json=json.dumps([text], ensure_ascii=False)) == [[text]]
+def test_the_parameter_arrives_as_it_is(
+    request: pytest.FixtureRequest, kind: str, text: str
+) -> None:
+    session = request.getfixturevalue(kind)
+    parameter = json.dumps([text], ensure_ascii=False)
+    assert run(session, "SELECT $1::jsonb ->> 0", parameter) == [[text]]
 
 
 def test_the_limit_holds_for_the_statement_and_not_for_the_next(pooled: Session) -> None:
-    statement = make_statement(pooled, "SELECT pg_sleep(($1::jsonb ->> 0)::float)", 0.2)
+    sql = "SELECT pg_sleep(($1::jsonb ->> 0)::float)"
+    pooled.limit_statements(0.2)
     with pytest.raises(DatabaseError) as caught:
-        statement.run(json="[5]")
+        run(pooled, sql, "[5]")
     assert sqlstate(caught.value) == "57014"
     assert limit(pooled) == "0"
-    assert statement.run(json="[0]") == [[""]]
+    assert run(pooled, sql, "[0]") == [[""]]
