@@ -39,8 +39,8 @@ def connect(settings: PostgresSettings, statement_timeout: float, *, skip: int =
     of them last. Raises the last one's error: DatabaseError when PostgreSQL refuses, one of
     CONNECTION_ERRORS when it can't be reached.
     """
-    deadline = time.monotonic() + settings.connect_timeout
     addresses = find_addresses(settings)
+    deadline = time.monotonic() + settings.connect_timeout
     first = skip % len(addresses)
     addresses = addresses[first:] + addresses[:first]
     while True:
@@ -107,10 +107,15 @@ def cancel(settings: PostgresSettings, session: Session, delay: float) -> None:
     A backend that waits for a standby hears nothing else: not its time limit, not that its client
     is gone. https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-CANCELING-REQUESTS
     """
+<<<<<<< HEAD
     key = session.cancel_key
     if key:
         arguments = (settings, session.address, session.encrypted, key, delay)
         threading.Thread(target=_cancel, args=arguments, name="cancel", daemon=True).start()
+=======
+    arguments = (settings, session.address, session.cancel_key, delay)
+    threading.Thread(target=_cancel, args=arguments, name="cancel", daemon=True).start()
+>>>>>>> store
 
 
 def _cancel(

@@ -24,6 +24,8 @@ from pg8000.core import FLUSH_MSG, NULL_BYTE, SYNC_MSG, Context
 from pg8000.exceptions import DatabaseError, InterfaceError
 from pg8000.native import Connection
 
+from function.store.sockets import Address
+
 __all__ = ["CONNECTION_ERRORS", "Connection", "DatabaseError", "InterfaceError", "Session"]
 
 # Everything that says "this connection, or the attempt at one, is of no use".
@@ -68,7 +70,12 @@ class Session(Connection):  # type: ignore[misc] # pg8000 has no annotations
     """A connection, first one that waits, then one for the event loop."""
 
     _sock: Any
+<<<<<<< HEAD
     _usock: Any
+=======
+    address: Address
+    """Where it leads to."""
+>>>>>>> store
 
     pooled = False
     """Whether a pooler stands in between: nothing lasts from one transaction to the next."""
@@ -76,7 +83,14 @@ class Session(Connection):  # type: ignore[misc] # pg8000 has no annotations
     def __init__(self, user: str, *, channel_binding: str, **arguments: Any) -> None:
         self._channel_binding = channel_binding
         self._server_proved = False
-        super().__init__(user, **arguments)
+        try:
+            super().__init__(user, **arguments)
+        except BaseException:
+            # pg8000 keeps this file open if its first write fails, and the file keeps the socket.
+            if file := getattr(self, "_sock", None):
+                with suppress(OSError):
+                    file.close()
+            raise
 
     @property
     def encrypted(self) -> bool:
@@ -119,8 +133,7 @@ class Session(Connection):  # type: ignore[misc] # pg8000 has no annotations
         next, so it is set only where the processes agree, by one and the same statement.
         """
         limit = f"set_config('statement_timeout', '{int(seconds * 1000)}', %s)"
-        greeting = self._backend_key_data or bytes(4)
-        process = int.from_bytes(greeting[:4], signed=True)
+        process = int.from_bytes(self.cancel_key[:4], signed=True)
         [[found]] = self.run(
             f"SELECT CASE pg_backend_pid() WHEN {process} THEN {limit % 'false'} END"
         )
@@ -179,10 +192,9 @@ class Session(Connection):  # type: ignore[misc] # pg8000 has no annotations
         return self._usock, early
 
     @property
-    def cancel_key(self) -> bytes | None:
-        """What a CancelRequest must name."""
-        key: bytes | None = self._backend_key_data
-        return key
+    def cancel_key(self) -> bytes:
+        """What a CancelRequest must name; empty if the server gave none."""
+        return self._backend_key_data or b""
 
 
 def sqlstate(error: BaseException) -> str:

@@ -27,7 +27,8 @@ class Stream:
         """`early` was received before; `lost` is called when the connection ends."""
         self._loop = asyncio.get_running_loop()
         self._sock = sock
-        self._received = bytearray(early)
+        self.received = bytearray(early)
+        """What came and is no whole answer."""
         self._walked = 0  # the bytes of whole messages
         self._unsent = memoryview(b"")
         self._answer: asyncio.Future[bytes] | None = None
@@ -35,11 +36,6 @@ class Stream:
         self.error: Exception | None = None
         """Why the connection ended."""
         self._loop.add_reader(sock, self._receive)
-
-    @property
-    def received(self) -> bytes:
-        """What came without an answer's end."""
-        return bytes(self._received)
 
     async def ask(self, request: bytes, limit: float) -> bytes:
         """Return the answer, or as much of it as came before the connection ended.
@@ -99,14 +95,14 @@ class Stream:
         if not part:
             self._end(ConnectionResetError("the server closed the connection"))
             return
-        self._received += part
+        self.received += part
         self._walk()
         if self._unsent:
             self._send()
 
     def _walk(self) -> None:
         """Go on from message to message, each byte of them once."""
-        received = self._received
+        received = self.received
         while len(received) - self._walked >= HEADER.size:
             kind, length = HEADER.unpack_from(received, self._walked)
             end = self._walked + 1 + length
@@ -120,8 +116,8 @@ class Stream:
                 self._finish()
 
     def _finish(self) -> None:
-        answer = bytes(self._received[: self._walked])
-        del self._received[: self._walked]
+        answer = bytes(self.received[: self._walked])
+        del self.received[: self._walked]
         self._walked = 0
         if self._answer is None or self._answer.done():
             self._end(ConnectionError("the server answered what nobody asked"))
@@ -132,8 +128,8 @@ class Stream:
         self.error = self.error or error
         self.close()
         if self._answer and not self._answer.done():
-            if self._received and not isinstance(error, TimeoutError):
-                self._answer.set_result(self.received)
+            if self.received and isinstance(error, ConnectionResetError):
+                self._answer.set_result(bytes(self.received))
             else:
                 self._answer.set_exception(error)
         self._lost()

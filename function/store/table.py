@@ -74,7 +74,7 @@ class FeedbackTable:
         """Raise why the connection ended, if it did."""
         if self._stream and self._stream.error:
             if self._stream.received:
-                self._session.response(self._insert, self._stream.received)
+                self._session.response(self._insert, bytes(self._stream.received))
             raise self._stream.error
 
     async def insert(self, entries: Sequence[Entry]) -> Stored:

@@ -7,12 +7,14 @@ tests/debian.
 import json
 from collections.abc import Iterator
 from contextlib import closing
+from types import SimpleNamespace
 
 import pytest
+from pg8000.core import FLUSH_MSG
 
 from function.settings import load
 from function.store.connection import connect
-from function.store.driver import DatabaseError, Rows, Session, sqlstate
+from function.store.driver import DatabaseError, Rows, Session, describe, sqlstate
 from tests.instance import ODD
 
 
@@ -88,3 +90,22 @@ def test_the_limit_holds_for_the_statement_and_not_for_the_next(pooled: Session)
     assert sqlstate(caught.value) == "57014"
     assert limit(pooled) == "0"
     assert run(pooled, sql, "[0]") == [[""]]
+
+
+def test_pg8000_asks_for_each_answer_in_a_packet_of_its_own_and_the_request_does_not(
+    session: Session,
+) -> None:
+    statement = session.make_statement("SELECT $1::text")
+    written: list[bytes] = []
+    assert FLUSH_MSG not in session.request(statement, "x")
+    session._sock = SimpleNamespace(write=written.append)
+    session.send_BIND(statement.name, ("x",))
+    session.send_EXECUTE()
+    session._sock = session._usock.makefile("rwb")
+    assert sum(part is FLUSH_MSG for part in written) == 2
+
+
+def test_a_text_that_may_quote_a_row_is_not_told(session: Session) -> None:
+    with pytest.raises(DatabaseError) as caught:
+        session.run("DO $$ BEGIN RAISE 'a secret' USING ERRCODE = '42501'; END $$")
+    assert describe(caught.value) == "SQLSTATE 42501"

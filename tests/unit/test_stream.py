@@ -105,10 +105,7 @@ def test_the_end_is_noticed_while_nothing_is_asked(run: Main, last: bytes) -> No
             server.send(last)
             server.close()
             await asyncio.wait_for(lost.wait(), 60)
-            assert (str(stream.error), stream.received) == (
-                "the server closed the connection",
-                last,
-            )
+            assert bytes(stream.received) == last
             with pytest.raises(ConnectionResetError, match="server closed"):
                 await stream.ask(b"?", 60)
 
