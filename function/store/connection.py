@@ -107,15 +107,8 @@ def cancel(settings: PostgresSettings, session: Session, delay: float) -> None:
     A backend that waits for a standby hears nothing else: not its time limit, not that its client
     is gone. https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-CANCELING-REQUESTS
     """
-<<<<<<< HEAD
-    key = session.cancel_key
-    if key:
-        arguments = (settings, session.address, session.encrypted, key, delay)
-        threading.Thread(target=_cancel, args=arguments, name="cancel", daemon=True).start()
-=======
-    arguments = (settings, session.address, session.cancel_key, delay)
+    arguments = (settings, session.address, session.encrypted, session.cancel_key, delay)
     threading.Thread(target=_cancel, args=arguments, name="cancel", daemon=True).start()
->>>>>>> store
 
 
 def _cancel(

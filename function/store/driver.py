@@ -70,12 +70,9 @@ class Session(Connection):  # type: ignore[misc] # pg8000 has no annotations
     """A connection, first one that waits, then one for the event loop."""
 
     _sock: Any
-<<<<<<< HEAD
     _usock: Any
-=======
     address: Address
     """Where it leads to."""
->>>>>>> store
 
     pooled = False
     """Whether a pooler stands in between: nothing lasts from one transaction to the next."""
