@@ -15,7 +15,8 @@ from pathlib import Path
 from dev import account, places
 from dev.events.note import Note, noted
 from dev.places import CLONE
-from function.settings import ConfigurationError, PostgresSettings, load
+from function.postgres_settings import PostgresSettings
+from function.settings import ConfigurationError, load
 
 DROP = """
 SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = :slot
@@ -89,14 +90,14 @@ def _failure(folder: Path, note: Note, environ: Mapping[str, str]) -> str:
 
 def _drop(slot: str, settings: PostgresSettings) -> str:
     try:
-        from function import postgres  # noqa: PLC0415 - it needs pg8000
+        from function.store import connection, driver  # noqa: PLC0415 - they need pg8000
     except ImportError:
         return "the environment with PostgreSQL's driver is gone"
     try:
-        with closing(postgres.connect(settings, statement_timeout=10)) as connection:
-            connection.run(DROP, slot=slot)
-    except (postgres.DatabaseError, *postgres.CONNECTION_ERRORS) as exc:
-        return postgres.describe(exc)
+        with closing(connection.connect(settings, statement_timeout=10)) as session:
+            session.run(DROP, slot=slot)
+    except (driver.DatabaseError, *driver.CONNECTION_ERRORS) as exc:
+        return driver.describe(exc)
     return ""
 
 
@@ -104,7 +105,7 @@ def _settings(note: Note, environ: Mapping[str, str]) -> PostgresSettings:
     """How to reach the slot's server: by DATABASE_URL if it names that one, else as noted."""
     if environ.get("DATABASE_URL"):
         given = load(environ).postgres
-        if (given.host, given.port) == (note.host, note.port):
+        if given.hosts == ((note.host, note.port),):
             return given
     return load({**environ, "DATABASE_URL": "", **note.variables()}).postgres
 

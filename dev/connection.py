@@ -17,8 +17,9 @@ from threading import Thread
 from dev.child import StopRequest
 from dev.cluster import PostgresError
 from function.migrate import PASSING
-from function.postgres import DatabaseError, InterfaceError, connect, describe, sqlstate
-from function.settings import PostgresSettings
+from function.postgres_settings import PostgresSettings
+from function.store.connection import connect
+from function.store.driver import DatabaseError, InterfaceError, describe, sqlstate
 
 LIMIT = 8.0  # seconds; with all the rest `make run` ends within 10
 PAUSE = 0.5  # seconds between two attempts
@@ -44,7 +45,7 @@ def wait_for_connection(settings: PostgresSettings, stop: StopRequest) -> None:
 
     Raises PostgresError, at once for an error that waiting does not cure, and Stopped.
     """
-    address = f"{settings.host}:{settings.port}"
+    address = settings.address
     reason = ""
     for error in _outcomes(settings, stop):
         if error is None:

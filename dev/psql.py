@@ -7,8 +7,10 @@ import sys
 from dev import account, places, postmaster
 from dev.database import NAME
 from dev.places import CLONE
-from function.postgres import InterfaceError, credentials
-from function.settings import ConfigurationError, PostgresSettings, load
+from function.postgres_url import parse_url
+from function.settings import ConfigurationError, load
+from function.store.connection import credentials
+from function.store.driver import InterfaceError
 
 NOT_RUNNING = """\
 The database of `make run` is not running: start `make run` in another terminal.
@@ -31,25 +33,11 @@ def main(arguments: list[str]) -> None:
 
 def _given() -> tuple[str, dict[str, str]]:
     """Lead to DATABASE_URL's server by variables: everybody can read a command line."""
-    names = [name for name in os.environ if name.startswith("PG")]
-    postgres = load({name: os.environ[name] for name in ["DATABASE_URL", *names]}).postgres
-    user, password = credentials(postgres)
-    return shutil.which("psql") or _own_psql(), _variables(postgres, user, password)
-
-
-def _variables(postgres: PostgresSettings, user: str, password: str | None) -> dict[str, str]:
-    values = {
-        "PGHOST": postgres.host,
-        "PGPORT": postgres.port,
-        "PGDATABASE": postgres.database,
-        "PGUSER": user,
-        "PGPASSWORD": password,
-        "PGSSLMODE": postgres.sslmode,
-        "PGSSLROOTCERT": postgres.sslrootcert,
-        "PGSSLCERT": postgres.sslcert,
-        "PGSSLKEY": postgres.sslkey,
-    }
-    return {name: str(value) for name, value in values.items() if value is not None}
+    variables = {name: value for name, value in os.environ.items() if name.startswith("PG")}
+    url = os.environ["DATABASE_URL"]
+    user, password = credentials(load({**variables, "DATABASE_URL": url}).postgres)
+    secrets = {"PGUSER": user, **({"PGPASSWORD": password} if password else {})}
+    return shutil.which("psql") or _own_psql(), {**variables, **parse_url(url), **secrets}
 
 
 def _own() -> tuple[str, dict[str, str]]:

@@ -8,7 +8,8 @@ import logging
 import random
 import re
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Coroutine, Generator, MutableMapping
+from types import coroutine
 from typing import Any
 
 from function import logs
@@ -52,7 +53,7 @@ class Application:
             self._store.start()
             await send({"type": "lifespan.startup.complete"})
         await self._analyzer.close()
-        await asyncio.to_thread(self._store.close)
+        await self._store.close()
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _answer(self, scope: Message, receive: Receive, send: Send) -> None:
@@ -101,11 +102,35 @@ def _request(scope: Message, receive: Receive) -> Request:
 async def _read(receive: Receive, content_length: str) -> bytes:
     if content_length.isdecimal() and int(content_length) > BODY_LIMIT:
         raise PayloadTooLarge(f"the body is over {BODY_LIMIT} bytes")
+    reading = _read_parts(receive)
     try:
-        async with asyncio.timeout(BODY_TIMEOUT):
-            return await _read_parts(receive)
+        waits_for = reading.send(None)
+    except StopIteration as done:  # all of it has come, as it almost always has
+        body: bytes = done.value
+        return body
+    try:
+        async with asyncio.timeout(BODY_TIMEOUT):  # a tenth of what a request costs
+            return await _resume(reading, waits_for)
     except TimeoutError:
         raise BodyTimeout(f"the body did not come within {BODY_TIMEOUT} seconds") from None
+
+
+@coroutine
+def _resume(
+    started: Coroutine[object, object, bytes], waits_for: object
+) -> Generator[object, object, bytes]:
+    """Go on with a coroutine from what its first step waits for."""
+    try:
+        while True:
+            try:
+                sent = yield waits_for
+            except BaseException as exc:  # noqa: BLE001 - the coroutine's to handle
+                waits_for = started.throw(exc)
+            else:
+                waits_for = started.send(sent)
+    except StopIteration as done:
+        body: bytes = done.value
+        return body
 
 
 async def _read_parts(receive: Receive) -> bytes:

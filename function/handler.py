@@ -4,6 +4,8 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from uuid import UUID
+from weakref import WeakValueDictionary
 
 from function.analysis import Analyzer
 from function.errors import ClientDisconnected, MethodNotAllowed, NotFound, RequestError
@@ -14,8 +16,9 @@ from function.exchange import (
     error_response,
     internal_error_response,
 )
-from function.feedback import Entry, Stored
-from function.store import CHECK_TIMEOUT, Store
+from function.feedback import Entry, Feedback, Stored, Strategy
+from function.store import Store
+from function.store.jobs import RowRefused
 from function.submission import Submission, parse_delivery, require_same
 from function.trace import continue_trace
 
@@ -30,6 +33,9 @@ class Handler:
     def __init__(self, analyzer: Analyzer, store: Store, *, docs: bool) -> None:
         self._analyzer = analyzer
         self._store = store
+        self._analyses: WeakValueDictionary[tuple[UUID, Feedback], asyncio.Task[Strategy]] = (
+            WeakValueDictionary()
+        )
         self._routes: dict[str, tuple[str, Endpoint]] = {
             "": ("POST", self.take_feedback),  # where platforms send events
             "/api/v1/feedback": ("POST", self.take_feedback),
@@ -54,6 +60,9 @@ class Handler:
             raise
         except RequestError as exc:
             return error_response(request, exc)
+        except RowRefused as exc:
+            log.exception("internal error", extra={"reason": str(exc)})
+            return internal_error_response(request)
         except Exception:
             log.exception("internal error")
             return internal_error_response(request)
@@ -82,7 +91,11 @@ class Handler:
         submissions, respond = parse_delivery(request.headers, await request.read())
         stored, waited = await self._find_repeats(submissions)
         new = {one.row_id: one for one in submissions if one.row_id not in stored}
-        entries = await self._analyze(list(new.values()))
+        analyses = [self._analyze(one) for one in new.values()]  # kept until they are stored
+        entries = [
+            await _make_entry(one, analysis)
+            for one, analysis in zip(new.values(), analyses, strict=True)
+        ]
         stored |= await self._store.insert(entries, waited=waited)
         require_same(submissions, stored)  # another request may have been faster
         return respond(submissions, stored)
@@ -96,25 +109,29 @@ class Handler:
         require_same(submissions, stored)
         return stored, time.monotonic() - started
 
-    async def _analyze(self, submissions: Sequence[Submission]) -> list[Entry]:
-        """Make the entries; those of a batch wait for their analyses together."""
-        if len(submissions) == 1:  # without a task of its own
-            return [await self._make_entry(submissions[0])]
-        return await asyncio.gather(*map(self._make_entry, submissions))
-
-    async def _make_entry(self, submission: Submission) -> Entry:
-        strategy = await self._analyzer.analyze(submission.feedback)
-        traceparent = continue_trace(submission.traceparent)
-        return Entry(submission.row_id, submission.feedback, strategy, traceparent)
+    def _analyze(self, submission: Submission) -> Awaitable[Strategy]:
+        """Begin the analysis, or join that of a repeat of the request at the same time."""
+        if not submission.key:  # there is no repeat
+            return self._analyzer.analyze(submission.feedback)
+        known = (submission.row_id, submission.feedback)
+        analysis = self._analyses.get(known)
+        if analysis is None:
+            analysis = asyncio.create_task(self._analyzer.analyze(submission.feedback))
+            self._analyses[known] = analysis
+        return analysis
 
     async def tell_readiness(self, request: Request) -> Response:
-        """Ready is who can reach PostgreSQL and finds the table there."""
-        check = self._store.check()
-        answer = asyncio.wrap_future(check.answer)
-        await asyncio.wait([answer], timeout=check.time_left(CHECK_TIMEOUT))
-        if answer.done() and answer.result():
+        """Ready is who could insert a row now."""
+        if await self._store.is_ready():
             return Response(200, b'{"status": "ready"}')
         return Response(503, b'{"status": "not ready"}')
+
+
+async def _make_entry(submission: Submission, analysis: Awaitable[Strategy]) -> Entry:
+    # A shared one goes on when the first client goes away.
+    strategy = await (asyncio.shield(analysis) if submission.key else analysis)
+    traceparent = continue_trace(submission.traceparent)
+    return Entry(submission.row_id, submission.feedback, strategy, traceparent)
 
 
 def _say(status: str) -> Endpoint:

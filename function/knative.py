@@ -5,6 +5,7 @@ https://github.com/knative/func/tree/main/templates/python/http
 
 import os
 from collections.abc import Mapping
+from typing import Any
 
 from function import logs
 from function.asgi import Message, Receive, Send, create_application
@@ -12,11 +13,10 @@ from function.settings import load_or_exit
 from function.store import Store
 
 DRAIN_TIMEOUT = 25  # seconds; Kubernetes kills 30 s after its SIGTERM
-BLOCKING_LIMIT = 0.2  # seconds for which a probe may hold up the event loop
 
 
 class KnativeFunction:
-    """One instance. Its methods but `handle` are called synchronously, on the event loop."""
+    """One instance. All its methods are called on the event loop."""
 
     def __init__(self) -> None:
         settings = load_or_exit(os.environ)
@@ -24,26 +24,18 @@ class KnativeFunction:
         self._store = Store(settings.postgres, settings.database_timeout)
         self._application = create_application(settings, self._store)
         _leave_time_to_answer()
+        _answer_readiness()
 
     def start(self, cfg: Mapping[str, str]) -> None:
         """Begin to connect. The configuration was read before, where a mistake ends the process."""
         self._store.start()
 
     def stop(self) -> None:
-        """Finish what waits for PostgreSQL."""
-        self._store.close()
+        """Disconnect; all requests have their answers by now."""
+        self._store.disconnect()
 
     def alive(self) -> tuple[bool, str]:
         return True, "ok"
-
-    def ready(self) -> tuple[bool, str]:
-        """Say whether PostgreSQL answers, and that soon: the loop waits meanwhile."""
-        check = self._store.check()
-        try:
-            ready = check.answer.result(check.time_left(BLOCKING_LIMIT))
-        except TimeoutError:
-            ready = False
-        return (True, "ready") if ready else (False, "not ready")
 
     async def handle(self, scope: Message, receive: Receive, send: Send) -> None:
         await self._application(scope, receive, send)
@@ -57,3 +49,17 @@ def _leave_time_to_answer() -> None:
     from hypercorn.config import Config
 
     Config.graceful_timeout = DRAIN_TIMEOUT
+
+
+def _answer_readiness() -> None:
+    """Let `handle` answer /health/readiness, as every other path.
+
+    func-python would call a synchronous `ready` on the event loop, and only the loop can ask
+    PostgreSQL.
+    """
+    from func_python.http import ASGIApplication
+
+    async def handle_readiness(self: Any, scope: Message, receive: Receive, send: Send) -> None:
+        await self.f.handle(scope, receive, send)
+
+    ASGIApplication.handle_readiness = handle_readiness

@@ -28,7 +28,7 @@ Fields = Mapping[str, object]
 class EventHandler(logging.Handler):
     """Writes events; those of one turn of the event loop together, at the turn's end.
 
-    A write for each would give up the interpreter's lock to the store's thread each time.
+    A write for each would be a system call each.
     """
 
     def __init__(self, render: "Callable[[float, str, str, Fields], str]") -> None:

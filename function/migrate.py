@@ -19,15 +19,9 @@ from pathlib import Path
 from types import FrameType
 
 from function import logs
-from function.postgres import (
-    CONNECTION_ERRORS,
-    Connection,
-    DatabaseError,
-    connect,
-    describe,
-    sqlstate,
-)
 from function.settings import Settings, load_or_exit
+from function.store.connection import connect
+from function.store.driver import CONNECTION_ERRORS, Connection, DatabaseError, describe, sqlstate
 
 # Any number will do that no other job takes in this database.
 ADVISORY_LOCK = int.from_bytes(b"mentor", "big")
@@ -159,7 +153,7 @@ def _connected(settings: Settings) -> Iterator[Connection]:
     try:
         connection = connect(settings.postgres, settings.migrate_timeout)
     except (DatabaseError, *CONNECTION_ERRORS) as exc:
-        address = f"{settings.postgres.host}:{settings.postgres.port}"
+        address = settings.postgres.address
         raise NotYetError(f"no connection to PostgreSQL at {address}: {describe(exc)}") from exc
     try:
         if connection.pooled:

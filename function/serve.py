@@ -7,9 +7,8 @@ connects in its own thread while the rest is still being imported.
 import gc
 import os
 import signal
-import sys
 from functools import partial
-from types import FrameType, ModuleType
+from types import FrameType
 from typing import TYPE_CHECKING
 
 from function import logs
@@ -17,7 +16,7 @@ from function.settings import Settings, load_or_exit
 from function.store import Store
 
 if TYPE_CHECKING:
-    from uvicorn.server import Server
+    from function.hosts.uvicorn import Server
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 DRAIN_TIMEOUT = 25  # seconds; Kubernetes kills 30 s after its SIGTERM
@@ -31,7 +30,7 @@ def main() -> None:
     settings = load_or_exit(os.environ)
     logs.configure(settings.log_level)
     store = Store(settings.postgres, settings.database_timeout)
-    store.start()
+    store.connect()
     server = _make_server(settings, store)
     for number in STOP_SIGNALS:
         signal.signal(number, partial(_stop, server))
@@ -49,12 +48,7 @@ def _end(number: int, frame: FrameType | None) -> None:
 def _make_server(settings: Settings, store: Store) -> "Server":
     """Import the rest, while the store connects."""
     from function.asgi import create_application
-
-    _leave_out_command_line()
-    from uvicorn.config import Config
-
-    from function.shutdown import PatientServer
-    from function.transport import HttpProtocol
+    from function.hosts.uvicorn import Config, HttpProtocol, PatientServer
 
     return PatientServer(
         Config(
@@ -81,13 +75,6 @@ def _stop(server: "Server", number: int, frame: FrameType | None) -> None:
     where the default would make a failure of an orderly end.
     """
     server.should_exit = True
-
-
-def _leave_out_command_line() -> None:
-    """Let `import uvicorn` pass by uvicorn.main: its command line needs click, and we have none."""
-    stand_in = ModuleType("uvicorn.main")
-    vars(stand_in).update(Server=None, main=None, run=None)
-    sys.modules["uvicorn.main"] = stand_in
 
 
 if __name__ == "__main__":

@@ -17,8 +17,8 @@ from pg8000.native import Connection
 
 from dev.postgres import EmbeddedPostgres
 from function.migrate import migrate
-from function.postgres import connect
 from function.settings import load
+from function.store.connection import connect
 from tests.instance import ROOT
 
 # The folders whose tests run programs of .venv-func or .venv-events.

@@ -3,16 +3,17 @@
 from pathlib import Path
 
 from dev.debezium import Settings, expand, server_settings, source_settings
-from function.postgres import credentials
-from function.settings import PostgresSettings
+from function.postgres_settings import PostgresSettings
+from function.store.connection import credentials
 
 
 def engine_settings(postgres: PostgresSettings, slot: str, offsets: Path) -> Settings:
     """The settings of deploy/debezium, with what only this place can know in them."""
+    [server] = postgres.hosts
     user, password = credentials(postgres)
     environ = {
-        "PGHOST": postgres.host,
-        "PGPORT": str(postgres.port),
+        "PGHOST": server.name,
+        "PGPORT": str(server.port),
         "PGDATABASE": postgres.database or user,
         "PGUSER": user,
         "PGPASSWORD": password or "",

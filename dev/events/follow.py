@@ -15,7 +15,7 @@ from dev.events.engine import Engine
 from dev.events.output import Output
 from dev.events.place import EventsError, NotReady, Place, say
 from dev.events.slot import settle
-from function.settings import PostgresSettings
+from function.postgres_settings import PostgresSettings
 
 T = TypeVar("T")
 

@@ -9,15 +9,9 @@ from dev.events.note import Note
 from dev.events.place import EventsError, NotReady
 from dev.events.rights import missing
 from dev.places import CLONE
-from function.postgres import (
-    CONNECTION_ERRORS,
-    DatabaseError,
-    connect,
-    credentials,
-    describe,
-    sqlstate,
-)
-from function.settings import PostgresSettings
+from function.postgres_settings import PostgresSettings
+from function.store.connection import connect, credentials
+from function.store.driver import CONNECTION_ERRORS, DatabaseError, describe, sqlstate
 
 # Starting up or shutting down, or full for now. All else that it refuses stays refused.
 PASSING = ("57P", "53")
@@ -27,16 +21,17 @@ class OtherServer:
     """One database of that server; what is kept of it lies in a folder of its own in `folder`."""
 
     def __init__(self, folder: Path, postgres: PostgresSettings) -> None:
-        if postgres.host.startswith("/"):
-            raise EventsError("Debezium connects by TCP only: DATABASE_URL must name a host.")
+        [server, *others] = postgres.hosts
+        if others or server.name.startswith("/"):
+            raise EventsError("Debezium connects to one host by TCP: DATABASE_URL must name it.")
         self._postgres = postgres
         database = postgres.database or credentials(postgres)[0]
-        self.name = f"{postgres.host}:{postgres.port}/{database}"
+        self.name = f"{postgres.address}/{database}"
         self.folder = folder / f"events-{_digest(self.name)}"
         earlier = Note.read(self.folder)
         self._note = Note(
-            host=postgres.host,
-            port=postgres.port,
+            host=server.name,
+            port=server.port,
             database=database,
             user=credentials(postgres)[0],
             sslmode=postgres.sslmode,

@@ -7,8 +7,10 @@ from dev import postmaster
 from dev.database import NAME
 from dev.debezium_role import ROLE, make_role
 from dev.events.place import NotReady
-from function.postgres import CONNECTION_ERRORS, DatabaseError, connect
-from function.settings import PostgresSettings, load
+from function.postgres_settings import PostgresSettings
+from function.settings import load
+from function.store.connection import connect
+from function.store.driver import CONNECTION_ERRORS, DatabaseError
 
 # Which schema.sql has done, of what Debezium needs.
 MIGRATED = """

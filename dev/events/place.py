@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 
-from function.settings import PostgresSettings
+from function.postgres_settings import PostgresSettings
 
 
 class EventsError(Exception):

@@ -1,6 +1,6 @@
 """What Debezium needs of a server, and of its role there, before it starts."""
 
-from function.postgres import Connection
+from function.store.driver import Connection
 
 STATE = """
 SELECT rolname, rolsuper, rolreplication, current_setting('wal_level'),

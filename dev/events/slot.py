@@ -9,8 +9,9 @@ from contextlib import closing
 from pathlib import Path
 
 from dev.events.place import NotReady, say
-from function.postgres import CONNECTION_ERRORS, Connection, DatabaseError, connect, describe
-from function.settings import PostgresSettings
+from function.postgres_settings import PostgresSettings
+from function.store.connection import connect
+from function.store.driver import CONNECTION_ERRORS, Connection, DatabaseError, describe
 
 STATE = """
 SELECT coalesce(wal_status, '') = 'lost', active, current_setting('max_slot_wal_keep_size')

@@ -193,6 +193,20 @@ def test_while_postgresql_is_away_the_function_says_so_and_goes_on_after_it(
     assert post(function, student, key="1").status == 200
 
 
+def test_without_the_table_it_is_not_ready(
+    function: Instance, superuser: Connection, student: str
+) -> None:
+    superuser.run("ALTER TABLE feedback RENAME TO elsewhere")
+    try:
+        wait_until(lambda: function.get("/health/ready").status == 503)
+        assert post(function, student, key="1").status == 503
+        assert function.get("/health/ready").status == 503
+        assert "run the migrate job" in function.log
+    finally:
+        superuser.run("ALTER TABLE elsewhere RENAME TO feedback")
+    wait_until(lambda: function.get("/health/ready").status == 200)
+
+
 def test_the_migrate_job_refuses_to_work_there_and_says_where_to_go(bouncer: PgBouncer) -> None:
     started = time.monotonic()
     done = migrate(bouncer.url("postgres", PASSWORD))

@@ -149,9 +149,10 @@ def test_it_runs_on_that_environment_with_the_user_from_the_secret(
     server = load({"DATABASE_URL": feedback_database}).postgres
     (tmp_path / "username").write_text(server.user or "")
     (tmp_path / "password").write_text(server.password or "")
+    [(host, port)] = server.hosts
     ours = {
-        "PGHOST": server.host,
-        "PGPORT": str(server.port),
+        "PGHOST": host,
+        "PGPORT": str(port),
         "PGDATABASE": server.database or "",
         "PGSSLMODE": "disable",  # this server has no certificate
         "PGSSLROOTCERT": "",

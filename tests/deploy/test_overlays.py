@@ -86,7 +86,7 @@ def test_production_checks_whom_it_talks_to(
 def test_the_job_passes_by_the_pooler(in_production: Callable[[str, str], Settings]) -> None:
     function = in_production("Service", "mentor").postgres
     job = in_production("Job", "mentor-migrate").postgres
-    assert job.host != function.host
+    assert job.hosts != function.hosts
     assert function.database == job.database
 
 

@@ -7,7 +7,8 @@ import pytest
 
 from dev.debezium import expand, source_settings
 from dev.events.chain import engine_settings
-from function.settings import PostgresSettings, load
+from function.postgres_settings import PostgresSettings
+from function.settings import load
 
 URL = "postgresql://mentor_debezium:%24%7BPGHOST%7D@db.example:5433/mentor?sslmode=disable"
 ENVIRON = {

@@ -70,12 +70,9 @@ def at_once(function: Instance, paths: Iterable[str]) -> list[tuple[str, Answer,
         return list(pool.map(get, paths))
 
 
-def assert_not_ready(function: Instance, host: str, paths: Iterable[str]) -> None:
+def assert_not_ready(function: Instance, paths: Iterable[str]) -> None:
     for path, answer, seconds in at_once(function, paths):
-        # func-python asks ready() there, and has no other status for "no" than 500.
-        by_host = host == "knative" and path == "/health/readiness"
-        expected = (500, b"not ready") if by_host else (503, b'{"status": "not ready"}')
-        assert (answer.status, answer.body) == expected
+        assert (path, answer.status, answer.body) == (path, 503, b'{"status": "not ready"}')
         assert seconds < PROBE_LIMIT + SLACK
 
 
@@ -105,7 +102,7 @@ def test_without_postgresql_it_is_alive_but_not_ready_and_says_503_in_time(
 ) -> None:
     with trouble(postgres), ThreadPoolExecutor() as pool:
         checks = [
-            pool.submit(assert_not_ready, function, host, READY_PATHS[:2]),
+            pool.submit(assert_not_ready, function, READY_PATHS[:2]),
             pool.submit(assert_unavailable, function, "application/json"),
             pool.submit(assert_unavailable, function, "application/problem+json"),
             pool.submit(assert_alive, function),
@@ -122,7 +119,7 @@ def test_many_probes_of_a_frozen_postgresql_at_once_each_answer_in_time(
     function: Instance, host: str, postgres: EmbeddedPostgres
 ) -> None:
     with frozen(postgres):
-        assert_not_ready(function, host, ["/health/readiness", "/health/ready"] * 2)
+        assert_not_ready(function, ["/health/readiness", "/health/ready"] * 2)
 
     function.wait_until_ready()
 
@@ -134,7 +131,7 @@ def test_it_starts_without_postgresql_and_is_ready_when_that_comes(
     try:
         with running(tmp_path / "log", postgres.url(), host) as function:
             wait_until_alive(function)
-            assert_not_ready(function, host, READY_PATHS)
+            assert_not_ready(function, READY_PATHS)
             postgres.start()
             function.wait_until_ready()
     finally:

@@ -4,8 +4,8 @@ from contextlib import closing
 
 import pytest
 
-from function.postgres import connect
 from function.settings import load
+from function.store.connection import connect
 from tests.conftest import open_connection
 
 

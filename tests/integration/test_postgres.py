@@ -13,8 +13,10 @@ import pytest
 import trustme
 
 from dev.postgres import EmbeddedPostgres
-from function.postgres import CONNECTION_ERRORS, Connection, DatabaseError, connect, describe
-from function.settings import PostgresSettings, load
+from function.postgres_settings import PostgresSettings
+from function.settings import load
+from function.store.connection import connect
+from function.store.driver import CONNECTION_ERRORS, Connection, DatabaseError, describe
 from tests.conftest import open_connection
 
 
@@ -265,7 +267,7 @@ def test_a_socket_is_closed_when_the_server_hangs_up_before_the_first_message(
 ) -> None:
     ours, theirs = socket.socketpair()
     theirs.close()
-    monkeypatch.setattr("function.postgres.open_socket", lambda _: ours)
+    monkeypatch.setattr("function.store.connection.open_socket", lambda *_, **__: ours)
     with pytest.raises(CONNECTION_ERRORS):
         connect(settings("postgresql://u@127.0.0.1/m"), 5)
     assert ours.fileno() == -1

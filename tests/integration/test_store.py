@@ -15,9 +15,9 @@ from function.analysis import NEUTRAL_STRATEGY
 from function.errors import Unavailable
 from function.feedback import Entry, StoredEntry, parse_feedback
 from function.identity import new_id
-from function.jobs import BATCH_LIMIT, RowRefused
 from function.settings import load
 from function.store import Store
+from function.store.jobs import BATCH_LIMIT, RowRefused
 from tests.conftest import apply_schema, open_connection
 from tests.instance import FEEDBACK
 
@@ -47,7 +47,7 @@ async def opened(url: str, seconds: float = 10) -> AsyncIterator[Store]:
     try:
         yield store
     finally:
-        await asyncio.to_thread(store.close)
+        await store.close()
 
 
 def use(url: str, work: Callable[[Store], Awaitable[T]], seconds: float = 10) -> T:
@@ -239,12 +239,12 @@ def test_two_instances_that_race_for_one_id_make_one_row(feedback_database: str)
 def test_an_instance_has_one_connection_with_limits_and_a_name(feedback_database: str) -> None:
     async def look(store: Store) -> list[list[object]]:
         await asyncio.gather(*(keep(store, entry()) for _ in range(100)))
-        assert store._writer._table is not None
-        connection = store._writer._table._connection
-        sock: socket.socket = connection._usock
+        table = store._commits._table
+        assert table is not None
+        sock: socket.socket = table._session._usock
         assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
-        assert sock.gettimeout() == pytest.approx(5.5)
-        assert connection.run("SHOW statement_timeout") == [["5s"]]
+        assert not sock.getblocking()
+        assert table._wait_limit == pytest.approx(5.5)
         return query(feedback_database, f"SELECT count(*) {BACKENDS}")
 
     assert use(feedback_database, look) == [[1]]
@@ -314,7 +314,7 @@ def test_closing_finishes_what_waits(feedback_database: str) -> None:
         with locked_table(feedback_database, 0.5):
             inserts = asyncio.gather(*(keep(store, entry()) for _ in range(10)))
             await asyncio.sleep(0.1)
-            await asyncio.to_thread(store.close)
+            await store.close()
             return await inserts
 
     assert len(use(feedback_database, insert_and_close)) == 10
@@ -336,15 +336,14 @@ def test_too_many_that_wait_are_turned_away_at_once(
 
 def test_probes_of_one_second_share_one_check(feedback_database: str) -> None:
     async def check(store: Store) -> int:
-        checks = {id(store.check()) for _ in range(100)}
-        assert await asyncio.wrap_future(store.check().answer)
-        return len(checks)
+        answers = await asyncio.gather(*(store.is_ready() for _ in range(100)))
+        first = store._check
+        assert await store.is_ready()
+        assert store._check is first
+        return sum(answers)
 
-    assert use(feedback_database, check) == 1
+    assert use(feedback_database, check) == 100
 
 
 def test_a_check_fails_where_the_schema_is_missing(database: str) -> None:
-    async def check(store: Store) -> bool:
-        return await asyncio.wrap_future(store.check().answer)
-
-    assert not use(database, check)
+    assert not use(database, lambda store: store.is_ready())

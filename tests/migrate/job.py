@@ -15,8 +15,9 @@ import pytest
 from pg8000.exceptions import DatabaseError
 from pg8000.native import Connection
 
-from function.postgres import connect, sqlstate
 from function.settings import load
+from function.store.connection import connect
+from function.store.driver import sqlstate
 
 ROOT = Path(__file__).parents[2]
 

@@ -4,7 +4,7 @@ import json
 from urllib.parse import urlsplit
 from uuid import uuid4
 
-from function.table import INSERT, SELECT
+from function.store.table import INSERT, SELECT
 from tests.migrate.job import (
     COLUMNS,
     INDEXES,

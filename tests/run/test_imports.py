@@ -21,13 +21,13 @@ def lint_imports(clone: Path) -> "subprocess.CompletedProcess[str]":
 @pytest.mark.parametrize(
     ("module", "line", "contract"),
     [
-        ("function/store.py", "import function.llm.model", "The store knows no model"),
+        ("function/store/table.py", "import function.llm.model", LAYERS),
         ("function/llm/model.py", "import function.store", LAYERS),
         ("function/errors.py", "import function.handler", LAYERS),
         ("function/new.py", "", LAYERS),
         ("function/logs.py", "import dev.child", DEVELOPMENT),
         ("dev/child.py", "import tests.instance", TESTS),
-        ("function/table.py", "import pg8000.native", "One module touches each library"),
+        ("function/store/table.py", "import pg8000.native", "One module touches each library"),
     ],
 )
 def test_an_import_across_the_layers_is_refused(

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from dev.connection import may_pass
-from function.postgres import DatabaseError, InterfaceError
+from function.store.driver import DatabaseError, InterfaceError
 
 
 def refused_with(state: str) -> DatabaseError:

@@ -18,32 +18,33 @@ def problems(**environ: str) -> list[str]:
 def test_a_url_alone_is_a_configuration() -> None:
     settings = load({"DATABASE_URL": URL})
     postgres = settings.postgres
-    assert (postgres.host, postgres.port, postgres.database) == ("db.example", 5433, "mathtrail")
+    assert (postgres.hosts, postgres.database) == ((("db.example", 5433),), "mathtrail")
     assert (postgres.user, postgres.password, postgres.sslmode) == ("mentor", "s3cret", "prefer")
     assert (settings.port, settings.log_level, settings.docs) == (8080, "INFO", True)
 
 
 def test_libpqs_variables_are_a_configuration_too() -> None:
     postgres = load({"PGHOST": "db", "PGUSER": "mentor", "PGDATABASE": "m"}).postgres
-    assert (postgres.host, postgres.port, postgres.database) == ("db", 5432, "m")
+    assert (postgres.hosts, postgres.database) == ((("db", 5432),), "m")
 
 
 def test_the_url_wins_over_libpqs_variables_but_only_where_it_says_something() -> None:
     environ = {"DATABASE_URL": "postgresql://db/m", "PGHOST": "other", "PGUSER": "mentor"}
     postgres = load(environ).postgres
-    assert (postgres.host, postgres.user) == ("db", "mentor")
+    assert (postgres.address, postgres.user) == ("db:5432", "mentor")
 
 
 def test_a_url_is_percent_decoded_and_its_query_read() -> None:
     url = "postgres://a%40b:p%2Fw@[::1]/m%20t?sslmode=require&application_name=mentor&user=c"
     postgres = load({"DATABASE_URL": url}).postgres
-    assert (postgres.host, postgres.user, postgres.password) == ("::1", "c", "p/w")
+    assert (postgres.address, postgres.user, postgres.password) == ("::1:5432", "c", "p/w")
     assert (postgres.database, postgres.sslmode) == ("m t", "require")
     assert postgres.application_name == "mentor"
 
 
 def test_a_socket_folder_is_a_host() -> None:
-    assert load({"DATABASE_URL": "postgresql://u@/m?host=/run/pg"}).postgres.host == "/run/pg"
+    settings = load({"DATABASE_URL": "postgresql://u@/m?host=/run/pg"})
+    assert settings.postgres.hosts == (("/run/pg", 5432),)
 
 
 def test_the_file_of_a_user_is_enough(tmp_path: Path) -> None:
@@ -60,7 +61,7 @@ def test_nothing_set_names_all_that_is_missing() -> None:
 
 def test_every_wrong_variable_is_named_at_once() -> None:
     found = problems(
-        DATABASE_URL="postgresql://u@a,b/m?sslmode=verify-full&target_session_attrs=any",
+        DATABASE_URL="postgresql://u@/m?host=a,b&sslmode=verify-full&service=x",
         PGPORT="99999",
         PGCONNECT_TIMEOUT="-1",
         PGSSLCERT="/nowhere",
@@ -72,11 +73,11 @@ def test_every_wrong_variable_is_named_at_once() -> None:
     )
     named = [line.split(":")[0] for line in found]
     assert named == [
-        "DATABASE_URL",
+        "PGPORT",
         "PGPORT",
         "PGSSLCERT",
         "PGCONNECT_TIMEOUT",
-        "PGHOST",
+        "PGSERVICE",
         "PGSSLROOTCERT",
         "DATABASE_TIMEOUT",
         "MIGRATE_TIMEOUT",
@@ -91,10 +92,10 @@ def test_what_is_no_url_of_postgresql_is_one_problem(url: str) -> None:
     assert [line.split(":")[0] for line in problems(DATABASE_URL=url)] == ["DATABASE_URL"]
 
 
-@pytest.mark.parametrize("mark", ["/", "?", "#", "["])
+@pytest.mark.parametrize("mark", ["/", "@", "%"])
 def test_a_password_that_is_not_encoded_is_explained(mark: str) -> None:
     [problem] = problems(DATABASE_URL=f"postgresql://u:s3{mark}cret@h/d")
-    assert "must be percent-encoded" in problem
+    assert "percent-encode" in problem or "write %25" in problem
     assert "cret" not in problem
 
 
@@ -121,6 +122,43 @@ def test_a_key_without_its_certificate_is_a_problem(tmp_path: Path) -> None:
     assert problems(DATABASE_URL=URL, PGSSLKEY=str(key)) == [
         "PGSSLCERT: missing, and PGSSLKEY needs it"
     ]
+
+
+def test_a_list_of_hosts_has_one_port_for_all_or_one_for_each() -> None:
+    one = load({"PGHOST": "a,b", "PGPORT": "5433", "PGUSER": "u"}).postgres
+    assert one.hosts == (("a", 5433), ("b", 5433))
+    each = load({"DATABASE_URL": "postgresql://u@a:1,b,c:3/m"}).postgres
+    assert each.hosts == (("a", 1), ("b", 5432), ("c", 3))
+    assert problems(PGHOST="a,b,c", PGPORT="1,2", PGUSER="u") == [
+        "PGPORT: must be one port, or one for each host"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("query", "wrong"),
+    [
+        ("sslrootcert=system&sslmode=require", "PGSSLMODE"),
+        ("sslnegotiation=direct", "PGSSLMODE"),
+        ("sslmode=verify-full", "PGSSLROOTCERT"),
+        ("sslcrl=x", "PGSSLCRL"),
+        ("gssencmode=require", "PGGSSENCMODE"),
+        ("channel_binding=always", "PGCHANNELBINDING"),
+    ],
+)
+def test_what_would_be_less_safe_than_asked_for_is_a_problem(query: str, wrong: str) -> None:
+    assert [line.split(":")[0] for line in problems(DATABASE_URL=f"{URL}?{query}")] == [wrong]
+
+
+def test_the_systems_roots_verify_in_full() -> None:
+    postgres = load({"DATABASE_URL": f"{URL}?sslrootcert=system&gssencmode=disable"}).postgres
+    assert (postgres.sslrootcert, postgres.sslmode) == ("system", "verify-full")
+
+
+@pytest.mark.parametrize("name", ["PGSERVICE", "PGHOSTADDR", "PGREQUIREAUTH", "PGSSLCRL"])
+def test_a_variable_of_libpq_that_is_not_supported_is_named(name: str) -> None:
+    """It would change which server is reached, or how safely."""
+    [problem] = problems(DATABASE_URL=URL, **{name: "x"})
+    assert problem.startswith(f"{name}: not supported")
 
 
 def test_an_empty_variable_counts_as_not_set() -> None:

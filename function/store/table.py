@@ -1,17 +1,18 @@
-"""The table `feedback` over one connection: its two statements, prepared once where that can be."""
+"""The table `feedback` over one connection: its two statements, and rows as entries."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from function.postgres import CONNECTION_ERRORS, InterfaceError, connect
-from function.settings import PostgresSettings
-from function.statement import make_statement
+from function.postgres_settings import PostgresSettings
+from function.store.connection import PATIENCE, cancel, connect
+from function.store.driver import CONNECTION_ERRORS, Rows, Statement
+from function.store.stream import Stream
 
 if TYPE_CHECKING:  # connecting does not wait for pydantic's import
     from function.feedback import Entry, Stored, StoredEntry, StrategySnapshot
@@ -44,21 +45,18 @@ WHERE id IN (SELECT jsonb_array_elements_text($1)::uuid)
 """
 
 
-CHECK = """
-SELECT has_table_privilege('public.feedback', 'INSERT')
-       AND NOT current_setting('transaction_read_only')::boolean
-"""
-
-
 class FeedbackTable:
     """Rows in, rows out. Every error of pg8000 and of the socket passes through."""
 
-    def __init__(self, settings: PostgresSettings, statement_timeout: float) -> None:
-        """Connect; `statement_timeout` is in seconds."""
-        self._connection = connect(settings, statement_timeout)
+    def __init__(self, settings: PostgresSettings, statement_timeout: float, skip: int) -> None:
+        """Connect, as connect() does, which waits."""
+        self._settings = settings
+        self._wait_limit = statement_timeout * PATIENCE
+        self._stream: Stream | None = None
+        self._session = connect(settings, statement_timeout, skip=skip)
         try:
-            self._insert = make_statement(self._connection, INSERT, statement_timeout)
-            self._select = make_statement(self._connection, SELECT, statement_timeout)
+            self._insert = self._session.make_statement(INSERT)
+            self._select = self._session.make_statement(SELECT)
         except BaseException:
             self.close()
             raise
@@ -66,16 +64,31 @@ class FeedbackTable:
     @property
     def pooled(self) -> bool:
         """Whether a pooler stands between here and PostgreSQL."""
-        return self._connection.pooled
+        return self._session.pooled
 
-    def insert(self, entries: Sequence[Entry]) -> Stored:
-        """Insert in one statement; return those whose id was not there yet."""
+    def attach(self, lost: Callable[[], object]) -> None:
+        """Give the connection to the running event loop; `lost` is called when it ends."""
+        self._stream = Stream(*self._session.detach(), lost)
+
+    def require_connection(self) -> None:
+        """Raise why the connection ended, if it did."""
+        if self._stream and self._stream.error:
+            if self._stream.received:
+                self._session.response(self._insert, bytes(self._stream.received))
+            raise self._stream.error
+
+    async def insert(self, entries: Sequence[Entry]) -> Stored:
+        """Insert in one statement; return those whose id was not there yet.
+
+        Without entries it fails where the table, its columns or the role's rights do not allow
+        any row.
+        """
         from pydantic_core import to_json
 
         from function.feedback import StoredEntry
 
         rows = [_row(entry) for entry in entries]
-        [[created]] = self._insert.run(json=to_json(rows).decode())
+        [[created]] = await self._run(self._insert, to_json(rows).decode())
         return {
             entry.id: StoredEntry(
                 task_id=entry.feedback.task_id,
@@ -89,20 +102,25 @@ class FeedbackTable:
             if row["id"] in created
         }
 
-    def select(self, ids: Iterable[UUID]) -> Stored:
+    async def select(self, ids: Iterable[UUID]) -> Stored:
         """Return those rows that are there."""
-        rows = self._select.run(json=json.dumps([str(row_id) for row_id in ids]))
+        rows = await self._run(self._select, json.dumps([str(row_id) for row_id in ids]))
         return {UUID(row_id): _stored_entry(columns) for row_id, *columns in rows}
 
-    def check(self) -> None:
-        """Ask PostgreSQL whether a row could be inserted now; raises an error if it could not."""
-        if self._connection.run(CHECK) != [[True]]:
-            raise InterfaceError("the table feedback can't be written to")
+    async def _run(self, statement: Statement, parameter: str) -> Rows:
+        assert self._stream
+        request = self._session.request(statement, parameter)
+        answer = await self._stream.ask(request, self._wait_limit)
+        return self._session.response(statement, answer)
+
+    def cancel(self, delay: float) -> None:
+        """Have the statement under way cancelled in `delay` seconds."""
+        cancel(self._settings, self._session, delay)
 
     def close(self) -> None:
         """Disconnect; that the connection is broken already is no error."""
         with suppress(*CONNECTION_ERRORS):
-            self._connection.close()
+            (self._stream or self._session).close()
 
 
 def _stored_entry(columns: Sequence[Any]) -> StoredEntry:

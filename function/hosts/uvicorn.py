@@ -1,11 +1,26 @@
-"""How uvicorn is spoken to: one system call a response, and no upgrade."""
+"""All use of uvicorn's internals: its import, its protocol and its server.
+
+Each piece says why it is here. tests/unit/test_uvicorn.py fails when uvicorn changes what it uses.
+"""
 
 import asyncio
 import re
+import sys
+import threading
 from collections.abc import Callable
+from types import FrameType, ModuleType
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+# `import uvicorn` imports uvicorn.main, the command line, which needs click: 18 ms of a cold start.
+COMMAND_LINE = ModuleType("uvicorn.main")
+vars(COMMAND_LINE).update(Server=None, main=None, run=None)
+sys.modules.setdefault(COMMAND_LINE.__name__, COMMAND_LINE)
+
+from uvicorn.config import Config  # noqa: E402 - after the stand-in
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol  # noqa: E402
+from uvicorn.server import Server  # noqa: E402
+
+__all__ = ["Config", "HttpProtocol", "PatientServer", "Server"]
 
 UPGRADE = re.compile(rb"\r\nupgrade:", re.IGNORECASE)
 
@@ -56,3 +71,24 @@ class HttpProtocol(HttpToolsProtocol):
     def connection_made(self, transport: Any) -> None:
         stand_in: Any = ResponseTransport(transport, self.loop)
         super().connection_made(stand_in)
+
+
+class PatientServer(Server):
+    """uvicorn's server, which after the first signal goes on as before for `delay` seconds.
+
+    For platforms that signal before all who send requests have heard of it. A second signal ends
+    the wait.
+    """
+
+    def __init__(self, config: Config, delay: float) -> None:
+        super().__init__(config)
+        self._delay = delay
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        delay, self._delay = self._delay, 0
+        if not delay:
+            super().handle_exit(sig, frame)
+            return
+        timer = threading.Timer(delay, setattr, (self, "should_exit", True))
+        timer.daemon = True
+        timer.start()

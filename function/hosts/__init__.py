@@ -1,0 +1,1 @@
+"""What a host needs beyond its public interface, one module per library."""

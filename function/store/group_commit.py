@@ -1,0 +1,178 @@
+"""The group commit: one task, one connection, one statement at a time for all that waits.
+
+What arrives while a statement is under way waits, and goes in the next one together; when nothing
+is under way, nothing waits. Every statement is safe to repeat, for a row's id is made before its
+insert. So whatever breaks the connection, the task connects anew and tries again, until the jobs'
+own deadlines. What failed together is tried again alone, so that no row harms another.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Future
+from contextvars import Context
+from typing import TYPE_CHECKING, Any
+
+from function.postgres_settings import PostgresSettings
+from function.store.driver import CONNECTION_ERRORS, DatabaseError
+from function.store.health import Health
+from function.store.jobs import Job, find, insert, take
+from function.store.table import FeedbackTable
+
+if TYPE_CHECKING:  # connecting does not wait for pydantic's import
+    from function.feedback import Stored
+
+RETRY_PAUSE = 0.1  # seconds, after the second failure
+LONGEST_PAUSE = 1.0  # seconds
+
+
+Work = Callable[[FeedbackTable, list[Job], Health], Awaitable[None]]
+
+
+class GroupCommit:
+    """Does jobs. All but `start` is called on the event loop."""
+
+    def __init__(self, settings: PostgresSettings, statement_timeout: float) -> None:
+        """`statement_timeout` is in seconds."""
+        self.health = Health(settings)
+        self._settings = settings
+        self._statement_timeout = statement_timeout
+        self._inserts: deque[Job] = deque()
+        self._finds: deque[Job] = deque()
+        self._wake = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._opening: Future[FeedbackTable] | None = None
+        self._table: FeedbackTable | None = None
+        self._failures = 0
+
+    def open(self) -> None:
+        """Begin to connect, in a thread, for that waits for the network."""
+        if self._opening is None and self._table is None:
+            self._opening = Future()
+            self._opening.set_running_or_notify_cancel()
+            arguments = (self._settings, self._statement_timeout, self._failures)
+            threading.Thread(
+                target=_open, args=(self._opening, *arguments), name="connect", daemon=True
+            ).start()
+
+    def put(self, job: Job) -> None:
+        """Have the job done: to find its ids, or to insert its entries.
+
+        A job with neither finds out whether a row could be inserted.
+        """
+        self._put(job, self._finds if job.ids and not job.entries else self._inserts)
+
+    def run(self) -> None:
+        """Begin to work, if that has not begun."""
+        if self._task is None:
+            # Not in the context of the request that happens to be the first.
+            self._task = asyncio.get_running_loop().create_task(self._run(), context=Context())
+
+    def stop(self) -> None:
+        """Disconnect, whatever waits."""
+        if self._task:
+            self._task.cancel()
+        if self._opening:
+            self._opening.add_done_callback(_discard)
+        if self._table:
+            self._table.close()
+
+    def _put(self, job: Job, waiting: deque[Job]) -> None:
+        waiting.append(job)
+        self._wake.set()
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                table = self._table or await self._connect()
+                if not self._inserts and not self._finds:
+                    await self._idle(table)
+                await self._attempt(table, self._inserts, insert)
+                await self._attempt(table, self._finds, find)
+            except Exception as exc:  # noqa: BLE001 - a bug must not end the task
+                await self._fail(exc)
+
+    async def _connect(self) -> FeedbackTable:
+        self.open()
+        assert self._opening
+        try:
+            self._table = await asyncio.wrap_future(self._opening)
+        finally:
+            self._opening = None
+        self._table.attach(self._wake.set)
+        self.health.connected(pooled=self._table.pooled)
+        return self._table
+
+    async def _idle(self, table: FeedbackTable) -> None:
+        """Return when there is something to do; raise when the connection ends."""
+        self._wake.clear()
+        table.require_connection()
+        await self._wake.wait()
+        table.require_connection()
+
+    async def _attempt(self, table: FeedbackTable, waiting: deque[Job], work: Work) -> None:
+        jobs = take(waiting)
+        if not jobs:
+            return
+        try:
+            await work(table, jobs, self.health)
+            self._failures = 0
+        except TimeoutError:
+            # Not at once: a commit that is cancelled shows its row, and the next attempt would
+            # take it for one that is safe.
+            last = max(job.deadline for job in jobs)
+            table.cancel(max(0.0, last - asyncio.get_running_loop().time()))
+            raise
+        except (DatabaseError, *CONNECTION_ERRORS):
+            raise
+        except Exception as exc:
+            if len(jobs) == 1:
+                jobs[0].settle(exc)  # a bug: its request gets it
+            raise
+        finally:
+            for job in jobs:
+                if not job.future.done():
+                    self._retry(job, waiting)
+
+    def _retry(self, job: Job, waiting: deque[Job]) -> None:
+        """Put it back, to be tried alone: at once, and later each time that it fails again."""
+        pause = min(job.failures * RETRY_PAUSE, LONGEST_PAUSE)
+        job.failures += 1
+        if job.entries:
+            self.health.write_failed()
+        asyncio.get_running_loop().call_later(pause, self._put, job, waiting)
+
+    async def _fail(self, error: Exception) -> None:
+        """Disconnect; go on at once after the first failure, later after more."""
+        if self._table:
+            self._table.close()
+            self._table = None
+        if any(job.entries for job in self._inserts):
+            self.health.write_failed()
+        self.health.failed(error)
+        pause = min(self._failures * RETRY_PAUSE, LONGEST_PAUSE)
+        self._failures += 1
+        if pause:
+            await asyncio.sleep(pause)
+            if not self._inserts and not self._finds:
+                self._wake.clear()
+                await self._wake.wait()  # the next use tries again
+
+
+def _open(opening: Future[FeedbackTable], *arguments: Any) -> None:
+    try:
+        opening.set_result(FeedbackTable(*arguments))
+    except BaseException as exc:  # noqa: BLE001 - it goes to the task
+        opening.set_exception(exc)
+
+
+def _discard(opening: Future[FeedbackTable]) -> None:
+    if not opening.exception():
+        opening.result().close()
+
+
+def _all_repeated(stored: Stored) -> bool:
+    return all(row.repeated for row in stored.values())

@@ -1,0 +1,177 @@
+"""What PostgreSQL refuses, with whatever SQLSTATE, harms no neighbor, and no one waits for it."""
+
+import asyncio
+from contextlib import closing
+from urllib.parse import urlsplit, urlunsplit
+
+import pytest
+
+from function.errors import Unavailable
+from function.feedback import StoredEntry
+from function.store import Store
+from function.store.jobs import RowRefused
+from tests.conftest import apply_schema, open_connection
+from tests.integration.test_store import entry, keep, query, use
+
+TRIGGER = """
+CREATE FUNCTION interfere() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NEW.message = 'poison' THEN {} END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER interfere BEFORE INSERT ON feedback FOR EACH ROW EXECUTE FUNCTION interfere();
+"""
+
+
+def raises(sqlstate: str) -> str:
+    return TRIGGER.format(f"RAISE 'no' USING ERRCODE = '{sqlstate}';")
+
+
+async def keep_20(store: Store) -> list[StoredEntry | BaseException]:
+    """The eighth of them is poison."""
+    await keep(store, entry())
+    entries = [entry("poison" if number == 7 else "good") for number in range(20)]
+    return await asyncio.gather(*(keep(store, one) for one in entries), return_exceptions=True)
+
+
+@pytest.mark.parametrize("sqlstate", ["MT001", "42501", "42P01", "02000", "26000", "P0001"])
+def test_a_row_that_is_refused_fails_alone_and_at_once(
+    feedback_database: str, sqlstate: str
+) -> None:
+    query(feedback_database, raises(sqlstate))
+
+    outcomes = use(feedback_database, keep_20, seconds=120)
+
+    assert isinstance(outcomes[7], RowRefused)
+    assert sqlstate in str(outcomes[7])
+    assert sum(isinstance(outcome, StoredEntry) for outcome in outcomes) == 19
+    assert query(feedback_database, "SELECT count(*) FROM feedback") == [[20]]
+
+
+@pytest.mark.parametrize("sqlstate", ["53100", "40001", "57014", "XX000", "25006"])
+def test_a_row_that_looks_like_an_outage_is_waited_for_alone(
+    feedback_database: str, sqlstate: str
+) -> None:
+    query(feedback_database, raises(sqlstate))
+
+    outcomes = use(feedback_database, keep_20, seconds=3)
+
+    assert isinstance(outcomes[7], Unavailable)
+    assert sum(isinstance(outcome, StoredEntry) for outcome in outcomes) == 19
+
+
+def test_a_policy_that_refuses_one_row_refuses_no_other(feedback_database: str) -> None:
+    with closing(open_connection(feedback_database)) as connection:
+        connection.run("CREATE ROLE refused LOGIN IN ROLE mentor_writer")
+        connection.run("ALTER TABLE feedback ENABLE ROW LEVEL SECURITY")
+        connection.run("CREATE POLICY seen ON feedback FOR SELECT USING (true)")
+        connection.run("CREATE POLICY kept ON feedback FOR INSERT WITH CHECK (message <> 'poison')")
+        try:
+            outcomes = use(as_role(feedback_database, "refused"), keep_20, seconds=120)
+        finally:
+            connection.run("DROP OWNED BY refused; DROP ROLE refused")
+    assert isinstance(outcomes[7], RowRefused)
+    assert sum(isinstance(outcome, StoredEntry) for outcome in outcomes) == 19
+
+
+def as_role(url: str, role: str) -> str:
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=f"{role}@{parts.netloc.rpartition('@')[2]}"))
+
+
+NOTHING = TRIGGER.format("RETURN NULL;")
+
+
+def test_a_row_that_a_trigger_swallows_is_looked_for_once_more_and_fails(
+    feedback_database: str,
+) -> None:
+    query(feedback_database, NOTHING)
+    query(feedback_database, "SELECT pg_stat_reset()")
+
+    outcomes = use(feedback_database, keep_20, seconds=120)
+
+    assert isinstance(outcomes[7], RowRefused)
+    assert sum(isinstance(outcome, StoredEntry) for outcome in outcomes) == 19
+    sql = "SELECT xact_commit < 50 FROM pg_stat_database WHERE datname = current_database()"
+    assert query(feedback_database, sql) == [[True]]
+
+
+def test_a_missing_table_is_an_outage_and_not_the_fault_of_a_row(database: str) -> None:
+    async def late(store: Store) -> list[StoredEntry]:
+        inserts = asyncio.gather(*(keep(store, entry()) for _ in range(20)))
+        await asyncio.sleep(0.5)
+        await asyncio.to_thread(apply_schema, database)
+        return await inserts
+
+    assert len(use(database, late)) == 20
+
+
+@pytest.mark.parametrize(
+    ("change", "undo"),
+    [
+        ("ALTER TABLE feedback RENAME TO old", "ALTER TABLE old RENAME TO feedback"),
+        (
+            "ALTER TABLE feedback RENAME COLUMN sentiment TO mood",
+            "ALTER TABLE feedback RENAME COLUMN mood TO sentiment",
+        ),
+    ],
+)
+def test_a_table_that_changes_under_an_open_connection_is_waited_for(
+    feedback_database: str, change: str, undo: str
+) -> None:
+    async def change_and_undo(store: Store) -> list[StoredEntry]:
+        await keep(store, entry())
+        await asyncio.to_thread(query, feedback_database, change)
+        assert not await store.is_ready()
+        inserts = asyncio.gather(*(keep(store, entry()) for _ in range(20)))
+        await asyncio.sleep(0.5)
+        await asyncio.to_thread(query, feedback_database, undo)
+        return await inserts
+
+    assert len(use(feedback_database, change_and_undo)) == 20
+
+
+def test_without_the_right_to_insert_nothing_is_refused_and_nobody_is_ready(
+    feedback_database: str,
+) -> None:
+    async def insert(store: Store) -> tuple[BaseException, bool]:
+        [outcome] = await asyncio.gather(keep(store, entry()), return_exceptions=True)
+        assert isinstance(outcome, BaseException)
+        return outcome, await store.is_ready()
+
+    with closing(open_connection(feedback_database)) as connection:
+        connection.run("CREATE ROLE reader LOGIN; GRANT SELECT ON feedback TO reader")
+        try:
+            outcome, ready = use(as_role(feedback_database, "reader"), insert, seconds=1)
+        finally:
+            connection.run("DROP OWNED BY reader; DROP ROLE reader")
+    assert isinstance(outcome, Unavailable)
+    assert not ready
+
+
+REFUSE_ALL = TRIGGER.format("END IF; IF true THEN RAISE 'no';")
+PARTITIONED = """
+DROP TABLE feedback CASCADE;
+CREATE TABLE feedback (id UUID PRIMARY KEY, student_id UUID, task_id TEXT, message TEXT,
+    perceived_difficulty difficulty_level, difficulty_adjustment DOUBLE PRECISION,
+    topic_weights JSONB, sentiment TEXT, strategy_snapshot JSONB, traceparent TEXT,
+    created_at TIMESTAMPTZ DEFAULT now()) PARTITION BY RANGE (id)
+"""
+
+
+@pytest.mark.parametrize(
+    "trouble", [PARTITIONED, TRIGGER.format("END IF; IF true THEN RAISE 'no';")]
+)
+def test_who_refuses_every_row_is_not_ready(feedback_database: str, trouble: str) -> None:
+    query(feedback_database, trouble)
+
+    async def insert(store: Store) -> tuple[bool, BaseException, bool]:
+        before = await store.is_ready()
+        [outcome] = await asyncio.gather(keep(store, entry()), return_exceptions=True)
+        assert isinstance(outcome, BaseException)
+        store._checked = 0.0  # a second later
+        return before, outcome, await store.is_ready()
+
+    before, outcome, ready = use(feedback_database, insert, seconds=120)
+    assert isinstance(outcome, RowRefused)
+    assert (before, ready) == (True, False)  # a statement without a row can't see it

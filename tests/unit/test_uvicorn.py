@@ -1,0 +1,68 @@
+"""What function/hosts/uvicorn.py uses of uvicorn's insides is still as it takes it to be."""
+
+import asyncio
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
+
+from function.hosts.uvicorn import Config, HttpProtocol
+
+REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+class Recorder(asyncio.Transport):
+    """Keeps what is written to it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.writes: list[bytes] = []
+
+    def write(self, data: Any) -> None:
+        self.writes.append(data)
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        return default
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
+    def is_closing(self) -> bool:
+        return False
+
+
+async def app(scope: Any, receive: Any, send: Any) -> None:
+    headers = [(b"content-length", b"2")]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": b"ok"})
+
+
+async def writes(protocol: type[HttpToolsProtocol]) -> list[bytes]:
+    config = Config(app, http=protocol, log_config=None, lifespan="off")
+    config.load()
+    served = protocol(config, ServerState(), {}, asyncio.get_running_loop())
+    served.connection_made(recorder := Recorder())
+    served.data_received(REQUEST)
+    for _ in range(20):
+        await asyncio.sleep(0)
+    served.connection_lost(None)
+    return recorder.writes
+
+
+@pytest.mark.parametrize(("protocol", "count"), [(HttpToolsProtocol, 2), (HttpProtocol, 1)])
+def test_a_response_is_one_write_instead_of_two(
+    protocol: type[HttpToolsProtocol], count: int
+) -> None:
+    found = asyncio.run(writes(protocol))
+    assert len(found) == count
+    assert b"".join(found).endswith(b"\r\n\r\nok")
+
+
+def test_uvicorn_is_imported_without_its_command_line() -> None:
+    program = "import sys, function.hosts.uvicorn; sys.exit('click' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+    without = "import sys, uvicorn; sys.exit('click' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", without], check=False).returncode == 1
