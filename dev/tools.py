@@ -40,25 +40,29 @@ def _locked() -> dict[str, tuple[str, str]]:
 
 
 def _build(package: str, version: str, program: Path) -> None:
-    if not shutil.which("go"):
-        raise ToolError(f"To build {package} takes Go 1.25 or later: https://go.dev/dl")
     print(f"  building {package} (some minutes, once) ...", file=sys.stderr, flush=True)
     program.parent.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=program.parent) as folder:
         # In a module of our own: `go install` refuses one whose go.mod has `exclude`, as Compose's.
-        _go(folder, "mod", "init", "tools")
-        _go(folder, "get", f"{package}@{version}")
-        _go(folder, "build", "-trimpath", "-o", "program", package)
+        go(folder, "mod", "init", "tools")
+        go(folder, "get", f"{package}@{version}")
+        go(folder, "build", "-trimpath", "-o", "program", package)
         Path(folder, "program").rename(program)
 
 
-def _go(folder: str, *arguments: str) -> None:
+def go(folder: str | Path, *arguments: str | Path) -> None:
+    """Run Go in that folder.
+
+    Raises ToolError.
+    """
+    if not shutil.which("go"):
+        raise ToolError("Go 1.25 or later is missing: https://go.dev/dl")
     environ = {**os.environ, "GOFLAGS": "", "CGO_ENABLED": "0"}
     done = subprocess.run(
         ["go", *arguments], cwd=folder, env=environ, capture_output=True, text=True, check=False
     )
     if done.returncode != 0:
-        raise ToolError(f"go {' '.join(arguments)} failed:\n{done.stderr[-2000:]}")
+        raise ToolError(f"go {arguments[0]} failed:\n{done.stderr[-2000:]}")
 
 
 def main() -> int:
