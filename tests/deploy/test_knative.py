@@ -174,6 +174,15 @@ def duration(text: str) -> timedelta:
     return int(match[1]) * {"s": timedelta(seconds=1), "m": timedelta(minutes=1)}[match[2]]
 
 
+def test_the_guide_adds_up_when_the_last_instance_ends(service: Manifest) -> None:
+    """The retention begins after window and delay: handleScaleToZero in Serving's scaler.go."""
+    annotations = service["spec"]["template"]["metadata"]["annotations"]
+    names = ("window", "scale-down-delay", "scale-to-zero-pod-retention-period")
+    total = sum((duration(annotations[AUTOSCALING + name]) for name in names), timedelta())
+    guide = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
+    assert f"Knative adds the three up: {total // timedelta(minutes=1)} minutes" in guide
+
+
 def test_a_minute_without_postgresql_leaves_the_instances_in_place(service: Manifest) -> None:
     probe = container(service)["readinessProbe"]
     assert probe["periodSeconds"] * probe["failureThreshold"] >= 60

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -12,17 +13,25 @@ import pytest
 from dev.manifests import CHART, KNATIVE, PRODUCTION, kustomized, templated
 from dev.tools import go
 from tests.deploy.manifests import Manifest, container, find, parse
+from tests.deploy.schemas import VENDORED
 
 pytestmark = pytest.mark.deploy
+MODULE = Path(__file__).parent / "serving"
 LOCAL = CHART / "examples/local.yaml"
 Refused = Callable[[Manifest], list[str]]
+
+
+def test_its_code_and_its_schema_are_of_one_version() -> None:
+    module = (MODULE / "go.mod").read_text(encoding="utf-8")
+    [version] = re.findall(r"knative\.dev/serving v(\S+)", module)
+    assert (VENDORED / f"serving-{version}.schema.json").exists()
 
 
 @pytest.fixture(scope="session")
 def refused(tmp_path_factory: pytest.TempPathFactory) -> Refused:
     """What the webhook refuses, or the API server in the Deployment of the revision."""
     program = tmp_path_factory.mktemp("serving") / "serving"
-    go(Path(__file__).parent / "serving", "build", "-o", program)
+    go(MODULE, "build", "-o", program)
 
     def run(service: Manifest) -> list[str]:
         done = subprocess.run(
