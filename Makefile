@@ -53,7 +53,7 @@ test-kafka: .venv/$(READY) environment-events ## test with a real Kafka, Debeziu
 test-debian: .venv/$(READY) ## test with Debian's PostgreSQL, over TLS, and behind PgBouncer
 	@$(BIN)/python -m pytest -m debian tests/debian $(ARGS)
 
-test-deploy: .venv/$(READY) ## check all of deploy/, the workflows and the load test (go)
+test-deploy: .venv/$(READY) ## check all of deploy/, by Knative's and Kubernetes' code too, the workflows and the load test (go)
 	@$(BIN)/python -m dev.tools actionlint compose helm k6 kustomize
 	@$(BIN)/python -m pytest -m deploy tests/deploy tests/load $(ARGS)
 

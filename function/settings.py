@@ -55,7 +55,7 @@ def load(environ: Mapping[str, str]) -> Settings:
         database_timeout=database_timeout,
         migrate_timeout=variables.seconds("MIGRATE_TIMEOUT", 60, at_most=3600),
         port=variables.integer("PORT", 8080, at_most=65535),
-        shutdown_delay=variables.seconds("SHUTDOWN_DELAY", 0, at_most=5),
+        shutdown_delay=variables.seconds("SHUTDOWN_DELAY", 0, at_least=0, at_most=5),
         log_level=variables.choice("LOG_LEVEL", "INFO", LOG_LEVELS),
         docs=SWITCHES[variables.choice("DOCS", "on", tuple(SWITCHES))],
         llm=_llm(variables, database_timeout),

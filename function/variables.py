@@ -33,18 +33,20 @@ class Variables:
         self.problems.append(f"{name}: must be a whole number from 1 to {at_most}")
         return default
 
-    def seconds(self, name: str, default: float, *, at_most: float) -> float:
-        """A number of seconds, of at least 0.1."""
+    def seconds(self, name: str, default: float, *, at_least: float = 0.1, at_most: float) -> float:
+        """A number of seconds."""
         text = self.text(name)
         if text is None:
             return default
         try:
             seconds = float(text)
         except ValueError:
-            seconds = 0.0
-        if 0.1 <= seconds <= at_most:
+            seconds = float("nan")  # within no limits
+        if at_least <= seconds <= at_most:
             return seconds
-        self.problems.append(f"{name}: must be a number of seconds from 0.1 to {at_most:g}")
+        self.problems.append(
+            f"{name}: must be a number of seconds from {at_least:g} to {at_most:g}"
+        )
         return default
 
     def choice(self, name: str, default: str, choices: tuple[str, ...]) -> str:

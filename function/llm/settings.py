@@ -72,7 +72,7 @@ def _key_problems(settings: LlmSettings, variables: Variables) -> list[str]:
         return ["LLM_API_KEY: must be printable ASCII characters without a space"]
     if settings.api_key_file and settings.api_key_file.is_dir():
         return ["LLM_API_KEY_FILE: must be a file, not a folder"]
-    own = variables.text("LLM_BASE_URL")
+    own = settings.base_url.rstrip("/") not in BASE_URLS.values()
     if not own and not settings.api_key and not variables.text("LLM_API_KEY_FILE"):
         return [f"LLM_API_KEY: missing (so is LLM_API_KEY_FILE), and {settings.base_url} needs it"]
     return []

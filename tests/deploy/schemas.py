@@ -1,5 +1,6 @@
 """What a cluster would refuse about an object, as far as that is known without one."""
 
+import copy
 import json
 from collections.abc import Mapping
 from functools import cache
@@ -14,6 +15,13 @@ VENDORED = Path(__file__).parent / "vendored"
 # knative.dev/pkg that serving v0.49.0 has) to the newest that there are schemas of.
 KUBERNETES = ("1.34", "1.37")
 OBJECT = {"apiVersion", "kind", "metadata", "spec"}
+# What a revision's spec has and a pod's does not.
+OF_SERVING = {
+    "containerConcurrency",
+    "idleTimeoutSeconds",
+    "responseStartTimeoutSeconds",
+    "timeoutSeconds",
+}
 METADATA = {"name", "namespace", "labels", "annotations"}
 
 Manifest = Mapping[str, Any]
@@ -22,7 +30,8 @@ Manifest = Mapping[str, Any]
 def problems(manifest: Manifest) -> list[str]:
     """What is wrong, unknown fields included, with each of these versions of Kubernetes."""
     if "knative.dev/" in manifest["apiVersion"]:
-        return _knative_problems(manifest)
+        of_the_pod = problems(_pod(manifest)) if manifest["kind"] == "Service" else []
+        return _knative_problems(manifest) + of_the_pod
     return [found for version in KUBERNETES for found in _core_problems(manifest, version)]
 
 
@@ -41,6 +50,21 @@ def _knative_problems(manifest: Manifest) -> list[str]:
     return [f"unknown: {name}" for name in sorted(unknown)] + [
         f"{error.json_path}: {error.message}" for error in errors
     ]
+
+
+def _pod(service: Manifest) -> Manifest:
+    """What Serving makes of the Service's own container.
+
+    It fills in the port of two probes, and never that of a startupProbe: makeServingContainer and
+    makeQueueContainer in its pkg/reconciler/revision/resources.
+    """
+    spec = copy.deepcopy(service["spec"]["template"]["spec"])
+    for name in OF_SERVING & {*spec}:
+        del spec[name]
+    for container in spec["containers"]:
+        for probe in {"readinessProbe", "livenessProbe"} & {*container}:
+            container[probe]["httpGet"].setdefault("port", 8080)
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "pod"}, "spec": spec}
 
 
 @cache

@@ -54,6 +54,39 @@ def test_knative_accepts_what_func_makes_of_it(func: Any) -> None:
     assert "annotations" not in func["deploy"]  # func puts them on the Service, too
 
 
+def test_the_header_deploys_the_image_as_it_is() -> None:
+    """func's cmd/deploy.go refuses to push an image with a digest, and pushes by default."""
+    header = (ROOT / "func.yaml").read_text(encoding="utf-8").split("specVersion:")[0]
+    [command] = re.findall(r"^#     (func deploy .*(?<=\\)\n#       .*)$", header, re.MULTILINE)
+    options = command.replace("\\\n#", "").split()
+    assert {"--build=false", "--push=false"} < {*options}
+    assert options[options.index("--image") + 1].endswith("@sha256:...")
+
+
+def test_nobody_outside_of_the_cluster_reaches_its_service(func: Any) -> None:
+    """func puts its labels on the Service: GenerateCommonLabels in pkg/deployer/common.go."""
+    service = find(plain("base/service.yaml"), "Service")
+    labels = {label["key"]: label["value"] for label in func["deploy"]["labels"]}
+    name = "networking.knative.dev/visibility"
+    assert labels == {name: service["metadata"]["labels"][name]} == {name: "cluster-local"}
+
+
+def test_it_names_every_setting_of_the_service_that_func_can_not_make(func: Any) -> None:
+    text = (ROOT / "func.yaml").read_text(encoding="utf-8")
+    template = find(plain("base/service.yaml"), "Service")["spec"]["template"]
+    lacking = {name.partition("/")[2] for name in template["metadata"]["annotations"]}
+    lacking -= {"min-scale", "max-scale", "metric", "target", "target-utilization-percentage"}
+    lacking |= {name for name in template["spec"] if name.endswith("Seconds")}
+    assert lacking == {
+        "window",
+        "scale-down-delay",
+        "scale-to-zero-pod-retention-period",
+        "initial-scale",
+        "timeoutSeconds",
+    }
+    assert [name for name in sorted(lacking) if f"{name} " not in text] == []
+
+
 def test_it_scales_as_the_manifests_do(func: Any) -> None:
     service = find(plain("base/service.yaml"), "Service")
     template = service["spec"]["template"]

@@ -1,5 +1,6 @@
 """deploy/knative as it stands in its files; what kustomize makes of them is in test_overlays.py."""
 
+import copy
 import re
 from datetime import timedelta
 from pathlib import Path
@@ -16,7 +17,7 @@ from tests.instance import ROOT, running
 
 QUEUE_PROXY_DRAIN = 30  # seconds, drainSleepDuration in knative.dev/serving's pkg/queue/sharedmain
 HELM_TIMEOUT = 300  # seconds, --timeout of `helm upgrade`
-PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
+PROBES = ("readinessProbe", "livenessProbe")
 AUTOSCALING = "autoscaling.knative.dev/"
 # https://knative.dev/docs/serving/autoscaling: what Knative reads; it ignores any other.
 ANNOTATIONS = {
@@ -69,6 +70,33 @@ def test_a_field_that_knative_refuses_is_found(
     changed = {**spec["template"]["spec"], field: value}
     template = {**spec["template"], "spec": changed}
     assert problems({**service, "spec": {**spec, "template": template}})
+
+
+@pytest.mark.parametrize("name", ["startupProbe", "readinessProbe", "livenessProbe"])
+def test_a_probe_without_a_port_is_refused_unless_serving_fills_it_in(
+    service: Manifest, name: str
+) -> None:
+    """Serving does so for two of the three: pkg/reconciler/revision/resources of its source."""
+    probe = {"httpGet": {"path": "/health/startup"}}
+    found = problems(changed(service, {name: probe}))
+    assert any("port" in problem for problem in found) == (name == "startupProbe")
+
+
+def changed(service: Manifest, fields: Manifest) -> Manifest:
+    """The Service with these fields in its container."""
+    copied: Manifest = copy.deepcopy(service)
+    container(copied).update(fields)
+    return copied
+
+
+def test_no_startup_probe_makes_the_activator_wait_for_kubernetes(service: Manifest) -> None:
+    """With one, pkg/activator/net/revision_backends.go of Serving does not ask the pod itself."""
+    assert "startupProbe" not in container(service)
+
+
+def test_a_slow_start_is_no_death(service: Manifest) -> None:
+    probe = container(service)["livenessProbe"]
+    assert probe["initialDelaySeconds"] >= 30
 
 
 def test_the_example_of_secrets_is_never_applied() -> None:
@@ -144,6 +172,15 @@ def duration(text: str) -> timedelta:
     match = re.fullmatch(r"(\d+)(s|m)", text)
     assert match, text
     return int(match[1]) * {"s": timedelta(seconds=1), "m": timedelta(minutes=1)}[match[2]]
+
+
+def test_the_guide_adds_up_when_the_last_instance_ends(service: Manifest) -> None:
+    """The retention begins after window and delay: handleScaleToZero in Serving's scaler.go."""
+    annotations = service["spec"]["template"]["metadata"]["annotations"]
+    names = ("window", "scale-down-delay", "scale-to-zero-pod-retention-period")
+    total = sum((duration(annotations[AUTOSCALING + name]) for name in names), timedelta())
+    guide = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
+    assert f"Knative adds the three up: {total // timedelta(minutes=1)} minutes" in guide
 
 
 def test_a_minute_without_postgresql_leaves_the_instances_in_place(service: Manifest) -> None:

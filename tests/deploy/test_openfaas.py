@@ -115,6 +115,23 @@ def test_the_watchdogs_only_variable_leaves_the_function_its_time_to_end() -> No
     assert int(environment["write_timeout"].removesuffix("s")) > takes
 
 
+def test_behind_a_watchdog_the_log_stays_json() -> None:
+    """of-watchdog puts the date and the stream before each line unless prefix_logs is false."""
+    readme = (ROOT / "deploy/openfaas/README.md").read_text(encoding="utf-8")
+    section = readme.partition("## Behind of-watchdog")[2]
+    assert "`prefix_logs=false`" in section
+
+
+def test_the_readme_names_each_label_that_the_community_edition_refuses() -> None:
+    """validateScalingLabels in pkg/handlers/validate.go of openfaas/faas-netes."""
+    readme = (ROOT / "deploy/openfaas/README.md").read_text(encoding="utf-8")
+    refused = {"zero", "zero-duration", "type", "target", "max"}
+    labels = {name.removeprefix("com.openfaas.") for name in function().labels}
+    assert int(function().labels["com.openfaas.scale.max"]) > 5
+    assert {f"scale.{name}" for name in refused} <= labels
+    assert [name for name in refused if f"`scale.{name}`" not in readme] == []
+
+
 def test_it_asks_for_as_much_as_on_knative() -> None:
     text = (ROOT / "deploy/knative/base/service.yaml").read_text()
     [container] = yaml.safe_load(text)["spec"]["template"]["spec"]["containers"]

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.instance import running
+from tests.unit.test_settings import documented_defaults
 
 SECRET = "my-secret-password"
 GOOD = "postgresql://postgres@127.0.0.1:1/postgres"
@@ -44,6 +45,20 @@ def test_every_wrong_variable_is_named_in_one_message_and_no_secret(
         assert output.count(f"\n{name}: ") == 1
     assert SECRET not in output
     assert "Traceback" not in output
+
+
+def test_documented_defaults_are_accepted_when_they_are_written_out(
+    host: str, tmp_path: Path, feedback_database: str
+) -> None:
+    """PORT is left out: each test has its own."""
+    defaults = {
+        name: value
+        for name, value in documented_defaults()
+        if name != "PORT" and not name.startswith("LLM_BASE")
+    }
+    with running(tmp_path / "log", feedback_database, host, **defaults) as function:
+        function.wait_until_ready()
+        assert function.post().status == 200
 
 
 def test_missing_variables_are_named_in_one_message(host: str, tmp_path: Path) -> None:

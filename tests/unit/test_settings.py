@@ -1,10 +1,12 @@
 """The configuration is read whole, and every problem is named."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from function.settings import ConfigurationError, load
+from tests.instance import ROOT
 
 URL = "postgresql://mentor:s3cret@db.example:5433/mathtrail"
 
@@ -159,6 +161,39 @@ def test_a_variable_of_libpq_that_is_not_supported_is_named(name: str) -> None:
     """It would change which server is reached, or how safely."""
     [problem] = problems(DATABASE_URL=URL, **{name: "x"})
     assert problem.startswith(f"{name}: not supported")
+
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+# What a model needs beside the defaults.
+MODEL = {"LLM_MODEL": "m", "LLM_API_KEY": "k"}
+
+
+def documented_defaults() -> list[tuple[str, str]]:
+    """The variables in the README's table that have a default, each with each of its defaults."""
+    rows = re.findall(r"^\| `([A-Z_]+)`.*? \| (`.*?`) \| ", README, re.MULTILINE)
+    return [(name, value) for name, cell in rows for value in re.findall(r"`(.*?)`", cell)]
+
+
+@pytest.mark.parametrize(("name", "value"), documented_defaults())
+def test_a_documented_default_written_out_changes_nothing(name: str, value: str) -> None:
+    environ = {"DATABASE_URL": URL}
+    if name.startswith("LLM_") and name != "LLM_PROVIDER":
+        provider = "anthropic" if "anthropic" in value else "openai"
+        environ |= {**MODEL, "LLM_PROVIDER": provider}
+    assert load({**environ, name: value}) == load(environ)
+
+
+def test_every_default_of_the_readme_is_tried() -> None:
+    names = [name for name, _ in documented_defaults()]
+    assert len(names) == 11
+    assert {"PGSSLMODE", "DATABASE_TIMEOUT", "LLM_BASE_URL", "SHUTDOWN_DELAY", "DOCS"} < {*names}
+
+
+@pytest.mark.parametrize("url", ["https://api.openai.com/v1", "https://api.openai.com/v1/"])
+def test_a_providers_own_address_needs_a_key_also_when_it_is_written_out(url: str) -> None:
+    environ = {"DATABASE_URL": URL, "LLM_PROVIDER": "openai", "LLM_MODEL": "m"}
+    [problem] = problems(**environ, LLM_BASE_URL=url)
+    assert problem.startswith("LLM_API_KEY: missing")
 
 
 def test_an_empty_variable_counts_as_not_set() -> None:
