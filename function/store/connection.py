@@ -75,20 +75,23 @@ def _open(
 
 
 def cancel(settings: PostgresSettings, session: Session, delay: float) -> None:
-    """Ask PostgreSQL in `delay` seconds to end the session's statement; returns at once.
+    """Cancel the session's statement in `delay` seconds, then close it; returns at once.
 
     A backend that waits for a standby hears nothing else: not its time limit, not that its client
-    is gone. https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-CANCELING-REQUESTS
+    is gone. PgBouncer forgets whom to cancel when the client is gone, so the session goes last.
+    https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-CANCELING-REQUESTS
     """
-    arguments = (settings, session.address, session.cancel_key, delay)
+    arguments = (settings, session, delay)
     threading.Thread(target=_cancel, args=arguments, name="cancel", daemon=True).start()
 
 
-def _cancel(settings: PostgresSettings, address: Address, key: bytes, delay: float) -> None:
+def _cancel(settings: PostgresSettings, session: Session, delay: float) -> None:
     time.sleep(delay)
+    key = session.cancel_key
     with (
         suppress(OSError),  # a server that can't be reached has lost the session, too
-        closing(open_socket(settings, address, settings.connect_timeout)) as sock,
+        closing(session),
+        closing(open_socket(settings, session.address, settings.connect_timeout)) as sock,
     ):
         sock.sendall(struct.pack("!ii", 8 + len(key), CANCEL_REQUEST) + key)
         sock.recv(1)  # it closes the connection when it has done it

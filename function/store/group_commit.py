@@ -124,7 +124,8 @@ class GroupCommit:
             # Not at once: a commit that is cancelled shows its row, and the next attempt would
             # take it for one that is safe.
             last = max(job.deadline for job in jobs)
-            table.cancel(max(0.0, last - asyncio.get_running_loop().time()))
+            table.abandon(max(0.0, last - asyncio.get_running_loop().time()))
+            self._table = None
             raise
         except (DatabaseError, *CONNECTION_ERRORS):
             raise

@@ -113,8 +113,8 @@ class FeedbackTable:
         answer = await self._stream.ask(request, self._wait_limit)
         return self._session.response(statement, answer)
 
-    def cancel(self, delay: float) -> None:
-        """Have the statement under way cancelled in `delay` seconds."""
+    def abandon(self, delay: float) -> None:
+        """Leave the connection for good; have its statement cancelled in `delay` seconds."""
         cancel(self._settings, self._session, delay)
 
     def close(self) -> None:
