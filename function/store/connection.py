@@ -74,19 +74,17 @@ def _open(
     return session
 
 
-def cancel(settings: PostgresSettings, session: Session, delay: float) -> None:
-    """Cancel the session's statement in `delay` seconds, then close it; returns at once.
+def cancel(settings: PostgresSettings, session: Session) -> None:
+    """Cancel the session's statement, then close it, in a thread; returns at once.
 
     A backend that waits for a standby hears nothing else: not its time limit, not that its client
     is gone. PgBouncer forgets whom to cancel when the client is gone, so the session goes last.
     https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-CANCELING-REQUESTS
     """
-    arguments = (settings, session, delay)
-    threading.Thread(target=_cancel, args=arguments, name="cancel", daemon=True).start()
+    threading.Thread(target=_cancel, args=(settings, session), name="cancel", daemon=True).start()
 
 
-def _cancel(settings: PostgresSettings, session: Session, delay: float) -> None:
-    time.sleep(delay)
+def _cancel(settings: PostgresSettings, session: Session) -> None:
     key = session.cancel_key
     with (
         suppress(OSError),  # a server that can't be reached has lost the session, too

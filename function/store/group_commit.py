@@ -123,7 +123,7 @@ class GroupCommit:
                 # Not at once: a commit that is cancelled shows its row, and the next attempt
                 # would take it for one that is safe.
                 last = max(job.deadline for job in jobs)
-                table.abandon(max(0.0, last - asyncio.get_running_loop().time()))
+                asyncio.get_running_loop().call_at(last, _give_up, table, jobs)
                 self._table = None
             elif len(jobs) == 1 and not isinstance(exc, (DatabaseError, *CONNECTION_ERRORS)):
                 jobs[0].settle(exc)  # a bug: its request gets it
@@ -156,6 +156,12 @@ class GroupCommit:
             if not self._inserts and not self._finds:
                 self._wake.clear()
                 await self._wake.wait()  # the next use tries again
+
+
+def _give_up(table: FeedbackTable, jobs: list[Job]) -> None:
+    for job in jobs:
+        job.expire()
+    table.cancel()
 
 
 def _open(opening: Future[FeedbackTable], *arguments: Any) -> None:
