@@ -125,7 +125,5 @@ class Store:
         for job in self._jobs:
             if job.deadline > now:
                 self._watch(job.deadline)
-            elif not job.future.done():
-                job.future.set_exception(
-                    Unavailable("the database did not confirm the feedback in time")
-                )
+            else:
+                job.expire()

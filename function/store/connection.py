@@ -4,6 +4,7 @@ A pooler may stand in between that gives each transaction another of its connect
 does. It is found out, not configured, for what it breaks it breaks by chance, and under load.
 """
 
+import socket
 import ssl
 import struct
 import threading
@@ -101,26 +102,30 @@ def _authenticate(
     return session
 
 
-def cancel(settings: PostgresSettings, session: Session, delay: float) -> None:
-    """Ask PostgreSQL in `delay` seconds to end the session's statement; returns at once.
+def cancel(settings: PostgresSettings, session: Session) -> None:
+    """Cancel the session's statement, then close it, in a thread; returns at once.
 
     A backend that waits for a standby hears nothing else: not its time limit, not that its client
-    is gone. https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-CANCELING-REQUESTS
+    is gone. PgBouncer forgets whom to cancel when the client is gone, so the session goes last.
+    https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-CANCELING-REQUESTS
     """
-    arguments = (settings, session.address, session.encrypted, session.cancel_key, delay)
-    threading.Thread(target=_cancel, args=arguments, name="cancel", daemon=True).start()
+    threading.Thread(target=_cancel, args=(settings, session), name="cancel", daemon=True).start()
 
 
-def _cancel(
-    settings: PostgresSettings, address: Address, tls: bool, key: bytes, delay: float
-) -> None:
-    time.sleep(delay)
+def _cancel(settings: PostgresSettings, session: Session) -> None:
+    key = session.cancel_key
     with (
         suppress(OSError),  # a server that can't be reached has lost the session, too
-        closing(open_socket(settings, address, settings.connect_timeout, tls=tls)) as sock,
+        closing(session),
+        closing(_socket_beside(settings, session)) as sock,
     ):
         sock.sendall(struct.pack("!ii", 8 + len(key), CANCEL_REQUEST) + key)
         sock.recv(1)  # it closes the connection when it has done it
+
+
+def _socket_beside(settings: PostgresSettings, session: Session) -> socket.socket:
+    timeout = settings.connect_timeout
+    return open_socket(settings, session.address, timeout, tls=session.encrypted)
 
 
 def credentials(settings: PostgresSettings) -> tuple[str, str | None]:

@@ -14,16 +14,13 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from contextvars import Context
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from function.postgres_settings import PostgresSettings
 from function.store.driver import CONNECTION_ERRORS, DatabaseError
 from function.store.health import Health
 from function.store.jobs import Job, find, insert, take
 from function.store.table import FeedbackTable
-
-if TYPE_CHECKING:  # connecting does not wait for pydantic's import
-    from function.feedback import Stored
 
 RETRY_PAUSE = 0.1  # seconds, after the second failure
 LONGEST_PAUSE = 1.0  # seconds
@@ -90,8 +87,8 @@ class GroupCommit:
                 table = self._table or await self._connect()
                 if not self._inserts and not self._finds:
                     await self._idle(table)
-                await self._attempt(table, self._inserts, insert)
                 await self._attempt(table, self._finds, find)
+                await self._attempt(table, self._inserts, insert)
             except Exception as exc:  # noqa: BLE001 - a bug must not end the task
                 await self._fail(exc)
 
@@ -119,17 +116,16 @@ class GroupCommit:
             return
         try:
             await work(table, jobs, self.health)
-            self._failures = 0
-        except TimeoutError:
-            # Not at once: a commit that is cancelled shows its row, and the next attempt would
-            # take it for one that is safe.
-            last = max(job.deadline for job in jobs)
-            table.cancel(max(0.0, last - asyncio.get_running_loop().time()))
-            raise
-        except (DatabaseError, *CONNECTION_ERRORS):
-            raise
+            if self.health.writable:  # else reads that succeed would hurry writes that fail
+                self._failures = 0
         except Exception as exc:
-            if len(jobs) == 1:
+            if isinstance(exc, TimeoutError):
+                # Not at once: a commit that is cancelled shows its row, and the next attempt
+                # would take it for one that is safe.
+                last = max(job.deadline for job in jobs)
+                asyncio.get_running_loop().call_at(last, _give_up, table, jobs)
+                self._table = None
+            elif len(jobs) == 1 and not isinstance(exc, (DatabaseError, *CONNECTION_ERRORS)):
                 jobs[0].settle(exc)  # a bug: its request gets it
             raise
         finally:
@@ -162,6 +158,12 @@ class GroupCommit:
                 await self._wake.wait()  # the next use tries again
 
 
+def _give_up(table: FeedbackTable, jobs: list[Job]) -> None:
+    for job in jobs:
+        job.expire()
+    table.cancel()
+
+
 def _open(opening: Future[FeedbackTable], *arguments: Any) -> None:
     try:
         opening.set_result(FeedbackTable(*arguments))
@@ -172,7 +174,3 @@ def _open(opening: Future[FeedbackTable], *arguments: Any) -> None:
 def _discard(opening: Future[FeedbackTable]) -> None:
     if not opening.exception():
         opening.result().close()
-
-
-def _all_repeated(stored: Stored) -> bool:
-    return all(row.repeated for row in stored.values())

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from function.errors import Unavailable
 from function.store.driver import PASSING, DatabaseError, sqlstate
 from function.store.health import Health
 from function.store.table import FeedbackTable
@@ -45,6 +46,10 @@ class Job:
             self.future.set_exception(outcome)
         else:
             self.future.set_result(outcome)
+
+    def expire(self) -> None:
+        """Tell who waits that it took too long."""
+        self.settle(Unavailable("the database did not confirm the feedback in time"))
 
 
 def take(waiting: deque[Job]) -> list[Job]:

@@ -54,14 +54,18 @@ class Stream:
             timer.cancel()
             self._answer = None
 
-    def close(self) -> None:
-        """Say goodbye if that needs no wait, and close the socket; harmless the second time."""
+    def leave(self) -> None:
+        """Take the socket from the event loop; it stays open. Harmless the second time."""
         if self._sock.fileno() >= 0:
             self._loop.remove_reader(self._sock)
             self._loop.remove_writer(self._sock)
-            with suppress(OSError):
-                self._sock.send(b"" if self._unsent else TERMINATE)
-            self._sock.close()
+
+    def close(self) -> None:
+        """Close the socket, after a goodbye if that needs no wait. Harmless the second time."""
+        self.leave()
+        with suppress(OSError):
+            self._sock.send(b"" if self._unsent else TERMINATE)
+        self._sock.close()
 
     def _send(self) -> None:
         try:
@@ -126,7 +130,7 @@ class Stream:
 
     def _end(self, error: Exception) -> None:
         self.error = self.error or error
-        self.close()
+        self.leave()
         if self._answer and not self._answer.done():
             if self.received and isinstance(error, ConnectionResetError):
                 self._answer.set_result(bytes(self.received))

@@ -113,9 +113,9 @@ class FeedbackTable:
         answer = await self._stream.ask(request, self._wait_limit)
         return self._session.response(statement, answer)
 
-    def cancel(self, delay: float) -> None:
-        """Have the statement under way cancelled in `delay` seconds."""
-        cancel(self._settings, self._session, delay)
+    def cancel(self) -> None:
+        """Have the statement cancelled that got no answer, and disconnect."""
+        cancel(self._settings, self._session)
 
     def close(self) -> None:
         """Disconnect; that the connection is broken already is no error."""

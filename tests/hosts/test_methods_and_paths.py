@@ -49,7 +49,6 @@ NO_ROUTE = Kept(405, b"Method Not Allowed", "functions-framework routes seven me
 NO_ICON = Kept(404, b"Not Found", "functions-framework answers browsers and crawlers itself")
 NO_LINE = Kept(404, b"Not Found", "Starlette's {path:path} has no line breaks")
 LIVENESS = Kept(200, b"ok", "func-python asks alive() instead, whatever the method")
-READINESS = Kept(200, b"ready", "func-python asks ready() instead, whatever the method")
 
 EVERYWHERE = (*BODIES, *TO_POST, *UNKNOWN)
 KEPT: dict[tuple[str, str, str], Kept] = {
@@ -67,7 +66,6 @@ KEPT: dict[tuple[str, str, str], Kept] = {
         for path in ("/favicon.ico", "/robots.txt")
     },
     **{("knative", method, "/health/liveness"): LIVENESS for method in METHODS},
-    **{("knative", method, "/health/readiness"): READINESS for method in METHODS},
 }
 
 
