@@ -130,18 +130,19 @@ class EmbeddedPostgres:
             yield server
         finally:
             server.stop("immediate")
-            shutil.rmtree(folder)
+            shutil.rmtree(folder, ignore_errors=True)  # another process may sweep it meanwhile
 
     @classmethod
     def _sweep_temporary(cls) -> None:
         """Remove what killed processes left; a minute old, lest one is being made right now."""
         for folder in places.temporary_root(account.unprivileged()).glob(f"{TEMPORARY}*"):
-            if folder.stat().st_uid == os.geteuid() and time.time() - folder.stat().st_mtime > 60:
-                with suppress(AlreadyRunningError):
+            with suppress(AlreadyRunningError, FileNotFoundError):  # another process removes it
+                found = folder.stat()
+                if found.st_uid == os.geteuid() and time.time() - found.st_mtime > 60:
                     server = cls(folder)
                     server.claim()
                     server.stop("immediate")
-                    shutil.rmtree(folder)
+                    shutil.rmtree(folder, ignore_errors=True)
 
     def _not_ours(self) -> PostgresError:
         return PostgresError(f"{self.folder} belongs to another user: run as that one or remove it")

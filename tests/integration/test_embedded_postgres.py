@@ -16,7 +16,7 @@ from pg8000.native import Connection
 
 from dev import account, places
 from dev.cluster import PostgresError
-from dev.postgres import AlreadyRunningError, EmbeddedPostgres
+from dev.postgres import TEMPORARY, AlreadyRunningError, EmbeddedPostgres
 
 
 @pytest.fixture(scope="module")
@@ -235,6 +235,15 @@ def test_nothing_is_left_of_a_temporary_server() -> None:
         pids = server.pids()
     assert not server.folder.exists()
     assert not [pid for pid in pids if psutil.pid_exists(pid)]
+
+
+def test_a_folder_that_another_process_removes_meanwhile_is_not_in_the_way(
+    monkeypatch: pytest.MonkeyPatch, folder: Path
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(folder))
+    (folder / f"{TEMPORARY}removed").symlink_to("nowhere")  # it is listed, but it is not there
+    with EmbeddedPostgres.temporary() as server:
+        assert answers(server)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can start what `nobody` can't reach")
