@@ -7,6 +7,7 @@ from contextlib import closing, contextmanager
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+import hypothesis
 import pytest
 from pg8000.native import Connection
 
@@ -14,6 +15,15 @@ from dev.postgres import EmbeddedPostgres
 from function.migrate import migrate
 from function.postgres import connect
 from function.settings import load
+
+# The same examples in each run, and no time limit that a busy machine exceeds.
+hypothesis.settings.register_profile(
+    "repeatable",
+    derandomize=True,
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("repeatable")
 
 
 def open_connection(url: str) -> Connection:
