@@ -34,7 +34,6 @@ ORIGINAL_INSERT = """
 INSERT INTO feedback (student_id, message, perceived_difficulty, strategy_snapshot)
 VALUES (gen_random_uuid(), 'too hard', 'hard', '{"difficulty_weight": 0.5}')
 """
-LOCK_TIMEOUT = 1.0  # seconds, in schema.sql
 NO_TRACE = "00-00000000000000000000000000000000-0000000000000000-00"
 
 COLUMNS = {
