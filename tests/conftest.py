@@ -12,6 +12,7 @@ from contextlib import closing, contextmanager
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+import hypothesis
 import pytest
 from pg8000.native import Connection
 
@@ -37,6 +38,16 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         if folders & users:
             make = ["make", "--silent", f"environment-{name}"]
             subprocess.run(make, cwd=ROOT, check=True)
+
+
+# The same examples in each run, and no time limit that a busy machine exceeds.
+hypothesis.settings.register_profile(
+    "repeatable",
+    derandomize=True,
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("repeatable")
 
 
 def open_connection(url: str) -> Connection:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 
 
-def wait_until(done: Callable[[], bool], timeout: float = 60) -> None:
+def wait_until(done: Callable[[], bool], timeout: float = 120) -> None:
     deadline = time.monotonic() + timeout
     while not done():
         assert time.monotonic() < deadline, f"not so after {timeout} seconds"

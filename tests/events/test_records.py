@@ -92,7 +92,7 @@ def test_a_row_that_the_original_service_writes_is_an_event_too(chain: Chain, st
 
 
 def test_each_students_records_keep_their_order(chain: Chain) -> None:
-    students = [str(uuid.uuid4()) for _ in range(24)]
+    students = [str(uuid.uuid4()) for _ in range(48)]  # all three partitions get some
 
     def post_in_turn(student: str) -> None:
         for number in range(10):

@@ -36,7 +36,7 @@ class Record:
 
 
 def read(
-    bootstrap: str, topic: str, enough: Callable[[list[Record]], bool], timeout: float = 60
+    bootstrap: str, topic: str, enough: Callable[[list[Record]], bool], timeout: float = 120
 ) -> list[Record]:
     """All records from the beginning on, as soon as they are enough.
 

@@ -85,7 +85,7 @@ def test_while_postgresql_is_away_each_mode_is_told_to_come_again(
 ) -> None:
     url = f"postgresql://postgres@127.0.0.1:{free_port()}/postgres"
     with running(tmp_path / "log", url, host, DATABASE_TIMEOUT="0.5") as instance:
-        instance.wait_until_ready(60, probe="/health/startup")
+        instance.wait_until_ready(probe="/health/startup")
         answers = [
             send(instance, event(student)) for send in (send_binary, send_structured, send_batch)
         ]
@@ -137,7 +137,7 @@ def test_no_event_makes_an_internal_error(host: str, instance: Instance) -> None
     documents = EVENTS | st.lists(EVENTS | JSON, max_size=3)
     bodies = BODIES | documents.map(lambda document: json.dumps(document).encode())
 
-    @settings(max_examples=300, deadline=None, database=None)
+    @settings(max_examples=300)
     @given(HEADERS, bodies)
     def send(headers: dict[bytes, bytes], body: bytes) -> None:
         status = status_of(instance, b"POST", b"/", headers, body)

@@ -75,7 +75,7 @@ REQUESTS = st.tuples(st.just(b"POST"), st.just(b"/api/v1/feedback"), HEADERS, BO
 def test_nothing_that_a_client_sends_makes_an_internal_error(instance: Instance) -> None:
     seen = set()
 
-    @settings(max_examples=600, deadline=None, derandomize=True)
+    @settings(max_examples=600)
     @given(REQUESTS)
     def send(request: tuple[bytes, bytes, dict[bytes, bytes], bytes]) -> None:
         status = status_of(instance, *request)

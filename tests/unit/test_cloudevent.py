@@ -331,7 +331,7 @@ ODD_HEADERS = st.dictionaries(
 )
 
 
-@settings(max_examples=500, deadline=None, database=None)
+@settings(max_examples=500)
 @given(st.sampled_from([HEADERS, STRUCTURED, BATCHED]), ODD_HEADERS, BODIES)
 def test_whatever_comes_is_read_or_refused(
     headers: dict[str, str], odd: dict[str, str], body: bytes
