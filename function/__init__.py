@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from function.knative import KnativeFunction
+    from function.hosts.knative import KnativeFunction
 
 
 def new() -> "KnativeFunction":
@@ -11,6 +11,6 @@ def new() -> "KnativeFunction":
 
     Exits with code 2 when the environment is not a valid configuration.
     """
-    from function.knative import KnativeFunction
+    from function.hosts.knative import KnativeFunction
 
     return KnativeFunction()

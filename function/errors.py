@@ -1,6 +1,6 @@
 """What can go wrong for a client, one class each.
 
-`function.handler` maps them to a status and a code in one table; anything else is a bug.
+`function.http.handler` maps them to a status and a code in one table; anything else is a bug.
 """
 
 

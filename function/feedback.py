@@ -2,7 +2,7 @@
 
 Requests are checked by pydantic's own engine, pydantic-core, with the schema that it documents
 for direct use. pydantic's layer of models above it would make up a third of a cold start, and is
-left to function/openapi.py, which describes the API with the same schema.
+left to function/http/openapi.py, which describes the API with the same schema.
 https://docs.pydantic.dev/latest/api/pydantic_core_schema/
 """
 
@@ -167,7 +167,7 @@ def _student_id() -> CoreSchema:
     )
 
 
-# The metadata is for function/openapi.py.
+# The metadata is for function/http/openapi.py.
 FEEDBACK_SCHEMA = typed_dict_schema(
     {
         "student_id": typed_dict_field(_student_id()),

@@ -14,7 +14,7 @@ from starlette.requests import Request
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from function import logs
-from function.asgi import Application, create_application
+from function.http.asgi import Application, create_application
 from function.settings import load_or_exit
 from function.store import Store
 

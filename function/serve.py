@@ -47,8 +47,8 @@ def _end(number: int, frame: FrameType | None) -> None:
 
 def _make_server(settings: Settings, store: Store) -> "Server":
     """Import the rest, while the store connects."""
-    from function.asgi import create_application
     from function.hosts.uvicorn import Config, HttpProtocol, PatientServer
+    from function.http.asgi import create_application
 
     return PatientServer(
         Config(

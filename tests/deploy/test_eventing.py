@@ -2,7 +2,7 @@
 
 import re
 
-from function.cloudevent import SUBMITTED
+from function.http.cloudevents import SUBMITTED
 from tests.deploy.manifests import find, plain
 from tests.instance import ROOT
 

@@ -329,8 +329,8 @@ def test_no_plain_request_imports_the_sdk(environment: str) -> None:
     """Importing the SDK takes time, so only the first event does it."""
     headers = {f"ce-{name}": value for name, value in attributes().items()}
     script = (
-        "import sys, function.asgi\n"
-        "from function.submission import parse_delivery\n"
+        "import sys, function.http.asgi\n"
+        "from function.http.submission import parse_delivery\n"
         f"body = {json.dumps(FEEDBACK).encode()!r}\n"
         "parse_delivery({'content-type': 'application/json'}, body)\n"
         "print('cloudevents' in sys.modules)\n"

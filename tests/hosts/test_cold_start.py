@@ -8,7 +8,7 @@ from tests.instance import ROOT
 
 SCRIPT = """
 import sys, {imports}
-from function.submission import parse_delivery
+from function.http.submission import parse_delivery
 parse_delivery({{"content-type": "application/json"}}, {body!r})
 print("cloudevents" in sys.modules)
 parse_delivery({headers!r}, {body!r})
@@ -28,7 +28,7 @@ HEADERS = {
 
 @pytest.mark.parametrize(
     ("environment", "imports"),
-    [(".venv", "function.serve, function.asgi"), (".venv-func", "function.asgi")],
+    [(".venv", "function.serve, function.http.asgi"), (".venv-func", "function.http.asgi")],
 )
 def test_the_sdk_is_imported_when_the_first_event_comes(environment: str, imports: str) -> None:
     script = SCRIPT.format(imports=imports, headers=HEADERS, body=BODY)

@@ -7,9 +7,9 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from function.analysis import NEUTRAL_STRATEGY
-from function.exchange import Request, Response
 from function.feedback import Feedback, Strategy
-from function.handler import Handler
+from function.http.handler import Handler
+from function.http.messages import Request, Response
 from tests.instance import FEEDBACK, PATH
 from tests.integration.test_store import opened, query
 

@@ -14,7 +14,7 @@ import pytest
 from function.analysis import NEUTRAL_STRATEGY
 from function.errors import Unavailable
 from function.feedback import Entry, StoredEntry, parse_feedback
-from function.identity import new_id
+from function.http.ids import new_id
 from function.settings import load
 from function.store import Store
 from function.store.jobs import BATCH_LIMIT, RowRefused

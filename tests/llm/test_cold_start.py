@@ -12,7 +12,7 @@ from tests.instance import ROOT
 START = """
 import os, sys
 from function.settings import load
-from function.asgi import create_application
+from function.http.asgi import create_application
 from function.store import Store
 settings = load(os.environ)
 create_application(settings, Store(settings.postgres, settings.database_timeout))
@@ -31,7 +31,7 @@ def imported(environ: dict[str, str]) -> set[str]:
 
 def test_the_stub_imports_nothing_of_it() -> None:
     modules = imported(STUB)
-    assert "function.asgi" in modules
+    assert "function.http.asgi" in modules
     assert [name for name in modules if name.startswith("function.llm")] == []
     assert modules.isdisjoint({"httpx2", "httpcore2", "anyio"})
 

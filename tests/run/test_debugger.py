@@ -64,7 +64,7 @@ class Screen:
 def test_a_breakpoint_opens_pdb_in_the_terminal(
     clone: Path, feedback_database: str, tmp_path: Path
 ) -> None:
-    handler = clone / "function/handler.py"
+    handler = clone / "function/http/handler.py"
     before = handler.read_text()
     assert STOP in before
     handler.write_text(before.replace(STOP, f"        breakpoint()\n{STOP}"))

@@ -23,7 +23,7 @@ def lint_imports(clone: Path) -> "subprocess.CompletedProcess[str]":
     [
         ("function/store/table.py", "import function.llm.model", LAYERS),
         ("function/llm/model.py", "import function.store", LAYERS),
-        ("function/errors.py", "import function.handler", LAYERS),
+        ("function/errors.py", "import function.http.handler", LAYERS),
         ("function/new.py", "", LAYERS),
         ("function/logs.py", "import dev.child", DEVELOPMENT),
         ("dev/child.py", "import tests.instance", TESTS),

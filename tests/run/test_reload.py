@@ -49,36 +49,36 @@ def blocked_request(run: Run) -> Iterator[tuple[Connection, Future[Answer]]]:
 def test_an_edit_is_served_by_a_new_process_with_the_same_postgresql(run: Run) -> None:
     before = server(run)
 
-    run.edit("function/handler.py", ALIVE, ALIVE.replace("ok", "edited"))
+    run.edit("function/http/handler.py", ALIVE, ALIVE.replace("ok", "edited"))
 
     run.until_said("The function is ready again.")
     assert health(run) == "edited"
     assert server(run) == before
-    assert "Changed: function/handler.py. Restarting ..." in run.log
+    assert "Changed: function/http/handler.py. Restarting ..." in run.log
 
 
 def test_a_broken_edit_is_waited_out(run: Run) -> None:
-    run.edit("function/handler.py", ALIVE, BROKEN)
+    run.edit("function/http/handler.py", ALIVE, BROKEN)
     run.until_said("It starts again when you change its files.")
     assert "SyntaxError" in run.log
 
-    run.edit("function/handler.py", BROKEN, ALIVE.replace("ok", "repaired"))
+    run.edit("function/http/handler.py", BROKEN, ALIVE.replace("ok", "repaired"))
 
     run.until_said("The function is ready again.")
     assert health(run) == "repaired"
 
 
 def test_two_edits_in_one_second_are_both_served(run: Run) -> None:
-    run.edit("function/handler.py", ALIVE, ALIVE.replace("ok", "o1"))
+    run.edit("function/http/handler.py", ALIVE, ALIVE.replace("ok", "o1"))
     run.until_said("The function is ready again.")
-    run.edit("function/handler.py", ALIVE.replace("ok", "o1"), ALIVE.replace("ok", "o2"))
+    run.edit("function/http/handler.py", ALIVE.replace("ok", "o1"), ALIVE.replace("ok", "o2"))
     run.until_said("The function is ready again.", times=2)
     assert health(run) == "o2"
 
 
 def test_requests_under_way_are_answered_before_the_restart(run: Run) -> None:
     with blocked_request(run) as (connection, answer):
-        run.edit("function/handler.py", ALIVE, ALIVE.replace("ok", "edited"))
+        run.edit("function/http/handler.py", ALIVE, ALIVE.replace("ok", "edited"))
         run.until_said("Restarting ...")
         connection.run("ROLLBACK")
         assert answer.result().status == 200
@@ -88,7 +88,7 @@ def test_requests_under_way_are_answered_before_the_restart(run: Run) -> None:
 
 def test_ctrl_c_ends_all_while_a_restart_waits_for_a_request(run: Run) -> None:
     with blocked_request(run) as (_, answer):
-        run.edit("function/handler.py", ALIVE, ALIVE.replace("ok", "edited"))
+        run.edit("function/http/handler.py", ALIVE, ALIVE.replace("ok", "edited"))
         run.until_said("Restarting ...")
         assert run.interrupt() == 0
         answer.exception()
@@ -96,7 +96,7 @@ def test_ctrl_c_ends_all_while_a_restart_waits_for_a_request(run: Run) -> None:
 
 
 def test_ctrl_c_ends_all_while_an_edit_is_broken(run: Run) -> None:
-    run.edit("function/handler.py", ALIVE, BROKEN)
+    run.edit("function/http/handler.py", ALIVE, BROKEN)
     run.until_said("It starts again when you change its files.")
     assert run.interrupt() == 0
     assert_nothing_is_left(run)

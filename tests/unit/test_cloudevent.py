@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from function.errors import IdempotencyKeyReused, InvalidRequest, RequestError, UnsupportedMediaType
-from function.identity import event_row_id
-from function.submission import Submission, announces_event, parse_delivery
+from function.http.ids import event_row_id
+from function.http.submission import Submission, announces_event, parse_delivery
 from tests.instance import FEEDBACK
 
 SUBMITTED = "mentor.feedback.submitted"

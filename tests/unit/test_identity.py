@@ -6,7 +6,7 @@ import uuid
 import pytest
 
 from function.errors import InvalidRequest
-from function.identity import (
+from function.http.ids import (
     _uuid7,
     event_row_id,
     new_id,

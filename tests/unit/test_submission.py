@@ -3,7 +3,7 @@
 import pytest
 
 from function.errors import InvalidRequest
-from function.submission import parse_json
+from function.http.submission import parse_json
 
 
 def refusal(body: bytes) -> str:

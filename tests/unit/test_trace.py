@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from function.trace import continue_trace
+from function.http.traceparent import continue_trace
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 PARENT = "00f067aa0ba902b7"

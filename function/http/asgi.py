@@ -15,8 +15,8 @@ from typing import Any
 from function import logs
 from function.analysis import Analyzer, StubAnalyzer
 from function.errors import BodyTimeout, ClientDisconnected, PayloadTooLarge
-from function.exchange import Request, Response
-from function.handler import Handler
+from function.http.handler import Handler
+from function.http.messages import Request, Response
 from function.settings import Settings
 from function.store import Store
 
@@ -29,7 +29,7 @@ BODY_LIMIT = 64 * 1024  # bytes
 BODY_TIMEOUT = 10  # seconds; one that stops in the middle must not hold up the end of an instance
 REQUEST_ID = re.compile(r"[ -~]{1,128}")
 
-log = logging.getLogger("function.asgi")
+log = logging.getLogger("function.http.asgi")
 
 
 class Application:

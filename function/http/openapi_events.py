@@ -1,7 +1,7 @@
 """The part of the description that tells of CloudEvents, in requests and in answers."""
 
-from function.cloudevent import SOURCE, SUBMITTED, UPDATED
-from function.openapi_schemas import OPEN, Schema, constant, reference
+from function.http.cloudevents import SOURCE, SUBMITTED, UPDATED
+from function.http.openapi_schemas import OPEN, Schema, constant, reference
 
 # The character itself: ECMAScript and RE2 have no escape for it in common.
 IDENTIFIER: Schema = {"type": "string", "minLength": 1, "pattern": "^[^\ufffd]+$"}

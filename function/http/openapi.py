@@ -7,9 +7,9 @@ import json
 from functools import cache
 from http import HTTPStatus
 
-from function import openapi_events as events
-from function import openapi_schemas as schemas
-from function.openapi_schemas import Schema, constant, reference
+from function.http import openapi_events as events
+from function.http import openapi_schemas as schemas
+from function.http.openapi_schemas import Schema, constant, reference
 
 INFO = {
     "title": "Mentor function",

@@ -9,9 +9,9 @@ from uuid import UUID
 from pydantic_core import to_json
 
 from function.errors import IdempotencyKeyReused, InvalidRequest
-from function.exchange import Response
 from function.feedback import Feedback, Stored, StoredEntry, StrategyUpdate, parse_feedback
-from function.identity import new_id, parse_idempotency_key, repeatable_id
+from function.http.ids import new_id, parse_idempotency_key, repeatable_id
+from function.http.messages import Response
 
 Headers = Mapping[str, str]
 
@@ -42,9 +42,9 @@ class Delivery(NamedTuple):
 def parse_delivery(headers: Headers, body: bytes) -> Delivery:
     """Parse what a request brings; raises InvalidRequest and UnsupportedMediaType."""
     if announces_event(headers):
-        from function import cloudevent  # only who sends events pays for the SDK's import
+        from function.http import cloudevents  # only who sends events pays for the SDK's import
 
-        return cloudevent.parse_delivery(headers, body)
+        return cloudevents.parse_delivery(headers, body)
     feedback = parse_feedback(parse_json(body))
     header = headers.get("idempotency-key")
     if header is None:

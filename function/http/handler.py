@@ -9,22 +9,22 @@ from weakref import WeakValueDictionary
 
 from function.analysis import Analyzer
 from function.errors import ClientDisconnected, MethodNotAllowed, NotFound, RequestError
-from function.exchange import (
+from function.feedback import Entry, Feedback, Stored, Strategy
+from function.http.messages import (
     Request,
     Response,
     accepts,
     error_response,
     internal_error_response,
 )
-from function.feedback import Entry, Feedback, Stored, Strategy
+from function.http.submission import Submission, parse_delivery, require_same
+from function.http.traceparent import continue_trace
 from function.store import Store
 from function.store.jobs import RowRefused
-from function.submission import Submission, parse_delivery, require_same
-from function.trace import continue_trace
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
-log = logging.getLogger("function.handler")
+log = logging.getLogger("function.http.handler")
 
 
 class Handler:
@@ -144,7 +144,7 @@ def _say(status: str) -> Endpoint:
 
 
 async def _describe_api(request: Request) -> Response:
-    from function import openapi  # only who asks for the description pays for its import
+    from function.http import openapi  # only who asks for the description pays for its import
 
     return Response(200, openapi.document())
 
@@ -156,7 +156,7 @@ async def _redirect_to_docs(request: Request) -> Response:
 
 
 async def _show_docs(request: Request) -> Response:
-    from function import docs  # as above
+    from function.http import docs  # as above
 
     page = docs.find(request.path)
     return Response(200, page.content, page.content_type)

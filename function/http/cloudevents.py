@@ -22,10 +22,10 @@ from function.errors import (
     RequestError,
     UnsupportedMediaType,
 )
-from function.exchange import Response
 from function.feedback import Stored, parse_feedback
-from function.identity import event_row_id
-from function.submission import (
+from function.http.ids import event_row_id
+from function.http.messages import Response
+from function.http.submission import (
     Delivery,
     Headers,
     Submission,

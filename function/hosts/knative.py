@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from function import logs
-from function.asgi import Message, Receive, Send, create_application
+from function.http.asgi import Message, Receive, Send, create_application
 from function.settings import load_or_exit
 from function.store import Store
 

@@ -1,0 +1,1 @@
+"""HTTP: the ASGI application, and what requests and answers mean."""
