@@ -26,7 +26,11 @@ SETTINGS = {
     "max_connections": "60",
     "fsync": "off",
 }
-RULES = "hostssl all all localhost scram-sha-256\n"
+RULES = """\
+hostssl all unencrypted localhost reject
+hostnossl all unencrypted localhost scram-sha-256
+hostssl all all localhost scram-sha-256
+"""
 
 
 class DebianPostgres:

@@ -71,11 +71,11 @@ class Address:
                 socket.create_connection((ports.HOST, self.server.port)) as server,
                 ThreadPoolExecutor(1) as pool,
             ):
-                pool.submit(_copy, server, client)
-                _copy(client, server)
+                pool.submit(copy, server, client)
+                copy(client, server)
 
 
-def _copy(source: socket.socket, sink: socket.socket) -> None:
+def copy(source: socket.socket, sink: socket.socket) -> None:
     with suppress(OSError):
         while data := source.recv(65536):
             sink.sendall(data)
