@@ -76,7 +76,7 @@ async def insert(table: FeedbackTable, jobs: list[Job], health: Health) -> None:
             raise
         if len(jobs) == 1:
             await table.insert(())  # fails, too, where the table is at fault, and not the row
-            health.write_failed()
+            health.row_refused()
             jobs[0].settle(RowRefused(f"SQLSTATE {sqlstate(exc)}"))
         return
     health.write_succeeded(new_row=any(not row.repeated for row in stored.values()))
@@ -86,7 +86,7 @@ async def insert(table: FeedbackTable, jobs: list[Job], health: Health) -> None:
             # What an earlier job has inserted is a repeat for the next.
             stored |= {row_id: stored[row_id]._replace(repeated=True) for row_id in job.ids}
         else:
-            health.write_failed()
+            health.row_refused()
             job.settle(RowRefused("PostgreSQL took the row, and does not show it"))
 
 
