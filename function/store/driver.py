@@ -212,6 +212,8 @@ def describe(error: BaseException) -> str:
     class is: its text can quote a row, too.
     """
     if isinstance(error, CONNECTION_ERRORS):
+        if isinstance(error.__cause__, OSError):  # pg8000 says "network error" of all of them
+            error = error.__cause__
         return f"{type(error).__name__}: {error}"
     state = sqlstate(error)
     if state.startswith(QUOTELESS) and "W" not in error.args[0]:  # where in a function it was

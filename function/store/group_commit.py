@@ -30,7 +30,7 @@ Work = Callable[[FeedbackTable, list[Job], Health], Awaitable[None]]
 
 
 class GroupCommit:
-    """Does jobs. All but `start` is called on the event loop."""
+    """Does jobs. All but `open` is called on the event loop."""
 
     def __init__(self, settings: PostgresSettings, statement_timeout: float) -> None:
         """`statement_timeout` is in seconds."""
@@ -46,7 +46,7 @@ class GroupCommit:
         self._failures = 0
 
     def open(self) -> None:
-        """Begin to connect, in a thread, for that waits for the network."""
+        """Begin to connect, in a thread, because that waits for the network."""
         if self._opening is None and self._table is None:
             self._opening = Future()
             self._opening.set_running_or_notify_cancel()

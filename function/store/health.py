@@ -9,6 +9,7 @@ from function.postgres_settings import PostgresSettings
 from function.store.driver import describe
 
 MEMORY = 5.0  # seconds for which a failed write outweighs a check, which can't see all reasons
+REFUSALS = 3  # rows refused one after the other: then it is not the rows
 
 log = logging.getLogger("function.store")
 
@@ -25,6 +26,7 @@ class Health:
         self._told = False
         self._reasons: set[str] = set()
         self._write_failed: float | None = None
+        self._refusals = 0
 
     @property
     def writable(self) -> bool:
@@ -34,7 +36,7 @@ class Health:
     def connected(self, *, pooled: bool) -> None:
         """There is a connection, which does not say that rows can be written."""
         self._pooled = pooled
-        if self._write_failed is None:
+        if self.writable:
             self._end_outage()
 
     def write_succeeded(self, *, new_row: bool) -> None:
@@ -42,6 +44,14 @@ class Health:
         if new_row or self.writable:
             self._write_failed = None
             self._end_outage()
+        if new_row:
+            self._refusals = 0
+
+    def row_refused(self) -> None:
+        """PostgreSQL refused a row, and may take the next one."""
+        self._refusals += 1
+        if self._refusals >= REFUSALS:
+            self.write_failed()
 
     def write_failed(self) -> None:
         """PostgreSQL did not take a row."""

@@ -76,31 +76,33 @@ async def insert(table: FeedbackTable, jobs: list[Job], health: Health) -> None:
             raise
         if len(jobs) == 1:
             await table.insert(())  # fails, too, where the table is at fault, and not the row
-            health.write_failed()
+            health.row_refused()
             jobs[0].settle(RowRefused(f"SQLSTATE {sqlstate(exc)}"))
         return
     health.write_succeeded(new_row=any(not row.repeated for row in stored.values()))
+    shared = len(stored) < sum(len(job.ids) for job in jobs)
     for job in jobs:
         if all(row_id in stored for row_id in job.ids):
             job.settle({row_id: stored[row_id] for row_id in job.ids})
-            # What an earlier job has inserted is a repeat for the next.
-            stored |= {row_id: stored[row_id]._replace(repeated=True) for row_id in job.ids}
+            if shared:  # what this job has inserted is a repeat for the next
+                stored |= {row_id: stored[row_id]._replace(repeated=True) for row_id in job.ids}
         else:
-            health.write_failed()
+            health.row_refused()
             job.settle(RowRefused("PostgreSQL took the row, and does not show it"))
 
 
 async def _insert_or_find(table: FeedbackTable, jobs: list[Job]) -> Stored:
-    # In the order of their ids, so that two instances can't wait for each other's rows.
     entries = {entry.id: entry for job in reversed(jobs) for entry in job.entries}
-    missing = sorted(entries, key=lambda row_id: row_id.int)
+    # In the order of their ids, so that two instances can't wait for each other's rows.
+    missing = sorted(entries.values(), key=lambda entry: entry.id.int)
     stored: Stored = {}
     for _ in range(2):  # again for a row that was deleted after it was in the way
-        stored |= await table.insert([entries[row_id] for row_id in missing])
-        if missing := [row_id for row_id in missing if row_id not in stored]:
-            stored |= await table.select(missing)
-            missing = [row_id for row_id in missing if row_id not in stored]
-        if not missing:
+        stored |= await table.insert(missing)
+        if len(stored) < len(entries):
+            missing = [entry for entry in missing if entry.id not in stored]
+            stored |= await table.select(entry.id for entry in missing)
+            missing = [entry for entry in missing if entry.id not in stored]
+        if len(stored) == len(entries):
             break
     return stored
 

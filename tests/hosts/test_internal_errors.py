@@ -67,7 +67,7 @@ def test_a_refused_row_is_a_500_that_tells_nothing_and_is_logged_once_with_its_s
     [error] = [line for line in lines if "stack" in line]
     [request] = [line for line in lines if line["event"] == "request"]
     assert lines == [error, request]
-    assert error["level"] == "ERROR"
+    assert (error["level"], error["reason"]) == ("ERROR", "SQLSTATE P0001")
     assert "function.store.jobs.RowRefused" in error["stack"]
     assert (request["status"], request["code"]) == (500, "INTERNAL_ERROR")
 

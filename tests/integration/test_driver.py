@@ -105,6 +105,15 @@ def test_pg8000_asks_for_each_answer_in_a_packet_of_its_own_and_the_request_does
     assert sum(part is FLUSH_MSG for part in written) == 2
 
 
+def test_what_pg8000_has_read_too_early_comes_with_the_socket(session: Session) -> None:
+    session.send_QUERY("SELECT 1")
+    session._sock.flush()
+    session._sock.read(1)
+    sock, early = session.detach()
+    assert early.endswith(b"Z\0\0\0\5I")
+    assert not sock.getblocking()
+
+
 def test_a_text_that_may_quote_a_row_is_not_told(session: Session) -> None:
     with pytest.raises(DatabaseError) as caught:
         session.run("DO $$ BEGIN RAISE 'a secret' USING ERRCODE = '42501'; END $$")

@@ -18,6 +18,7 @@ from function.feedback import StoredEntry
 from function.settings import load
 from function.store import Store
 from function.store.connection import connect
+from function.store.driver import CONNECTION_ERRORS, describe
 from function.store.jobs import BATCH_LIMIT
 from tests.conftest import open_connection
 from tests.integration import test_postgres
@@ -159,6 +160,14 @@ def test_each_address_of_a_name_gets_its_share_of_the_time(
     with closing(connect(settings, 5, skip=1)) as session:
         assert session.run("SELECT 1") == [[1]]
     assert time.monotonic() - started < 0.9
+
+
+def test_a_server_that_says_nothing_is_told_as_such() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"postgresql://u@127.0.0.1:{silent.getsockname()[1]}/m?sslmode=disable"
+        with pytest.raises(CONNECTION_ERRORS) as caught:
+            connect(load({"DATABASE_URL": url, "PGCONNECT_TIMEOUT": "0.2"}).postgres, 5)
+    assert describe(caught.value) == "TimeoutError: timed out"
 
 
 def drip(source: socket.socket, sink: socket.socket) -> None:
