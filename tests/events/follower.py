@@ -11,6 +11,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+import pytest
+
 from dev.postgres import EmbeddedPostgres
 from tests.conftest import apply_schema, open_connection
 from tests.instance import ROOT
@@ -78,7 +80,13 @@ class Follower:
     def stop(self, number: signal.Signals = signal.SIGINT) -> None:
         """Stop it as its users do; it must end without complaint."""
         self.process.send_signal(number)
-        assert self.process.wait(PATIENCE) == 0, self.said
+        try:
+            code = self.process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            self.process.send_signal(signal.SIGABRT)  # faulthandler writes the stacks
+            self.process.wait(PATIENCE)
+            pytest.fail(f"it does not end after {number.name}:\n{self.said}")
+        assert code == 0, self.said
         self._reader.join(PATIENCE)
         assert "Traceback" not in self.said
         assert self.said.endswith("Stopped. The next `make events` goes on from here.\n")
@@ -112,7 +120,7 @@ def following(
         process = subprocess.Popen(
             command(folder, *(arguments or ["--json"])),
             cwd=ROOT,
-            env={**clean, **database, **environ},
+            env={**clean, **database, "PYTHONFAULTHANDLER": "1", **environ},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=stderr,
