@@ -142,6 +142,15 @@ def assert_no_second_one_starts(server: EmbeddedPostgres) -> None:
     assert second.stderr.startswith("Another `make events` of this clone")
 
 
+@pytest.fixture
+def hangups_are_heard() -> Iterator[None]:
+    """Children inherit that SIGHUP is ignored, which it is where the tests run under nohup."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("hangups_are_heard")
 def test_each_start_goes_on_where_the_one_before_was_stopped(
     server: EmbeddedPostgres, url: str
 ) -> None:
