@@ -46,10 +46,10 @@ def event_row_id(student_id: UUID, source: str, event_id: str, payload: Payload)
     By the specification, an event is told from all others by its source and id. The length says
     where one ends and the other begins.
 
-    Headers must be percent-encoded. The SDK of Python 2.x does it, those of Go, JavaScript and
-    Java don't. So the header `a%20b` is the id `a b` or the id `a%20b`, and nothing tells which.
-    All spellings of such a source or id therefore count as one, and the payload tells events apart:
-    a repeat finds its row, and another event is stored.
+    In headers they must be percent-encoded. The SDK for Python does that since 2.0, those for Go,
+    JavaScript and Java don't. So the header `a%20b` is the id `a b` or the id `a%20b`, and nothing
+    tells which. All spellings of such a source or id count as one, and the payload tells
+    the events apart: a repeat finds its row, and another event is stored.
     """
     if not ENCODABLE.search(source + event_id):
         return uuid.uuid5(student_id, f"cloudevent:{len(source)}:{source}{event_id}")

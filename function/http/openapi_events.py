@@ -25,8 +25,8 @@ binary mode (`application/json` with the headers `ce-specversion`, `ce-id`, `ce-
 `ce-type`), or in a batch, which is stored as a whole or not at all. An event is answered in its own
 mode, by an event of type `{UPDATED}`; a batch by an array. An event is known by its `source` and
 `id`: a repeat is stored once and answered alike, and an Idempotency-Key beside it does not count.
-In headers, SDKs do not agree on percent-encoding: so where `source` or `id` has a character other
-than printable ASCII, a space, `"` or `%`, the data belongs to what an event is known by.
+SDKs do not agree on percent-encoding in headers. So where `source` or `id` has a `%`, a space, a
+`"` or a character beyond ASCII, an event is known by its data, too.
 """.strip()
 
 SCHEMAS: dict[str, Schema] = {

@@ -51,7 +51,8 @@ class Delivery(NamedTuple):
 
 def parse_delivery(headers: Headers, body: bytes) -> Delivery:
     """Parse what a request brings; raises RequestError."""
-    _require_no_coding(headers.get("content-encoding", ""))
+    if "content-encoding" in headers:
+        _require_no_coding(headers["content-encoding"])
     if announces_event(headers):
         from function.http import cloudevents  # only who sends events pays for the SDK's import
 
