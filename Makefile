@@ -10,7 +10,7 @@ READY := ready-$(firstword $(shell pwd | cksum))
 COMPILE := .venv-uv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(ARGS)
 
-.PHONY: help run psql events image up down manifests test test-setup test-contracts test-browser test-kafka test-debian \
+.PHONY: help run psql events image up down manifests test test-setup test-clients test-contracts test-browser test-kafka test-debian \
 	test-deploy test-image migrate connector bench load eval lint check lock lock-jars clean environment-func environment-events
 
 help: ## list these targets
@@ -64,6 +64,10 @@ test-contracts: .venv/$(READY) .venv-contracts/$(READY) ## try the published con
 	@$(BIN)/python -m dev.tools kin-openapi
 	@$(BIN)/python -m tests.contracts.prepare
 	@$(BIN)/python -m pytest -m contracts tests/contracts $(ARGS)
+
+test-clients: .venv/$(READY) environment-func ## try real clients, SDKs and proxies (node, go, jdk; nginx, haproxy, MENTOR_TEST_DATA)
+	@$(BIN)/python -m tests.clients.prepare
+	@$(BIN)/python -m pytest -m clients tests/clients $(ARGS)
 
 connector: .venv/$(READY) ## make deploy/debezium/connector.json anew from application.properties
 	@$(BIN)/python -m dev.debezium

@@ -40,6 +40,10 @@ class UnsupportedMediaType(RequestError):
     """The request is an event, but not in JSON."""
 
 
+class UnsupportedContentCoding(RequestError):
+    """The body is compressed."""
+
+
 class IdempotencyKeyReused(RequestError):
     """The key, or the event's source and id, stands for another payload of the same student."""
 

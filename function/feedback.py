@@ -28,7 +28,8 @@ from function.errors import InvalidRequest
 
 MESSAGE_LIMIT = 5000  # code points
 
-SURROGATES = re.compile("[\ud800-\udfff]")
+# Bytes that are not UTF-8, as Python's "surrogateescape" reads them, or a lone surrogate.
+BROKEN = re.compile("([\udc80-\udcff]+)|[\ud800-\udfff]")
 
 # What a client is told of a wrong field, instead of the text of a library.
 REQUIREMENTS = {
@@ -138,7 +139,14 @@ def _not_nil(uuid: UUID) -> UUID:
 
 def _storable(text: object) -> object:
     """Half an emoji, cut by a client, must not cost the message: it becomes U+FFFD."""
-    return SURROGATES.sub("\ufffd", text) if isinstance(text, str) else text
+    return BROKEN.sub(_replacement, text) if isinstance(text, str) else text
+
+
+def _replacement(broken: re.Match[str]) -> str:
+    """As many U+FFFD as Unicode recommends: one for each truncated character."""
+    if not broken[1]:
+        return "\ufffd"
+    return "\ufffd" * len(broken[1].encode("utf-8", "surrogateescape").decode("utf-8", "replace"))
 
 
 def _without_nul(text: str) -> str:

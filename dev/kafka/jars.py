@@ -20,7 +20,7 @@ from dev.places import CLONE
 LOCK = CLONE / "requirements/jars.txt"
 REPOSITORY = Path.home() / ".m2/repository"
 
-Group = Literal["kafka", "connector", "server", "contracts"]
+Group = Literal["kafka", "connector", "server", "contracts", "clients"]
 
 
 @dataclass(frozen=True, slots=True)

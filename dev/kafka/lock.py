@@ -15,6 +15,7 @@ from dev.places import CLONE
 
 POM = CLONE / "requirements/pom.xml"
 CONTRACTS_POM = CLONE / "requirements/contracts-pom.xml"
+CLIENTS_POM = CLONE / "requirements/clients-pom.xml"
 # Its parent POM is not in Maven Central, so Maven itself can't fetch it.
 SERVER = "io/debezium/debezium-server-dist/{0}/debezium-server-dist-{0}.tar.gz"
 LIST = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:list"
@@ -31,6 +32,7 @@ def main() -> None:
     text = _section("kafka", jars) + _section("connector", plugins)
     text += _section("server", [_server()])
     text += _section("contracts", sorted(_resolved(CONTRACTS_POM)))
+    text += _section("clients", sorted(_resolved(CLIENTS_POM)))
     LOCK.write_text(HEAD + text, encoding="utf-8")
 
 

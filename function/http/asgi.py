@@ -90,7 +90,9 @@ def _make_analyzer(settings: Settings) -> Analyzer:
 def _request(scope: Message, receive: Receive) -> Request:
     headers: dict[str, str] = {}
     for raw_name, raw_value in scope["headers"]:
-        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+        # Whitespace around a value is not part of it, and not every host removes it:
+        # https://www.rfc-editor.org/rfc/rfc9110#section-5.5
+        name, value = raw_name.decode("latin-1").lower(), raw_value.strip(b" \t").decode("latin-1")
         headers[name] = f"{headers[name]}, {value}" if name in headers else value
 
     async def read() -> bytes:

@@ -8,10 +8,8 @@ here before, and is no more than what an event of ours is made of.
 """
 
 import json
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
-from urllib.parse import unquote_to_bytes
 from uuid import UUID
 
 from pydantic_core import to_json, to_jsonable_python
@@ -22,14 +20,17 @@ from function.errors import (
     RequestError,
     UnsupportedMediaType,
 )
-from function.feedback import Stored, parse_feedback
+from function.feedback import Stored
+from function.http.event_attributes import DATA, REQUIRED, check, read_headers
 from function.http.ids import event_row_id
 from function.http.messages import Response
 from function.http.submission import (
     Delivery,
     Headers,
     Submission,
+    make_submission,
     parse_json,
+    read_feedback,
     replayed,
     strategy_update,
 )
@@ -41,15 +42,9 @@ except ImportError:  # 2.x has the same interface here
     from cloudevents.v1.conversion import to_binary, to_structured  # type: ignore[import-not-found, no-redef]  # fmt: skip
     from cloudevents.v1.http import CloudEvent, from_http  # type: ignore[import-not-found, no-redef]  # fmt: skip
 
-SUBMITTED = "mentor.feedback.submitted"
 UPDATED = "mentor.strategy.updated"
 SOURCE = "/mathtrail/mentor"
 PROBLEM_LIMIT = 10  # events of a batch that an error names
-DATA = "the event's data"  # what errors call it
-
-REQUIRED = ("specversion", "id", "source", "type")
-JSON_TYPE = re.compile(r"(application|text)/json|[^/]+/[^/]+\+json", re.IGNORECASE)
-BROKEN_TEXT = re.compile("[\ud800-\udfff\ufffd]")
 
 
 def parse_delivery(headers: Headers, body: bytes) -> Delivery:
@@ -70,10 +65,8 @@ def parse_delivery(headers: Headers, body: bytes) -> Delivery:
 
 
 def _read_binary(headers: Headers, body: bytes, hop: str) -> Submission:
-    attributes = {name[3:]: _decode(headers[name]) for name in headers if name.startswith("ce-")}
-    if content_type := headers.get("content-type"):
-        attributes["datacontenttype"] = content_type
-    _check(attributes)
+    attributes = read_headers(headers)
+    check(attributes)
     needed = {f"ce-{name}": attributes[name] for name in REQUIRED}
     return _submission(needed, body, attributes.get("traceparent") or hop)
 
@@ -83,7 +76,7 @@ def _read_document(document: object, hop: str) -> Submission:
     if not isinstance(document, dict):
         raise InvalidRequest("an event must be a JSON object")
     attributes = {name: value for name, value in document.items() if value is not None}
-    _check(attributes)
+    check(attributes)
     if "data" in attributes and "data_base64" in attributes:
         raise InvalidRequest("there must be data or data_base64, not both")
     needed = {
@@ -116,32 +109,9 @@ def _require_agreement(submissions: Sequence[Submission]) -> None:
     """Raise IdempotencyKeyReused where two events of one source and id say different things."""
     first: dict[UUID, Submission] = {}
     for one in submissions:
-        if first.setdefault(one.row_id, one).feedback != one.feedback:
+        same = first.setdefault(one.row_id, one)
+        if (same.feedback, same.span_id) != (one.feedback, one.span_id):
             raise IdempotencyKeyReused(f"{one.key} came before in the batch, with another payload")
-
-
-def _check(attributes: Mapping[str, object]) -> None:
-    """Raise InvalidRequest, which names all wrong attributes, or UnsupportedMediaType."""
-    missing = [f"{name} is missing" for name in REQUIRED if name not in attributes]
-    wrong = [
-        f"{name} must be a string of at least 1 character, in valid Unicode"
-        for name in ("id", "source")
-        if name in attributes and not _is_identifier(attributes[name])
-    ]
-    if attributes.get("specversion", "1.0") != "1.0":
-        wrong.append('specversion must be "1.0"')
-    if attributes.get("type", SUBMITTED) != SUBMITTED:
-        wrong.append(f"type must be {SUBMITTED}")
-    if missing or wrong:
-        raise InvalidRequest("; ".join(missing + wrong))
-    media_type = str(attributes.get("datacontenttype", "application/json")).partition(";")[0]
-    if not JSON_TYPE.fullmatch(media_type.strip()):
-        raise UnsupportedMediaType(f"{DATA} must be JSON, and its content type say so")
-
-
-def _is_identifier(value: object) -> bool:
-    """Tell what can be told from all other ids; what was replaced by U+FFFD can't."""
-    return isinstance(value, str) and bool(value) and not BROKEN_TEXT.search(value)
 
 
 def _submission(
@@ -153,12 +123,9 @@ def _submission(
         event = from_http(headers, text, _read_data)
     except Exception as exc:  # noqa: BLE001 - the SDK has no error that covers all
         raise _data_error(exc.__context__ or exc) from None
-    data = event.get_data()
-    if not isinstance(data, dict):
-        raise InvalidRequest(f"{DATA} must be a JSON object")
-    feedback = parse_feedback(data)
-    row_id = event_row_id(feedback.student_id, event["source"], event["id"])
-    return Submission(row_id, feedback, "this event's source and id", traceparent)
+    feedback, payload = read_feedback(event.get_data(), DATA)
+    row_id = event_row_id(feedback.student_id, event["source"], event["id"], payload)
+    return make_submission(row_id, feedback, payload, "this event's source and id", traceparent)
 
 
 def _read_data(content: bytes | str) -> object:
@@ -178,13 +145,6 @@ def _data_error(cause: BaseException) -> InvalidRequest:
     if isinstance(cause, RecursionError):
         return InvalidRequest(f"{DATA} is nested too deeply")
     return InvalidRequest("data_base64 must be a string in Base64")
-
-
-def _decode(header: str) -> str:
-    """Decode a header's value: section 3.1.3.2 of the binding."""
-    if len(header) > 1 and header[0] == header[-1] == '"':
-        header = re.sub(r"\\(.)", r"\1", header[1:-1])
-    return unquote_to_bytes(header.encode("latin-1")).decode("utf-8", errors="replace")
 
 
 def _reply(submissions: Sequence[Submission], stored: Stored, *, structured: bool) -> Response:

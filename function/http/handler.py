@@ -11,11 +11,13 @@ from function.analysis import Analyzer
 from function.errors import ClientDisconnected, MethodNotAllowed, NotFound, RequestError
 from function.feedback import Entry, Feedback, Stored, Strategy
 from function.http.messages import (
+    JSON,
+    PROBLEM,
     Request,
     Response,
-    accepts,
     error_response,
     internal_error_response,
+    prefers,
 )
 from function.http.submission import Submission, parse_delivery, require_same
 from function.http.traceparent import continue_trace
@@ -84,7 +86,7 @@ class Handler:
     def _leads_to_docs(self, request: Request, path: str) -> bool:
         """Tell a person who opens the function's address in a browser."""
         to_read = path == "" and request.method in ("GET", "HEAD")
-        return to_read and "/docs" in self._routes and accepts(request, "text/html")
+        return to_read and "/docs" in self._routes and prefers(request, "text/html", JSON, PROBLEM)
 
     async def take_feedback(self, request: Request) -> Response:
         """The main path, for one submission and for a batch, which is stored as a whole."""
@@ -130,7 +132,7 @@ class Handler:
 async def _make_entry(submission: Submission, analysis: Awaitable[Strategy]) -> Entry:
     # A shared one goes on when the first client goes away.
     strategy = await (asyncio.shield(analysis) if submission.key else analysis)
-    traceparent = continue_trace(submission.traceparent)
+    traceparent = continue_trace(submission.traceparent, submission.span_id)
     return Entry(submission.row_id, submission.feedback, strategy, traceparent)
 
 

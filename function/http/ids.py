@@ -5,20 +5,31 @@ import re
 import time
 import uuid
 from collections.abc import Callable
+from urllib.parse import unquote_to_bytes
 from uuid import UUID
 
 from function.errors import InvalidRequest
 
 # A string of https://www.rfc-editor.org/rfc/rfc8941#section-3.3.3, as the IETF draft of the
 # header demands: https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/
-QUOTED = re.compile(r'"((?:[^"\\]|\\["\\])*)"')
+_STRING = r'"(?:[^"\\]|\\["\\])*"'
+_BARE_ITEM = rf"-?\d+(?:\.\d+)?|{_STRING}|[A-Za-z*][!-+\--:<-~]*|:[A-Za-z0-9+/=]*:|\?[01]"
+QUOTED = re.compile(rf"({_STRING})(?:; *[a-z*][a-z0-9_.*-]*(?:=(?:{_BARE_ITEM}))?)*")
+ENCODABLE = re.compile(r'[^!-~]|["%]')  # what percent-encoding changes
+ENCODED_AGAIN = re.compile(rb"%(?:25)+(?=[0-9A-Fa-f]{2})")
 PRINTABLE = re.compile(r"[ -~]{1,255}")
+
+# A task_id and a message as they came, before what can't be stored became U+FFFD.
+Payload = tuple[str, str]
 
 
 def parse_idempotency_key(header: str) -> str:
-    """Return the key of an Idempotency-Key header, without the quotes it may have."""
+    """Return the key of an Idempotency-Key header.
+
+    Of a quoted one, neither the quotes nor the parameters behind it count.
+    """
     quoted = QUOTED.fullmatch(header)
-    key = re.sub(r"\\(.)", r"\1", quoted[1]) if quoted else header
+    key = re.sub(r"\\(.)", r"\1", quoted[1][1:-1]) if quoted else header
     if not PRINTABLE.fullmatch(key):
         raise InvalidRequest("Idempotency-Key must be 1 to 255 printable ASCII characters")
     return key
@@ -29,13 +40,31 @@ def repeatable_id(student_id: UUID, key: str) -> UUID:
     return uuid.uuid5(student_id, f"idempotency-key:{key}")
 
 
-def event_row_id(student_id: UUID, source: str, event_id: str) -> UUID:
-    """Return the id that the student's event has each time it comes.
+def event_row_id(student_id: UUID, source: str, event_id: str, payload: Payload) -> UUID:
+    """Return the id that the student's event has each time it comes, in whatever mode.
 
     By the specification, an event is told from all others by its source and id. The length says
     where one ends and the other begins.
+
+    In headers they must be percent-encoded. The SDK for Python does that since 2.0, those for Go,
+    JavaScript and Java don't. So the header `a%20b` is the id `a b` or the id `a%20b`, and nothing
+    tells which. All spellings of such a source or id count as one, and the payload tells
+    the events apart: a repeat finds its row, and another event is stored.
     """
-    return uuid.uuid5(student_id, f"cloudevent:{len(source)}:{source}{event_id}")
+    if not ENCODABLE.search(source + event_id):
+        return uuid.uuid5(student_id, f"cloudevent:{len(source)}:{source}{event_id}")
+    name = ascii((_decode(source), _decode(event_id), payload))
+    return uuid.uuid5(student_id, f"cloudevent-with-payload:{name}")
+
+
+def _decode(text: str) -> bytes:
+    """Undo percent-encoding, even if it was encoded several times; not all of it is UTF-8."""
+    return unquote_to_bytes(ENCODED_AGAIN.sub(b"%", text.encode()))
+
+
+def payload_span_id(row_id: UUID, payload: Payload) -> str:
+    """Return the span id by which the row tells this payload from all others: 16 hex digits."""
+    return uuid.uuid5(row_id, ascii(payload)).hex[:16]
 
 
 def _uuid7() -> UUID:

@@ -15,6 +15,7 @@ from function.errors import (
     PayloadTooLarge,
     RequestError,
     Unavailable,
+    UnsupportedContentCoding,
     UnsupportedMediaType,
 )
 
@@ -25,11 +26,16 @@ ERRORS: dict[type[RequestError], tuple[int, str]] = {
     MethodNotAllowed: (405, "METHOD_NOT_ALLOWED"),
     BodyTimeout: (408, "REQUEST_TIMEOUT"),
     PayloadTooLarge: (413, "PAYLOAD_TOO_LARGE"),
+    UnsupportedContentCoding: (415, "UNSUPPORTED_MEDIA_TYPE"),
     UnsupportedMediaType: (415, "UNSUPPORTED_MEDIA_TYPE"),
     IdempotencyKeyReused: (422, "IDEMPOTENCY_KEY_REUSED"),
     Unavailable: (503, "UNAVAILABLE"),
 }
 RETRY_AFTER = "2"  # seconds
+
+JSON = "application/json"
+PROBLEM = "application/problem+json"
+QUALITY = re.compile(r"q=([01](?:\.\d*)?)")
 
 
 class Request(NamedTuple):
@@ -46,21 +52,40 @@ class Response(NamedTuple):
 
     status: int
     body: bytes
-    content_type: str = "application/json"
+    content_type: str = JSON
     headers: tuple[tuple[str, str], ...] = ()
     code: str | None = None
 
 
-def accepts(request: Request, media_type: str) -> bool:
-    """Tell whether the client asks for this very media type; a wildcard does not count.
+def prefers(request: Request, media_type: str, *others: str) -> bool:
+    """Tell whether the client names this media type, and gives no other a higher quality by name.
+
+    A wildcard names no media type.
+    """
+    accepted = _accepted(request)
+    quality = accepted.get(media_type, 0)
+    return quality > 0 and all(quality >= accepted.get(other, 0) for other in others)
+
+
+def _prefers_problem(request: Request) -> bool:
+    """Tell whether the client names RFC 9457's media type, and does not prefer plain JSON."""
+    accepted = _accepted(request)
+    ranges = (one for one in (JSON, "application/*", "*/*") if one in accepted)
+    most_specific = next(ranges, "")
+    return 0 < accepted.get(PROBLEM, 0) >= accepted.get(most_specific, 0)
+
+
+def _accepted(request: Request) -> dict[str, float]:
+    """The quality of each media range; a range without a valid one has 1.
 
     https://www.rfc-editor.org/rfc/rfc9110#section-12.5.1
     """
+    accepted: dict[str, float] = {}
     for media_range in request.headers.get("accept", "").lower().split(","):
-        found, *parameters = (part.strip() for part in media_range.split(";"))
-        if found == media_type:
-            return not any(re.fullmatch(r"q=0(\.0*)?", parameter) for parameter in parameters)
-    return False
+        name, *parameters = (part.strip() for part in media_range.split(";"))
+        found = next(filter(None, map(QUALITY.fullmatch, parameters)), None)
+        accepted[name] = max(accepted.get(name, 0), float(found[1]) if found else 1)
+    return accepted
 
 
 def error_response(request: Request, error: RequestError) -> Response:
@@ -82,8 +107,7 @@ def _error(
     headers: tuple[tuple[str, str], ...] = (),
 ) -> Response:
     """The error's body; RFC 9457 for who asks: https://www.rfc-editor.org/rfc/rfc9457"""
-    body_type = "application/problem+json"
-    if not accepts(request, body_type):
+    if not _prefers_problem(request):
         body = {"code": code, "message": message}
         return Response(status, json.dumps(body).encode(), headers=headers, code=code)
     problem = {
@@ -93,12 +117,14 @@ def _error(
         "detail": message,
         "code": code,
     }
-    return Response(status, json.dumps(problem).encode(), body_type, headers, code)
+    return Response(status, json.dumps(problem).encode(), PROBLEM, headers, code)
 
 
 def _error_headers(error: RequestError) -> tuple[tuple[str, str], ...]:
     if isinstance(error, MethodNotAllowed):
         return (("Allow", ", ".join(error.allowed)),)
+    if isinstance(error, UnsupportedContentCoding):
+        return (("Accept-Encoding", "identity"),)
     if isinstance(error, Unavailable):
         return (("Retry-After", RETRY_AFTER),)
     return ()

@@ -111,7 +111,6 @@ def _event() -> Schema:
         "requestBody": {"required": True, "content": events.REQUESTS},
         "responses": {
             "200": _stored(events.ANSWERS, events.REPLY_HEADERS),
-            "415": _error(415, "UNSUPPORTED_MEDIA_TYPE: an event that is not in JSON."),
             **_errors("source and id"),
         },
     }
@@ -130,6 +129,7 @@ def _errors(key: str) -> Schema:
         "400": _error(400, "INVALID_REQUEST: all that is wrong or missing is named."),
         "408": _error(408, "REQUEST_TIMEOUT: the body stopped in the middle; send it again."),
         "413": _error(413, "PAYLOAD_TOO_LARGE: the body is over 64 KiB."),
+        "415": _error(415, "UNSUPPORTED_MEDIA_TYPE: a Content-Encoding, or an event not in JSON."),
         "422": _error(422, f"IDEMPOTENCY_KEY_REUSED: {key} came with another payload."),
         "500": _error(500, "INTERNAL_ERROR: a bug."),
         "503": _error(503, f"UNAVAILABLE: send it again, with {key} as before."),

@@ -1,6 +1,7 @@
 """The part of the description that tells of CloudEvents, in requests and in answers."""
 
-from function.http.cloudevents import SOURCE, SUBMITTED, UPDATED
+from function.http.cloudevents import SOURCE, UPDATED
+from function.http.event_attributes import SUBMITTED
 from function.http.openapi_schemas import OPEN, Schema, constant, reference
 
 # The character itself: ECMAScript and RE2 have no escape for it in common.
@@ -24,6 +25,8 @@ binary mode (`application/json` with the headers `ce-specversion`, `ce-id`, `ce-
 `ce-type`), or in a batch, which is stored as a whole or not at all. An event is answered in its own
 mode, by an event of type `{UPDATED}`; a batch by an array. An event is known by its `source` and
 `id`: a repeat is stored once and answered alike, and an Idempotency-Key beside it does not count.
+SDKs do not agree on percent-encoding in headers. So where `source` or `id` has a `%`, a space, a
+`"` or a character beyond ASCII, an event is known by its data, too.
 """.strip()
 
 SCHEMAS: dict[str, Schema] = {

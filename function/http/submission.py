@@ -2,31 +2,41 @@
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 from uuid import UUID
 
 from pydantic_core import to_json
 
-from function.errors import IdempotencyKeyReused, InvalidRequest
+from function.errors import IdempotencyKeyReused, InvalidRequest, UnsupportedContentCoding
 from function.feedback import Feedback, Stored, StoredEntry, StrategyUpdate, parse_feedback
-from function.http.ids import new_id, parse_idempotency_key, repeatable_id
+from function.http.ids import (
+    Payload,
+    new_id,
+    parse_idempotency_key,
+    payload_span_id,
+    repeatable_id,
+)
 from function.http.messages import Response
 
 Headers = Mapping[str, str]
+
+DEPTH_LIMIT = 512  # levels of arrays and objects; half of what Python's stack allows
 
 
 class Submission(NamedTuple):
     """Feedback on its way to its row.
 
     `key` names what the row's id was made of, for the text of an error; where it is empty, the id
-    is new, and the row can't be there yet. `traceparent` is the sender's.
+    is new, and the row can't be there yet. `traceparent` is the sender's. `span_id` is empty for a
+    random one.
     """
 
     row_id: UUID
     feedback: Feedback
     key: str
     traceparent: str
+    span_id: str
 
 
 class Delivery(NamedTuple):
@@ -40,20 +50,40 @@ class Delivery(NamedTuple):
 
 
 def parse_delivery(headers: Headers, body: bytes) -> Delivery:
-    """Parse what a request brings; raises InvalidRequest and UnsupportedMediaType."""
+    """Parse what a request brings; raises RequestError."""
+    if "content-encoding" in headers:
+        _require_no_coding(headers["content-encoding"])
     if announces_event(headers):
         from function.http import cloudevents  # only who sends events pays for the SDK's import
 
         return cloudevents.parse_delivery(headers, body)
-    feedback = parse_feedback(parse_json(body))
+    feedback, payload = read_feedback(parse_json(body))
+    traceparent = headers.get("traceparent", "")
     header = headers.get("idempotency-key")
     if header is None:
-        row_id, key = new_id(), ""
-    else:
-        row_id = repeatable_id(feedback.student_id, parse_idempotency_key(header))
-        key = "this Idempotency-Key"
-    submission = Submission(row_id, feedback, key, headers.get("traceparent", ""))
+        return Delivery((Submission(new_id(), feedback, "", traceparent, ""),), _respond)
+    row_id = repeatable_id(feedback.student_id, parse_idempotency_key(header))
+    submission = make_submission(row_id, feedback, payload, "this Idempotency-Key", traceparent)
     return Delivery((submission,), _respond)
+
+
+def _require_no_coding(content_encoding: str) -> None:
+    codings = {coding.strip().lower() for coding in content_encoding.split(",")}
+    if codings - {"", "identity"}:
+        raise UnsupportedContentCoding("the body must not have a Content-Encoding")
+
+
+def make_submission(
+    row_id: UUID, feedback: Feedback, payload: Payload, key: str, traceparent: str
+) -> Submission:
+    """Make a submission whose repeats can be told from other payloads.
+
+    Texts that differ may be stored alike where they have U+FFFD. So the row's span id, which has
+    no other meaning, is made of the payload there.
+    """
+    ambiguous = "\ufffd" in feedback.task_id or "\ufffd" in feedback.message
+    span_id = payload_span_id(row_id, payload) if ambiguous else ""
+    return Submission(row_id, feedback, key, traceparent, span_id)
 
 
 def announces_event(headers: Headers) -> bool:
@@ -70,7 +100,10 @@ def require_same(submissions: Sequence[Submission], stored: Stored) -> None:
     """Raise IdempotencyKeyReused where a row that is there says something else."""
     for submission in submissions:
         row, feedback = stored.get(submission.row_id), submission.feedback
-        if row and (row.task_id, row.message) != (feedback.task_id, feedback.message):
+        if row and not (
+            (row.task_id, row.message) == (feedback.task_id, feedback.message)
+            and submission.span_id in row.traceparent  # an empty one is in each
+        ):
             raise IdempotencyKeyReused(f"{submission.key} was used with another payload")
 
 
@@ -108,12 +141,12 @@ _json = json.JSONDecoder(parse_constant=_refuse_constant, parse_int=float)
 
 
 def parse_json(body: bytes, name: str = "the body") -> object:
-    """Parse UTF-8 JSON, with U+FFFD for what is not UTF-8, and with or without a BOM.
+    """Parse UTF-8 JSON, with or without a BOM; a byte that is not UTF-8 becomes a lone surrogate.
 
     Raises InvalidRequest with the place of the error, and no word of the body. Lines and columns
     count from 1, and columns count characters, not bytes. `name` is what the error calls `body`.
     """
-    text = body.decode("utf-8-sig", errors="replace")
+    text = body.decode("utf-8-sig", errors="surrogateescape")
     try:
         return _json.decode(text)
     except RecursionError:
@@ -125,6 +158,36 @@ def parse_json(body: bytes, name: str = "the body") -> object:
             exc = json.JSONDecodeError("", text, _find_constant(text))
         place = f"line {exc.lineno}, column {exc.colno}"
         raise InvalidRequest(f"{name} is not valid JSON at {place}") from None
+
+
+def read_feedback(document: object, name: str = "the body") -> tuple[Feedback, Payload]:
+    """Check a parsed document; raises InvalidRequest. `name` is what an error calls it."""
+    if _is_too_deep(document):
+        raise InvalidRequest(f"{name} is nested too deeply")
+    if not isinstance(document, dict):
+        raise InvalidRequest(f"{name} must be a JSON object")
+    return parse_feedback(document), (document["task_id"], document["message"])
+
+
+def _is_too_deep(document: object) -> bool:
+    """Whether it has more levels than DEPTH_LIMIT, wherever it came in.
+
+    How deep Python can parse depends on what else is on its stack, and on what is around it.
+    """
+    level = [document]
+    for _ in range(DEPTH_LIMIT):
+        level = [
+            part for whole in level for part in _parts(whole) if isinstance(part, (dict, list))
+        ]
+        if not level:
+            return False
+    return True
+
+
+def _parts(whole: object) -> Iterable[object]:
+    if isinstance(whole, dict):
+        return whole.values()
+    return whole if isinstance(whole, list) else ()
 
 
 def _find_constant(text: str) -> int:

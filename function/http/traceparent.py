@@ -10,10 +10,16 @@ TRACEPARENT = re.compile(
 )
 
 
-def continue_trace(traceparent: str) -> str:
-    """Return the `traceparent` of a new span, in the caller's trace or in one of its own."""
+FLAGS = 0x03  # sampled, and random-trace-id of Level 2; no other flag may be passed on
+
+
+def continue_trace(traceparent: str, span_id: str = "") -> str:
+    """Return the `traceparent` of a new span, in the caller's trace or in one of its own.
+
+    The span's id is random, unless it is given.
+    """
     caller = TRACEPARENT.fullmatch(traceparent.strip())
-    span_id = f"{random.getrandbits(64) or 1:016x}"
+    span_id = span_id or f"{random.getrandbits(64) or 1:016x}"
     if caller is None or (caller["version"] == "00" and caller["more"]):
         return f"00-{random.getrandbits(128) or 1:032x}-{span_id}-00"
-    return f"00-{caller['trace']}-{span_id}-{int(caller['flags'], 16) & 1:02x}"
+    return f"00-{caller['trace']}-{span_id}-{int(caller['flags'], 16) & FLAGS:02x}"

@@ -6,10 +6,7 @@ from pathlib import Path
 
 from dev.kafka import jars
 from dev.kafka.download import DownloadError
-from tests.contracts.programs import NODE_MODULES, MissingProgram, program
-
-LOCK = Path(__file__).with_name("package-lock.json")
-INSTALLED = NODE_MODULES / ".package-lock.json"  # npm writes it last
+from tests.contracts.programs import MissingProgram, program
 
 
 def main() -> int:
@@ -18,18 +15,22 @@ def main() -> int:
         for name in ("go", "java", "javac", "node"):
             program(name)
         jars.fetch("contracts")
-        if not INSTALLED.exists() or INSTALLED.stat().st_mtime < LOCK.stat().st_mtime:
-            _install_linters()
+        install_packages(Path(__file__).parent)
     except (DownloadError, MissingProgram) as exc:
         print(exc, file=sys.stderr)
         return 1
     return 0
 
 
-def _install_linters() -> None:
-    print("Installing 261 packages of npm for the linters, once ...", file=sys.stderr, flush=True)
+def install_packages(folder: Path) -> None:
+    """Install what the folder's package-lock.json names, unless it is there."""
+    lock = folder / "package-lock.json"
+    installed = folder / "node_modules/.package-lock.json"  # npm writes it last
+    if installed.exists() and installed.stat().st_mtime >= lock.stat().st_mtime:
+        return
+    print("Installing packages of npm, once ...", file=sys.stderr, flush=True)
     options = ["--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
-    subprocess.run([program("npm"), "ci", *options], cwd=LOCK.parent, check=True, stdout=sys.stderr)
+    subprocess.run([program("npm"), "ci", *options], cwd=folder, check=True, stdout=sys.stderr)
 
 
 if __name__ == "__main__":

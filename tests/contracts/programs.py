@@ -26,7 +26,7 @@ def program(name: str) -> str:
     """The program of that name, from the PATH. Raises MissingProgram."""
     found = shutil.which(name)
     if not found:
-        raise MissingProgram(f"`make test-contracts` needs {NEEDED[name]}")
+        raise MissingProgram(f"{name} is missing: {NEEDED[name]}")
     return found
 
 

@@ -2,7 +2,7 @@
 
 import re
 
-from function.http.cloudevents import SUBMITTED
+from function.http.event_attributes import SUBMITTED
 from tests.deploy.manifests import find, plain
 from tests.instance import ROOT
 

@@ -324,6 +324,40 @@ def test_a_header_may_hold_any_text(instance: Instance, student: str, rows: Rows
     assert (again.status, replayed(again), len(rows(student))) == (200, "true", 1)
 
 
+@pytest.mark.parametrize("event_id", ["x%E9", "a%20b", "a b", "100%", "%2525", '50 "%"'])
+def test_an_event_has_one_id_in_each_mode_of_the_sdk(
+    instance: Instance, student: str, rows: Rows, sdk: Sdk, event_id: str
+) -> None:
+    """The SDK percent-encodes headers from 2.x on, but for its interface of 1.x."""
+    data = {**FEEDBACK, "student_id": student}
+    sent = attributes(event_id, source="/a%2Fb", datacontenttype="application/json")
+
+    answers = []
+    for mode in ("binary", "structured", "binary"):
+        headers, body = sdk.write(mode, sent, data)
+        answers.append(instance.request("POST", "/", body, headers))
+
+    assert [(it.status, replayed(it)) for it in answers] == [
+        (200, None),
+        (200, "true"),
+        (200, "true"),
+    ]
+    assert len(rows(student)) == 1
+
+
+def test_no_event_is_lost_whose_id_is_another_percent_encoded(
+    instance: Instance, student: str, rows: Rows
+) -> None:
+    ids = ["a b", "a%20b", "a%2520b", "x%E9", "x%C3%A9"]
+    events = [event(student, name, f"of {name}") for name in ids]
+
+    for _ in range(2):
+        assert {send_binary(instance, one).status for one in events} == {200}
+        assert {send_structured(instance, one).status for one in events} == {200}
+
+    assert sorted(row["message"] for row in rows(student)) == sorted(f"of {it}" for it in ids)
+
+
 @pytest.mark.parametrize("environment", [".venv", ".venv-func"])
 def test_no_plain_request_imports_the_sdk(environment: str) -> None:
     """Importing the SDK takes time, so only the first event does it."""

@@ -61,7 +61,13 @@ def test_a_repeat_may_differ_in_all_but_its_meaning(instance: Instance, student:
 
 @pytest.mark.parametrize(
     ("key", "same"),
-    [("abc", '"abc"'), ("two words", '"two words"'), ('a"b', r'"a\"b"'), ("a\\b", r'"a\\b"')],
+    [
+        ("abc", '"abc"'),
+        ("two words", '"two words"'),
+        ('a"b', r'"a\"b"'),
+        ("a\\b", r'"a\\b"'),
+        ('"p1"', '"p1";v=1'),
+    ],
 )
 def test_a_key_is_the_same_with_quotes_and_without(
     instance: Instance, student: str, rows: Rows, key: str, same: str
@@ -96,6 +102,30 @@ def test_a_key_with_another_payload_is_refused_and_stays_with_its_first(
     assert send(instance, student, "used").body == first.body
     [row] = rows(student)
     assert (row["task_id"], row["message"]) == (FEEDBACK["task_id"], FEEDBACK["message"])
+
+
+ALIKE = [b"caf\xe9", b"caf\xe8", b"caf\\ud83d", "caf\ufffd".encode()]
+
+
+@pytest.mark.parametrize("field", ["task_id", "message"])
+def test_texts_that_are_stored_alike_are_different_payloads(
+    instance: Instance, student: str, rows: Rows, field: str
+) -> None:
+    document = json.dumps({**FEEDBACK, "student_id": student, field: "HERE"}).encode()
+
+    def post(text: bytes, key: str) -> Answer:
+        body = document.replace(b"HERE", text)
+        return instance.request("POST", PATH, body, {"Idempotency-Key": key})
+
+    for text in ALIKE:
+        first = post(text, text.hex())
+        others = [post(other, text.hex()) for other in ALIKE if other != text]
+        assert {(it.status, it.json()["code"]) for it in others} == {
+            (422, "IDEMPOTENCY_KEY_REUSED")
+        }
+        again = post(text, text.hex())
+        assert (again.body, replayed(again)) == (first.body, "true")
+    assert {row[field] for row in rows(student)} == {"caf\ufffd"}
 
 
 def test_two_students_may_use_one_key(instance: Instance, student: str, rows: Rows) -> None:

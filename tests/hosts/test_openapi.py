@@ -138,6 +138,7 @@ def post_everything(
         yield from post_events(url, accept)
     yield httpx.post(url, json={}, headers=headers)
     yield httpx.post(url, content=b" " * 65537, headers=headers)
+    yield httpx.post(url, json=FEEDBACK, headers={**headers, "Content-Encoding": "gzip"})
     yield httpx.post(url, json={**FEEDBACK, "task_id": "bug"}, headers=headers)
     yield httpx.post(broken, json=FEEDBACK, headers=headers)
 

@@ -15,6 +15,7 @@ ERRORS: dict[str, tuple[int, str, str, bytes, Mapping[str, str]]] = {
     "INVALID_REQUEST": (400, "POST", PATH, b"{}", {}),
     "NOT_FOUND": (404, "GET", "/nothing", b"", {}),
     "METHOD_NOT_ALLOWED": (405, "PUT", PATH, b"", {}),
+    "UNSUPPORTED_MEDIA_TYPE": (415, "POST", PATH, VALID, {"Content-Encoding": "gzip"}),
     "PAYLOAD_TOO_LARGE": (413, "POST", PATH, VALID.ljust(65537), {}),
     "IDEMPOTENCY_KEY_REUSED": (422, "POST", PATH, VALID.replace(b"hard", b"easy"), KEY),
 }
@@ -37,6 +38,9 @@ def provoke(instance: Instance, code: str, accept: str | None) -> Answer:
         "application/problem+json;q=0.001",
         "application/problem+json ; charset=utf-8 ; q=1.0",
         "text/html, application/problem+json;q=0.5, */*;q=0.1",
+        "application/json, application/problem+json",
+        "application/problem+json;q=0.6, application/json;q=0.5",
+        "application/json;q=0.1, application/problem+json;q=0.2, */*",
     ],
 )
 def test_who_accepts_problems_gets_a_problem(instance: Instance, code: str, accept: str) -> None:
@@ -65,6 +69,10 @@ def test_who_accepts_problems_gets_a_problem(instance: Instance, code: str, acce
         "application/problem+json;q=0",
         "application/json, application/problem+json; q=0.000",
         "application/problem+json5",
+        "application/json, application/problem+json;q=0.9",
+        "application/problem+json; q=0.1, application/json; q=0.2",
+        "application/problem+json;q=0.5, */*",
+        "application/*, application/problem+json;q=0.5, */*;q=0.1",
         ",;,=;q",
     ],
 )

@@ -5,6 +5,8 @@ from base64 import b64encode
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
+from urllib.parse import quote
+from uuid import UUID
 
 import pytest
 from hypothesis import given, settings
@@ -12,7 +14,12 @@ from hypothesis import strategies as st
 
 from function.errors import IdempotencyKeyReused, InvalidRequest, RequestError, UnsupportedMediaType
 from function.http.ids import event_row_id
-from function.http.submission import Submission, announces_event, parse_delivery
+from function.http.submission import (
+    DEPTH_LIMIT,
+    Submission,
+    announces_event,
+    parse_delivery,
+)
 from tests.instance import FEEDBACK
 
 SUBMITTED = "mentor.feedback.submitted"
@@ -21,6 +28,11 @@ HEADERS = {"ce-specversion": "1.0", "ce-id": "1", "ce-source": "/app", "ce-type"
 BODY = json.dumps(FEEDBACK).encode()
 STRUCTURED = {"content-type": "application/cloudevents+json"}
 BATCHED = {"content-type": "application/cloudevents-batch+json"}
+STUDENT = UUID(FEEDBACK["student_id"])
+PAYLOAD = (FEEDBACK["task_id"], FEEDBACK["message"])
+ODD_IDS = ["x%E9", "a%20b", "a b", "100%", "%2525", "café", "%", "%C3%A9%E9", "/caf%C3%A9?a=%"]
+# What the SDK of Python 2.x does not encode in a header.
+SAFE = "".join(map(chr, range(0x21, 0x7F))).replace('"', "").replace("%", "")
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 HOP = "00-11111111111111111111111111111111-00f067aa0ba902b7-01"
 
@@ -43,7 +55,7 @@ def test_each_mode_makes_the_same_of_an_event() -> None:
     batch = parse_delivery(BATCHED, json.dumps([EVENT]).encode())
 
     one = binary()
-    assert one.row_id == event_row_id(one.feedback.student_id, "/app", "1")
+    assert one.row_id == event_row_id(one.feedback.student_id, "/app", "1", PAYLOAD)
     assert structured(EVENT) == one
     assert [it._replace(key=one.key) for it in batch.submissions] == [one]
 
@@ -126,8 +138,46 @@ def test_a_broken_text_is_mended_in_each_mode() -> None:
 def test_headers_are_percent_decoded_once(header: str, value: str) -> None:
     submission = binary({"ce-id": header})
 
-    assert submission.row_id == event_row_id(submission.feedback.student_id, "/app", value)
+    assert submission.row_id == event_row_id(submission.feedback.student_id, "/app", value, PAYLOAD)
     assert submission.row_id == structured(changed(id=value)).row_id
+
+
+@pytest.mark.parametrize("event_id", ODD_IDS)
+@pytest.mark.parametrize("name", ["id", "source"])
+def test_an_event_has_one_id_whether_or_not_its_sender_encodes(name: str, event_id: str) -> None:
+    """As of the SDKs, that of Python 2.x does, and those of Go, Java and JavaScript do not."""
+    encoded = quote(event_id, safe=SAFE)
+    as_utf_8 = event_id.encode().decode("latin-1")
+
+    row_id = structured(changed(**{name: event_id})).row_id
+    for header in (encoded, as_utf_8):
+        assert binary({f"ce-{name}": header}).row_id == row_id
+
+
+@pytest.mark.parametrize("name", ["id", "source"])
+@pytest.mark.parametrize(
+    "values", [("a b", "a%20b"), ("x%E9", "x%e9"), ("a%2Fb", "a/b"), ("100%", "100%25")]
+)
+def test_another_event_with_a_percent_sign_is_stored(name: str, values: tuple[str, str]) -> None:
+    other = json.dumps({**FEEDBACK, "message": "other"}).encode()
+    first, second = values
+
+    row_id = binary({f"ce-{name}": first}).row_id
+    assert row_id != binary({f"ce-{name}": second}, other).row_id
+    assert row_id == binary({f"ce-{name}": first}).row_id
+
+
+def test_a_header_in_latin_1_is_read_as_browsers_send_it() -> None:
+    assert binary({"ce-id": "caf\xe9"}).row_id == structured(changed(id="café")).row_id
+
+
+@settings(max_examples=300)
+@given(st.text(st.sampled_from('%25aE9 "é/'), min_size=1, max_size=12))
+def test_percent_encoding_never_changes_the_event(event_id: str) -> None:
+    names = [event_id, quote(event_id, safe=SAFE), quote(quote(event_id, safe=SAFE), safe=SAFE)]
+
+    assert len({event_row_id(STUDENT, "/app", name, PAYLOAD) for name in names}) == 1
+    assert len({event_row_id(STUDENT, name, "1", PAYLOAD) for name in names}) == 1
 
 
 def test_the_events_trace_goes_before_that_of_the_request() -> None:
@@ -234,6 +284,40 @@ def test_no_depth_of_unknown_data_is_an_internal_error(depth: int) -> None:
             parse_delivery(headers, text.replace('"DEEP"', deep).encode())
 
 
+@pytest.mark.parametrize(
+    ("depth", "accepted"), [(DEPTH_LIMIT, True), (DEPTH_LIMIT + 1, False), (5_000, False)]
+)
+def test_feedback_may_be_equally_deep_in_each_form(depth: int, accepted: bool) -> None:
+    deep = BODY[:-1] + b', "x": ' + b"[" * (depth - 1) + b"]" * (depth - 1) + b"}"
+    event = json.dumps(changed(data="DATA")).encode().replace(b'"DATA"', deep)
+    encoded = json.dumps(changed(data="absent", data_base64=b64encode(deep).decode())).encode()
+    forms: list[tuple[Mapping[str, str], bytes]] = [
+        ({}, deep),
+        (HEADERS, deep),
+        (STRUCTURED, event),
+        (STRUCTURED, encoded),
+        (BATCHED, b"[%b]" % event),
+    ]
+    for headers, body in forms:
+        if accepted:
+            assert parse_delivery(headers, body).submissions
+        else:
+            with pytest.raises(InvalidRequest, match="nested too deeply"):
+                parse_delivery(headers, body)
+
+
+def test_texts_that_are_stored_alike_are_different_payloads_in_each_form() -> None:
+    for message in (b"\xfe", b"\\ud800", "\ufffd".encode(), b"\\uFFFD"):
+        body = BODY.replace(b"This", message)
+        event = json.dumps(EVENT).encode().replace(b"This", message)
+        [one] = parse_delivery(STRUCTURED, event).submissions
+        assert one == binary(body=body)
+        first = binary(body=BODY.replace(b"This", b"\xff"))
+        assert one.row_id == first.row_id
+        assert one.feedback == first.feedback
+        assert one.span_id != first.span_id
+
+
 @pytest.mark.parametrize("document", [None, 1, "event", [EVENT]])
 def test_an_event_is_an_object(document: object) -> None:
     with pytest.raises(InvalidRequest, match="an event must be a JSON object"):
@@ -288,6 +372,13 @@ def test_a_batch_names_its_invalid_events(events: list[object], problem: str) ->
 def test_a_batch_must_not_contradict_itself() -> None:
     with pytest.raises(IdempotencyKeyReused, match="event 3's source and id came before"):
         batch(EVENT, EVENT, changed(data={**FEEDBACK, "task_id": "x"}))
+
+
+def test_a_batch_contradicts_itself_even_where_both_texts_are_stored_alike() -> None:
+    events = [changed(data={**FEEDBACK, "message": text}) for text in ("\ud800", "\udfff")]
+
+    with pytest.raises(IdempotencyKeyReused, match="event 2's source and id came before"):
+        batch(*events)
 
 
 def test_a_batch_is_an_array() -> None:

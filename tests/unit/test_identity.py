@@ -15,6 +15,7 @@ from function.http.ids import (
 )
 
 STUDENT = uuid.UUID("550e8400-e29b-41d4-a716-446655440000")
+PAYLOAD = ("task-123", "This is too hard")
 
 
 @pytest.mark.parametrize("make", [new_id, _uuid7])
@@ -42,6 +43,12 @@ def test_new_ids_differ() -> None:
         ("two words", "two words"),
         ("k" * 255, "k" * 255),
         (f'"{"k" * 255}"', "k" * 255),
+        ('"p1";v=1', "p1"),
+        ('"p1"; v;*a-b.c_d=-1.5;t=tok/en;s="x\\";y";b=:aGk=:;o=?0', "p1"),
+        ('"p1";', '"p1";'),  # from here on no parameters, so a key as it is
+        ('"p1" ;v=1', '"p1" ;v=1'),
+        ('"p1";V=1', '"p1";V=1'),
+        ("p1;v=1", "p1;v=1"),
     ],
 )
 def test_a_key_is_the_same_with_and_without_quotes(header: str, key: str) -> None:
@@ -61,18 +68,22 @@ def test_a_student_and_a_key_have_one_id() -> None:
 
 
 def test_a_student_and_an_event_have_one_id() -> None:
-    assert event_row_id(STUDENT, "/a", "1") == event_row_id(STUDENT, "/a", "1")
-    assert event_row_id(STUDENT, "/a", "1") != event_row_id(uuid.uuid4(), "/a", "1")
-    assert event_row_id(STUDENT, "é", "😀") == uuid.uuid5(STUDENT, "cloudevent:1:é😀")
+    assert event_row_id(STUDENT, "/a", "1", PAYLOAD) == event_row_id(STUDENT, "/a", "1", PAYLOAD)
+    assert event_row_id(STUDENT, "/a", "1", PAYLOAD) != event_row_id(
+        uuid.uuid4(), "/a", "1", PAYLOAD
+    )
+    assert event_row_id(STUDENT, "/a", "1", PAYLOAD) == uuid.uuid5(STUDENT, "cloudevent:2:/a1")
 
 
 @pytest.mark.parametrize(
     ("source", "event_id"), [("/a1", "1"), ("/a", ":1"), ("/", "a1"), ("2:/a", "1")]
 )
 def test_no_other_source_and_id_make_the_same_id(source: str, event_id: str) -> None:
-    assert event_row_id(STUDENT, source, event_id) != event_row_id(STUDENT, "/a", "1")
+    assert event_row_id(STUDENT, source, event_id, PAYLOAD) != event_row_id(
+        STUDENT, "/a", "1", PAYLOAD
+    )
 
 
 def test_an_event_is_no_idempotency_key() -> None:
-    assert event_row_id(STUDENT, "a", "b") != repeatable_id(STUDENT, "1:ab")
-    assert event_row_id(STUDENT, "a", "b") != repeatable_id(STUDENT, "cloudevent:1:ab")
+    assert event_row_id(STUDENT, "a", "b", PAYLOAD) != repeatable_id(STUDENT, "1:ab")
+    assert event_row_id(STUDENT, "a", "b", PAYLOAD) != repeatable_id(STUDENT, "cloudevent:1:ab")

@@ -8,7 +8,7 @@ from function.http.traceparent import continue_trace
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 PARENT = "00f067aa0ba902b7"
-VALID = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-0[01]")
+VALID = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-00")
 
 
 @pytest.mark.parametrize(
@@ -16,7 +16,9 @@ VALID = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-0[01]")
     [
         (f"00-{TRACE}-{PARENT}-01", "01"),
         (f"00-{TRACE}-{PARENT}-00", "00"),
-        (f"00-{TRACE}-{PARENT}-03", "01"),
+        (f"00-{TRACE}-{PARENT}-02", "02"),  # the random-trace-id flag of Level 2
+        (f"00-{TRACE}-{PARENT}-03", "03"),
+        (f"00-{TRACE}-{PARENT}-ff", "03"),
         (f"cc-{TRACE}-{PARENT}-01-what-the-future-will-bring", "01"),
         (f" 00-{TRACE}-{PARENT}-01 ", "01"),
     ],

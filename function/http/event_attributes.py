@@ -1,0 +1,67 @@
+"""The attributes of an event: read from headers, and checked.
+
+https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md#context-attributes
+"""
+
+import re
+from collections.abc import Mapping
+from urllib.parse import unquote
+
+from function.errors import InvalidRequest, UnsupportedMediaType
+
+SUBMITTED = "mentor.feedback.submitted"
+DATA = "the event's data"  # what errors call it
+
+REQUIRED = ("specversion", "id", "source", "type")
+JSON_TYPE = re.compile(r"(application|text)/json|[^/]+/[^/]+\+json", re.IGNORECASE)
+BROKEN_TEXT = re.compile("[\ud800-\udfff\ufffd]")
+
+
+def read_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """Read the attributes of an event in binary mode.
+
+    Whether `id` and `source` are percent-encoded, nobody can tell: see event_row_id.
+    """
+    texts = {name[3:]: _read_header(headers[name]) for name in headers if name.startswith("ce-")}
+    names = {name: texts[name] for name in ("id", "source") if name in texts}
+    attributes = {name: unquote(text) for name, text in texts.items()} | names
+    if content_type := headers.get("content-type"):
+        attributes["datacontenttype"] = content_type
+    return attributes
+
+
+def _read_header(value: str) -> str:
+    """Read a header's text, which percent-encoding may still hide: section 3.1.3.2 of the binding.
+
+    Some clients send UTF-8 as it is, and browsers and Node.js send Latin-1.
+    """
+    if len(value) > 1 and value[0] == value[-1] == '"':
+        value = re.sub(r"\\(.)", r"\1", value[1:-1])
+    try:
+        return value.encode("latin-1").decode()
+    except UnicodeDecodeError:
+        return value
+
+
+def check(attributes: Mapping[str, object]) -> None:
+    """Raise InvalidRequest, which names all wrong attributes, or UnsupportedMediaType."""
+    missing = [f"{name} is missing" for name in REQUIRED if name not in attributes]
+    wrong = [
+        f"{name} must be a string of at least 1 character, in valid Unicode"
+        for name in ("id", "source")
+        if name in attributes and not _is_identifier(attributes[name])
+    ]
+    if attributes.get("specversion", "1.0") != "1.0":
+        wrong.append('specversion must be "1.0"')
+    if attributes.get("type", SUBMITTED) != SUBMITTED:
+        wrong.append(f"type must be {SUBMITTED}")
+    if missing or wrong:
+        raise InvalidRequest("; ".join(missing + wrong))
+    media_type = str(attributes.get("datacontenttype", "application/json")).partition(";")[0]
+    if not JSON_TYPE.fullmatch(media_type.strip()):
+        raise UnsupportedMediaType(f"{DATA} must be JSON, and its content type say so")
+
+
+def _is_identifier(value: object) -> bool:
+    """Tell what can be told from all other ids; what was replaced by U+FFFD can't."""
+    return isinstance(value, str) and bool(value) and not BROKEN_TEXT.search(value)

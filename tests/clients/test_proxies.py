@@ -1,0 +1,156 @@
+"""Behind a proxy, no request hides in another, and each client gets its own answer."""
+
+import json
+import uuid
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.clients.proxy import running_proxy
+from tests.hosts.conftest import Rows
+from tests.instance import FEEDBACK, PATH, Instance
+
+HEAD = f"POST {PATH} HTTP/1.1\r\nHost: localhost\r\n".encode()
+FORBIDDEN = "/v1/feedback"  # which the proxy does not let through, and the function would answer
+
+pytestmark = pytest.mark.clients
+
+
+@pytest.fixture(scope="session", params=["nginx", "haproxy"])
+def proxy(
+    request: pytest.FixtureRequest, instance: Instance, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Instance]:
+    """The instance, but at the port of a proxy."""
+    folder = tmp_path_factory.mktemp(request.param)
+    with running_proxy(request.param, instance, folder) as port:
+        yield Instance(instance.process, port, folder / "log")
+
+
+def feedback_of(student: str) -> bytes:
+    return json.dumps({**FEEDBACK, "student_id": student}).encode()
+
+
+def hidden_in(student: str) -> bytes:
+    """A request that only one who bypasses the proxy can send."""
+    body = feedback_of(student)
+    head = f"POST {FORBIDDEN} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n"
+    return head.encode() + body
+
+
+def cl_and_te(hidden: bytes) -> bytes:
+    body = b"0\r\n\r\n" + hidden
+    lines = b"Content-Length: %d\r\nTransfer-Encoding: chunked\r\n\r\n" % len(body)
+    return HEAD + lines + body
+
+
+def te_and_short_cl(hidden: bytes) -> bytes:
+    body = b"%x\r\n%b\r\n0\r\n\r\n" % (len(hidden), hidden)
+    size = b"%x\r\n" % len(hidden)
+    lines = b"Transfer-Encoding: chunked\r\nContent-Length: %d\r\n\r\n" % len(size)
+    return HEAD + lines + body
+
+
+def folded_te(hidden: bytes) -> bytes:
+    body = b"0\r\n\r\n" + hidden
+    lines = b"X-Folded: x\r\n Transfer-Encoding: chunked\r\nContent-Length: %d\r\n\r\n" % len(body)
+    return HEAD + lines + body
+
+
+def folded_te_value(hidden: bytes) -> bytes:
+    body = b"0\r\n\r\n" + hidden
+    lines = b"Transfer-Encoding:\r\n chunked\r\nContent-Length: %d\r\n\r\n" % len(body)
+    return HEAD + lines + body
+
+
+def te_after_bare_lf(hidden: bytes) -> bytes:
+    body = b"0\r\n\r\n" + hidden
+    lines = b"X: x\nTransfer-Encoding: chunked\r\nContent-Length: %d\r\n\r\n" % len(body)
+    return HEAD + lines + body
+
+
+def te_with_whitespace(hidden: bytes) -> bytes:
+    body = b"0\r\n\r\n" + hidden
+    lines = b"Transfer-Encoding : chunked\r\nContent-Length: %d\r\n\r\n" % len(body)
+    return HEAD + lines + body
+
+
+def two_lengths(hidden: bytes) -> bytes:
+    return HEAD + b"Content-Length: 0\r\nContent-Length: %d\r\n\r\n%b" % (len(hidden), hidden)
+
+
+def bare_lf_in_chunk_extension(hidden: bytes) -> bytes:
+    """One parser ends the size's line at the LF, another at the CRLF."""
+    chunk = b"5\r\n0\r\n\r\n" + hidden
+    body = b"2;\n%x\r\n%b\r\n0\r\n\r\n" % (len(chunk), chunk)
+    return HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + body
+
+
+def bare_lf_after_chunk(hidden: bytes) -> bytes:
+    body = b"1\r\nx\n0\r\n\r\n" + hidden
+    return HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + body
+
+
+SHAPES = [
+    cl_and_te,
+    te_and_short_cl,
+    folded_te,
+    folded_te_value,
+    te_after_bare_lf,
+    te_with_whitespace,
+    two_lengths,
+    bare_lf_in_chunk_extension,
+    bare_lf_after_chunk,
+]
+
+
+def test_the_hidden_request_is_one_that_only_the_function_answers(
+    instance: Instance, proxy: Instance, student: str, rows: Rows
+) -> None:
+    """So the next test can fail."""
+    hidden = hidden_in(student)
+
+    assert proxy.stalled(hidden).startswith(b"HTTP/1.1 403 ")
+    assert rows(student) == []
+    assert instance.stalled(hidden).startswith(b"HTTP/1.1 200 ")
+    assert len(rows(student)) == 1
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.__name__)
+def test_no_request_bypasses_the_proxy_inside_another(
+    proxy: Instance, student: str, rows: Rows, shape: Callable[[bytes], bytes]
+) -> None:
+    proxy.stalled(shape(hidden_in(student)))
+
+    for _ in range(8):  # more than the proxy has connections to the function
+        other = str(uuid.uuid4())
+        answer = proxy.post({**FEEDBACK, "student_id": other})
+        assert (answer.status, answer.json()["student_id"]) == (200, other)
+    assert rows(student) == []
+
+
+@pytest.mark.parametrize(
+    ("extension", "trailer"),
+    [(b"", b""), (b';name="value"', b""), (b"", b"X-Trailer: value\r\n")],
+    ids=["chunks", "chunk extensions", "a trailer"],
+)
+def test_chunks_come_through_a_proxy(
+    proxy: Instance, student: str, rows: Rows, extension: bytes, trailer: bytes
+) -> None:
+    body = feedback_of(student)
+    parts = [body[at : at + 7] for at in range(0, len(body), 7)]
+    chunks = b"".join(b"%x%b\r\n%b\r\n" % (len(part), extension, part) for part in parts)
+    head = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+
+    received = proxy.stalled(head + chunks + b"0\r\n" + trailer + b"\r\n")
+
+    assert received.startswith(b"HTTP/1.1 200 ")
+    assert len(rows(student)) == 1
+
+
+def test_a_repeat_through_a_proxy_gets_the_first_answer(proxy: Instance, student: str) -> None:
+    headers = {"Idempotency-Key": '"p1";v=1', "Accept": "application/problem+json"}
+
+    first, second = (proxy.post({**FEEDBACK, "student_id": student}, headers) for _ in range(2))
+
+    assert (first.status, first.body) == (second.status, second.body)
+    assert second.headers["idempotency-replayed"] == "true"

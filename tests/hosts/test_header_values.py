@@ -1,0 +1,54 @@
+"""Whitespace around a header's value is not part of it: RFC 9110, 5.5."""
+
+import json
+from collections.abc import Mapping
+
+import pytest
+
+from tests.hosts.conftest import Rows
+from tests.instance import FEEDBACK, PATH, Instance
+
+SUBMITTED = "mentor.feedback.submitted"
+
+
+def post(instance: Instance, student: str, headers: Mapping[str, str], padding: str) -> bytes:
+    """Send feedback with this padding behind each value."""
+    body = json.dumps({**FEEDBACK, "student_id": student})
+    lines = {"Host": "localhost", "Content-Length": str(len(body)), "Connection": "close"}
+    head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
+    head += "".join(f"{name}:{padding}{value}{padding}\r\n" for name, value in headers.items())
+    return instance.stalled(f"POST {PATH} HTTP/1.1\r\n{head}\r\n{body}".encode())
+
+
+HEADERS = {
+    "a key": {"Idempotency-Key": "k"},
+    "an event in binary mode": {
+        "ce-specversion": "1.0",
+        "ce-type": SUBMITTED,
+        "ce-source": "/app",
+        "ce-id": "1",
+        "Content-Type": "application/json",
+    },
+}
+
+
+@pytest.mark.parametrize("headers", HEADERS.values(), ids=HEADERS)
+@pytest.mark.parametrize("padding", [" ", "\t", " \t  "], ids=ascii)
+def test_whitespace_around_a_value_changes_nothing(
+    instance: Instance, student: str, rows: Rows, headers: Mapping[str, str], padding: str
+) -> None:
+    first = post(instance, student, headers, "")
+    second = post(instance, student, headers, padding)
+
+    assert (first.split()[1], second.split()[1]) == (b"200", b"200")
+    assert b"idempotency-replayed: true" in second.lower()
+    assert len(rows(student)) == 1
+
+
+@pytest.mark.parametrize("padding", [" ", "\t"], ids=ascii)
+def test_a_request_id_comes_back_without_the_whitespace(
+    instance: Instance, student: str, padding: str
+) -> None:
+    received = post(instance, student, {"X-Request-Id": "mine", "traceparent": ""}, padding)
+
+    assert b"\r\nx-request-id: mine\r\n" in received.lower()
