@@ -8,12 +8,15 @@ from typing import NamedTuple
 
 from function.errors import (
     BodyTimeout,
+    Forbidden,
     IdempotencyKeyReused,
     InvalidRequest,
     MethodNotAllowed,
     NotFound,
     PayloadTooLarge,
     RequestError,
+    TooManyRequests,
+    Unauthenticated,
     Unavailable,
     UnsupportedMediaType,
 )
@@ -21,12 +24,15 @@ from function.errors import (
 # What a client sees of each failure. Any other exception is a bug: 500, INTERNAL_ERROR.
 ERRORS: dict[type[RequestError], tuple[int, str]] = {
     InvalidRequest: (400, "INVALID_REQUEST"),
+    Unauthenticated: (401, "UNAUTHENTICATED"),
+    Forbidden: (403, "FORBIDDEN"),
     NotFound: (404, "NOT_FOUND"),
     MethodNotAllowed: (405, "METHOD_NOT_ALLOWED"),
     BodyTimeout: (408, "REQUEST_TIMEOUT"),
     PayloadTooLarge: (413, "PAYLOAD_TOO_LARGE"),
     UnsupportedMediaType: (415, "UNSUPPORTED_MEDIA_TYPE"),
     IdempotencyKeyReused: (422, "IDEMPOTENCY_KEY_REUSED"),
+    TooManyRequests: (429, "TOO_MANY_REQUESTS"),
     Unavailable: (503, "UNAVAILABLE"),
 }
 RETRY_AFTER = "2"  # seconds
@@ -99,6 +105,10 @@ def _error(
 def _error_headers(error: RequestError) -> tuple[tuple[str, str], ...]:
     if isinstance(error, MethodNotAllowed):
         return (("Allow", ", ".join(error.allowed)),)
+    if isinstance(error, Unauthenticated):
+        return (("WWW-Authenticate", error.challenge),)
+    if isinstance(error, TooManyRequests):
+        return (("Retry-After", str(error.retry_after)),)
     if isinstance(error, Unavailable):
         return (("Retry-After", RETRY_AFTER),)
     return ()
