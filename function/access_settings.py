@@ -63,6 +63,7 @@ def read_origins(variables: Variables) -> tuple[str, ...]:
         variables.problems.append(
             "CORS_ORIGINS: must be a list like https://app.example, without paths and wildcards"
         )
+        return ()
     return tuple(_without_default_port(origin.lower()) for origin in origins)
 
 
@@ -114,4 +115,4 @@ def _parse_url(text: str) -> SplitResult | None:
 
 
 def _without_default_port(origin: str) -> str:
-    return origin.removesuffix(DEFAULT_PORTS[origin.partition(":")[0]]) if origin else origin
+    return origin.removesuffix(DEFAULT_PORTS[origin.partition(":")[0]])

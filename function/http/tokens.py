@@ -20,11 +20,9 @@ from function.http.keys import FETCH_TIMEOUT, Keys
 from function.llm.client import HttpClient
 
 # Signatures by a private key only: with HS256 an issuer's public key could sign.
-ALGORITHMS = frozenset(
-    {
-        *("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
-        *("ES256", "ES384", "ES512", "EdDSA"),
-    }
+ALGORITHMS = (
+    *("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
+    *("ES256", "ES384", "ES512", "EdDSA"),
 )
 KEY_TYPES = ("RSA", "EC", "OKP")
 LEEWAY = 60  # seconds by which clocks may differ
@@ -101,7 +99,7 @@ def parse_keys(document: bytes) -> dict[str, jwt.PyJWK]:
         found = [_parse_key(entry) for entry in json.loads(document)["keys"]]
     except (KeyError, TypeError, RecursionError) as exc:
         raise ValueError("not a key set") from exc
-    keys = {key.key_id: key for key in found if key and key.key_id}
+    keys = {str(key.key_id): key for key in found if key}
     if not keys:
         raise ValueError("no key for signatures")
     return keys
@@ -113,9 +111,11 @@ def _parse_key(entry: Any) -> jwt.PyJWK | None:
     if entry.get("use", "sig") != "sig" or entry.get("alg", "RS256") not in ALGORITHMS:
         return None
     try:
-        return jwt.PyJWK(entry)
+        key = jwt.PyJWK(entry)
     except jwt.PyJWTError:
         return None
+    named = isinstance(key.key_id, str) and key.key_id
+    return key if named and key.algorithm_name in ALGORITHMS else None
 
 
 def _scopes(claims: Claims) -> set[str]:
