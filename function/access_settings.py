@@ -2,8 +2,6 @@
 
 import re
 from dataclasses import dataclass
-from importlib.util import find_spec
-from ipaddress import ip_address
 from typing import NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
@@ -43,6 +41,8 @@ def read_token_settings(variables: Variables) -> TokenSettings | None:
     subjects, scope = (variables.text(name) for name in OPTIONAL)
     if not (jwks_url or issuer or audience or subjects or scope):
         return None
+    from importlib.util import find_spec  # most starts do without it
+
     for name in REQUIRED:
         if not variables.text(name):
             variables.problems.append(f"{name}: missing, and the other AUTH_* variables need it")
@@ -92,6 +92,8 @@ def _is_safe_url(text: str) -> bool:
 
 
 def _is_loopback(host: str | None) -> bool:
+    from ipaddress import ip_address  # as above
+
     try:
         return host == "localhost" or ip_address(host or "").is_loopback
     except ValueError:

@@ -41,12 +41,14 @@ class SigningKey:
 
 
 class Issuer:
-    """`document` is what its server answers, with `status`."""
+    """`document` is what its server answers, with `status`, `seconds` later."""
 
     def __init__(self, port: int, *keys: SigningKey) -> None:
         self.url = f"http://127.0.0.1:{port}/jwks/"
         self.key = keys[0]
         self.status = 200
+        self.location = ""
+        self.seconds = 0.0
         self.fetches = 0
         self.document = b""
         self.publish(*keys)
@@ -67,7 +69,9 @@ def issuing(*keys: SigningKey) -> Iterator[Issuer]:
         def do_GET(self) -> None:
             assert self.path == "/jwks/"
             issuer.fetches += 1
+            time.sleep(issuer.seconds)
             self.send_response(issuer.status)
+            self.send_header("Location", issuer.location)
             self.send_header("Content-Length", str(len(issuer.document)))
             self.end_headers()
             self.wfile.write(issuer.document)

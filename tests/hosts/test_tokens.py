@@ -7,6 +7,8 @@ import json
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import jwt
@@ -15,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from tests.hosts.conftest import Rows
 from tests.hosts.issuer import URL, Issuer, SigningKey, bearer, issuing
-from tests.instance import FEEDBACK, PATH, Answer, Instance, free_port, running
+from tests.instance import FEEDBACK, PATH, STUDENT, Answer, Instance, free_port, running
 from tests.waiting import wait_until
 
 BROKER = "system:serviceaccount:mathtrail:mentor-oidc-trigger"
@@ -61,14 +63,14 @@ def test_a_subject_has_the_spellings_of_a_student(
     assert post(guarded, student, {"authorization": f"bearer  {token}"}).status == 200
 
 
-def test_each_kind_of_key_is_accepted(host: str, hosts_database: str, tmp_path: Any) -> None:
+def test_each_kind_of_key_is_accepted(host: str, hosts_database: str, tmp_path: Path) -> None:
     keys = [SigningKey(algorithm) for algorithm in ("RS256", "PS384", "ES256")]
     with (
         issuing(*keys) as issuer,
         running(tmp_path / "log", hosts_database, host, **issuer.environ) as function,
     ):
         function.wait_until_ready()
-        student = FEEDBACK["student_id"]
+        student = STUDENT
         assert [post(function, student, bearer(key.token(student))).status for key in keys] == (
             [200] * 3
         )
@@ -237,7 +239,7 @@ def test_probes_and_the_description_need_no_token(guarded: Instance, path: str) 
 
 
 def test_another_claim_names_the_student(
-    hosts_database: str, issuer: Issuer, student: str, tmp_path: Any
+    hosts_database: str, issuer: Issuer, student: str, tmp_path: Path
 ) -> None:
     environ = {**issuer.environ, "AUTH_STUDENT_CLAIM": "https://mathtrail.example/student"}
     with running(tmp_path / "log", hosts_database, **environ) as function:
@@ -250,7 +252,7 @@ def test_another_claim_names_the_student(
 
 
 def test_a_rotated_key_is_fetched_and_the_old_one_goes(
-    host: str, hosts_database: str, student: str, tmp_path: Any
+    host: str, hosts_database: str, student: str, tmp_path: Path
 ) -> None:
     old, new = SigningKey(), SigningKey()
     with (
@@ -265,7 +267,7 @@ def test_a_rotated_key_is_fetched_and_the_old_one_goes(
 
 
 def test_while_the_issuer_is_away_its_keys_are_kept(
-    host: str, hosts_database: str, student: str, tmp_path: Any
+    host: str, hosts_database: str, student: str, tmp_path: Path
 ) -> None:
     with (
         issuing() as issuer,
@@ -280,7 +282,7 @@ def test_while_the_issuer_is_away_its_keys_are_kept(
         assert {"reason": "status"}.items() <= warnings(function)[-1].items()
 
 
-def test_without_any_keys_the_answer_is_503(host: str, hosts_database: str, tmp_path: Any) -> None:
+def test_without_any_keys_the_answer_is_503(host: str, hosts_database: str, tmp_path: Path) -> None:
     environ = {
         "AUTH_ISSUER": URL,
         "AUTH_AUDIENCE": "mentor",
@@ -289,10 +291,71 @@ def test_without_any_keys_the_answer_is_503(host: str, hosts_database: str, tmp_
     with running(tmp_path / "log", hosts_database, host, **environ) as function:
         function.wait_until_ready()
 
-        answer = function.post(headers=bearer(SigningKey().token(FEEDBACK["student_id"])))
+        answer = function.post(headers=bearer(SigningKey().token(STUDENT)))
 
         assert (answer.status, answer.json()["code"]) == (503, "UNAVAILABLE")
         assert int(answer.headers["retry-after"]) >= 1
+
+
+def be_slow(issuer: Issuer) -> None:
+    issuer.seconds = 8
+
+
+def be_large(issuer: Issuer) -> None:
+    issuer.document += b" " * 300_000
+
+
+def redirect(issuer: Issuer) -> None:
+    issuer.status, issuer.location = 302, issuer.url
+
+
+def be_empty(issuer: Issuer) -> None:
+    issuer.publish()
+
+
+@pytest.mark.parametrize(
+    ("misbehave", "reason"),
+    [
+        (be_slow, "timeout"),
+        (be_large, "too large"),
+        (redirect, "status"),
+        (be_empty, "no usable keys"),
+    ],
+)
+def test_an_issuer_that_misbehaves_costs_a_503_and_holds_nobody_up(
+    host: str,
+    hosts_database: str,
+    tmp_path: Path,
+    misbehave: Callable[[Issuer], None],
+    reason: str,
+) -> None:
+    with (
+        issuing() as issuer,
+        ThreadPoolExecutor(1) as threads,
+        running(tmp_path / "log", hosts_database, host, **issuer.environ) as function,
+    ):
+        function.wait_until_ready()
+        misbehave(issuer)
+        token = issuer.key.token(STUDENT)
+        waiting = threads.submit(function.post, FEEDBACK, bearer(token))
+        wait_until(lambda: issuer.fetches > 0)
+        assert function.get("/_/health").status == 200
+        assert waiting.result().status == 503
+        assert [event["reason"] for event in warnings(function)] == [reason]
+
+
+def test_who_may_not_call_is_told_without_a_look_at_postgresql(
+    issuer: Issuer, student: str, tmp_path: Path
+) -> None:
+    url = f"postgresql://postgres@127.0.0.1:{free_port()}/postgres"
+    with running(tmp_path / "log", url, **issuer.environ, RATE_LIMIT="1/h") as function:
+        function.wait_until_ready(probe="/health/startup")
+        assert post(function, student, {}).status == 401
+        headers = {**bearer(issuer.key.token(student)), "Idempotency-Key": student}
+        assert function.post(headers=headers).status == 403
+        batches = {**BATCH, **bearer(issuer.key.token(BROKER, roles=SCOPE))}
+        assert function.request("POST", "/", batch(student), batches).status == 403
+        assert [post(function, student, headers).status for _ in range(2)] == [503, 429]
 
 
 def warnings(function: Instance) -> list[dict[str, Any]]:
