@@ -1,7 +1,6 @@
 """The configuration of who may call: tokens, origins of browsers, and a limit for each student."""
 
 import re
-from dataclasses import dataclass
 from typing import NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
@@ -11,12 +10,11 @@ REQUIRED = ("AUTH_JWKS_URL", "AUTH_ISSUER", "AUTH_AUDIENCE")
 OPTIONAL = ("AUTH_TRUSTED_SUBJECTS", "AUTH_TRUSTED_SCOPE")
 LIBRARIES = ("jwt", "cryptography", "httpx2")
 DEFAULT_PORTS = {"http": ":80", "https": ":443"}
-RATE = re.compile(r"([1-9][0-9]{0,5})/([smh])")
+RATE = r"([1-9][0-9]{0,5})/([smh])"
 SECONDS = {"s": 1, "m": 60, "h": 3600}
 
 
-@dataclass(frozen=True, slots=True)
-class TokenSettings:
+class TokenSettings(NamedTuple):
     """Which tokens are accepted, and which of them may write for every student."""
 
     jwks_url: str
@@ -72,7 +70,7 @@ def read_rate_limit(variables: Variables) -> RateLimit | None:
     text = variables.text("RATE_LIMIT")
     if text is None:
         return None
-    found = RATE.fullmatch(text)
+    found = re.fullmatch(RATE, text)
     if found is None:
         variables.problems.append("RATE_LIMIT: must be a number per s, m or h, like 30/m")
         return None
