@@ -94,13 +94,13 @@ check: lint ## lint, then the unit tests: in seconds, for before a commit
 	@$(BIN)/python -m pytest --quiet tests/unit $(ARGS)
 
 lock: .venv/$(READY) ## make the locks again from pyproject.toml (ARGS=--upgrade: newest versions)
-	@$(COMPILE) pyproject.toml --extra server --extra functions-framework --extra docs --extra llm --group embedded \
+	@$(COMPILE) pyproject.toml --extra server --extra functions-framework --extra docs --extra llm --extra auth --group embedded \
 		--group test --group kafka --group deploy --group lint --group bench --output-file requirements/dev.txt
-	@$(COMPILE) pyproject.toml --extra server --extra functions-framework --extra docs --extra llm --group embedded \
+	@$(COMPILE) pyproject.toml --extra server --extra functions-framework --extra docs --extra llm --extra auth --group embedded \
 		--constraint requirements/dev.txt --output-file requirements/run.txt
 	@$(COMPILE) pyproject.toml --group events --output-file requirements/events.txt
-	@$(COMPILE) pyproject.toml --extra llm --group func --output-file requirements/func.txt
-	@$(COMPILE) pyproject.toml --extra server --extra docs --extra llm --output-file requirements/server.txt
+	@$(COMPILE) pyproject.toml --extra llm --extra auth --group func --output-file requirements/func.txt
+	@$(COMPILE) pyproject.toml --extra server --extra docs --extra llm --extra auth --output-file requirements/server.txt
 	@$(COMPILE) pyproject.toml --group contracts --output-file requirements/contracts.txt
 	@$(COMPILE) --group build --output-file requirements/build.txt
 	@$(COMPILE) --group uv --output-file requirements/uv.txt

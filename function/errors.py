@@ -16,6 +16,18 @@ class InvalidRequest(RequestError):
     """The request can never succeed as it is."""
 
 
+class Unauthenticated(RequestError):
+    """The request has no valid token; `challenge` is the value of WWW-Authenticate."""
+
+    def __init__(self, message: str, challenge: str) -> None:
+        super().__init__(message)
+        self.challenge = challenge
+
+
+class Forbidden(RequestError):
+    """The caller is not allowed to do this, or the page in the browser is not."""
+
+
 class NotFound(RequestError):
     """There is nothing at this path."""
 
@@ -46,6 +58,14 @@ class UnsupportedContentCoding(RequestError):
 
 class IdempotencyKeyReused(RequestError):
     """The key, or the event's source and id, stands for another payload of the same student."""
+
+
+class TooManyRequests(RequestError):
+    """A student sent too much; the same request may succeed after `retry_after` seconds."""
+
+    def __init__(self, message: str, retry_after: int) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class Unavailable(RequestError):

@@ -5,6 +5,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from function.access_settings import (
+    RateLimit,
+    TokenSettings,
+    read_origins,
+    read_rate_limit,
+    read_token_settings,
+)
 from function.postgres_settings import PostgresSettings, read_settings
 from function.variables import Variables
 
@@ -28,6 +35,8 @@ class ConfigurationError(Exception):
 class Settings:
     """The whole configuration. Times are in seconds; `llm` is None with the stub.
 
+    `tokens` is None where callers are not checked, `rate_limit` where there is no limit.
+
     `unused` names the LLM_* variables that nothing reads.
     """
 
@@ -38,6 +47,9 @@ class Settings:
     shutdown_delay: float
     log_level: str
     docs: bool
+    tokens: TokenSettings | None
+    cors_origins: tuple[str, ...]
+    rate_limit: RateLimit | None
     llm: "LlmSettings | None"
     unused: tuple[str, ...]
 
@@ -58,6 +70,9 @@ def load(environ: Mapping[str, str]) -> Settings:
         shutdown_delay=variables.seconds("SHUTDOWN_DELAY", 0, at_least=0, at_most=5),
         log_level=variables.choice("LOG_LEVEL", "INFO", LOG_LEVELS),
         docs=SWITCHES[variables.choice("DOCS", "on", tuple(SWITCHES))],
+        tokens=read_token_settings(variables),
+        cors_origins=read_origins(variables),
+        rate_limit=read_rate_limit(variables),
         llm=_llm(variables, database_timeout),
         unused=_unused(variables),
     )

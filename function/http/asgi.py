@@ -15,6 +15,7 @@ from typing import Any
 from function import logs
 from function.analysis import Analyzer, StubAnalyzer
 from function.errors import BodyTimeout, ClientDisconnected, PayloadTooLarge
+from function.http.access import Access, make_access
 from function.http.handler import Handler
 from function.http.messages import Request, Response
 from function.settings import Settings
@@ -35,8 +36,8 @@ log = logging.getLogger("function.http.asgi")
 class Application:
     """The ASGI application; it owns the analyzer, and the store from its start to its end."""
 
-    def __init__(self, analyzer: Analyzer, store: Store, *, docs: bool) -> None:
-        self._handler = Handler(analyzer, store, docs=docs)
+    def __init__(self, analyzer: Analyzer, store: Store, access: Access, *, docs: bool) -> None:
+        self._handler = Handler(analyzer, store, access, docs=docs)
         self._analyzer = analyzer
         self._store = store
 
@@ -76,7 +77,7 @@ def create_application(settings: Settings, store: Store) -> Application:
         hint = "set LLM_PROVIDER, or correct the names"
         fields = {"variables": ", ".join(settings.unused), "hint": hint}
         log.warning("variables without effect", extra=fields)
-    return Application(_make_analyzer(settings), store, docs=settings.docs)
+    return Application(_make_analyzer(settings), store, make_access(settings), docs=settings.docs)
 
 
 def _make_analyzer(settings: Settings) -> Analyzer:

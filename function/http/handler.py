@@ -10,6 +10,7 @@ from weakref import WeakValueDictionary
 from function.analysis import Analyzer
 from function.errors import ClientDisconnected, MethodNotAllowed, NotFound, RequestError
 from function.feedback import Entry, Feedback, Stored, Strategy
+from function.http.access import Access
 from function.http.messages import (
     JSON,
     PROBLEM,
@@ -19,6 +20,7 @@ from function.http.messages import (
     internal_error_response,
     prefers,
 )
+from function.http.origins import answer_preflight, is_preflight
 from function.http.submission import Submission, parse_delivery, require_same
 from function.http.traceparent import continue_trace
 from function.store import Store
@@ -32,9 +34,10 @@ log = logging.getLogger("function.http.handler")
 class Handler:
     """Answers requests, with the analyzer and the store that it is handed."""
 
-    def __init__(self, analyzer: Analyzer, store: Store, *, docs: bool) -> None:
+    def __init__(self, analyzer: Analyzer, store: Store, access: Access, *, docs: bool) -> None:
         self._analyzer = analyzer
         self._store = store
+        self._access = access
         self._analyses: WeakValueDictionary[tuple[UUID, Feedback], asyncio.Task[Strategy]] = (
             WeakValueDictionary()
         )
@@ -54,8 +57,13 @@ class Handler:
             self._routes["/docs"] = ("GET", _show_docs)
 
     async def handle(self, request: Request) -> Response:
-        """Answer the request; each failure is turned into an answer here."""
+        """Answer the request, and let a page of an allowed origin read the answer."""
+        return self._access.origins.expose(request, await self._answer(request))
+
+    async def _answer(self, request: Request) -> Response:
+        """Each failure is turned into an answer here."""
         try:
+            self._access.origins.check(request)
             endpoint = self._route(request)
             return await endpoint(request)
         except ClientDisconnected:
@@ -77,6 +85,8 @@ class Handler:
             raise NotFound("there is nothing at this path")
         if self._leads_to_docs(request, path):
             return _redirect_to_docs
+        if is_preflight(request):
+            return answer_preflight
         method, endpoint = self._routes[path]
         allowed = ("GET", "HEAD") if method == "GET" else (method,)
         if request.method not in allowed:
@@ -90,7 +100,9 @@ class Handler:
 
     async def take_feedback(self, request: Request) -> Response:
         """The main path, for one submission and for a batch, which is stored as a whole."""
+        caller = await self._access.identify(request)
         submissions, respond = parse_delivery(request.headers, await request.read())
+        self._access.admit(caller, [one.feedback.student_id for one in submissions])
         stored, waited = await self._find_repeats(submissions)
         new = {one.row_id: one for one in submissions if one.row_id not in stored}
         analyses = [self._analyze(one) for one in new.values()]  # kept until they are stored

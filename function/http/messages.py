@@ -8,12 +8,15 @@ from typing import NamedTuple
 
 from function.errors import (
     BodyTimeout,
+    Forbidden,
     IdempotencyKeyReused,
     InvalidRequest,
     MethodNotAllowed,
     NotFound,
     PayloadTooLarge,
     RequestError,
+    TooManyRequests,
+    Unauthenticated,
     Unavailable,
     UnsupportedContentCoding,
     UnsupportedMediaType,
@@ -22,6 +25,8 @@ from function.errors import (
 # What a client sees of each failure. Any other exception is a bug: 500, INTERNAL_ERROR.
 ERRORS: dict[type[RequestError], tuple[int, str]] = {
     InvalidRequest: (400, "INVALID_REQUEST"),
+    Unauthenticated: (401, "UNAUTHENTICATED"),
+    Forbidden: (403, "FORBIDDEN"),
     NotFound: (404, "NOT_FOUND"),
     MethodNotAllowed: (405, "METHOD_NOT_ALLOWED"),
     BodyTimeout: (408, "REQUEST_TIMEOUT"),
@@ -29,6 +34,7 @@ ERRORS: dict[type[RequestError], tuple[int, str]] = {
     UnsupportedContentCoding: (415, "UNSUPPORTED_MEDIA_TYPE"),
     UnsupportedMediaType: (415, "UNSUPPORTED_MEDIA_TYPE"),
     IdempotencyKeyReused: (422, "IDEMPOTENCY_KEY_REUSED"),
+    TooManyRequests: (429, "TOO_MANY_REQUESTS"),
     Unavailable: (503, "UNAVAILABLE"),
 }
 RETRY_AFTER = "2"  # seconds
@@ -125,6 +131,10 @@ def _error_headers(error: RequestError) -> tuple[tuple[str, str], ...]:
         return (("Allow", ", ".join(error.allowed)),)
     if isinstance(error, UnsupportedContentCoding):
         return (("Accept-Encoding", "identity"),)
+    if isinstance(error, Unauthenticated):
+        return (("WWW-Authenticate", error.challenge),)
+    if isinstance(error, TooManyRequests):
+        return (("Retry-After", str(error.retry_after)),)
     if isinstance(error, Unavailable):
         return (("Retry-After", RETRY_AFTER),)
     return ()

@@ -57,6 +57,15 @@ PARAMETERS = [
     },
 ]
 
+SECURITY_SCHEMES: Schema = {
+    "token": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "Needed where callers are checked.",
+    }
+}
+TOKEN_WHERE_CHECKED: list[dict[str, list[str]]] = [{}, {"token": []}]
 
 PROBES = {
     "Startup": "`started` as soon as the process answers.",
@@ -73,7 +82,7 @@ def document() -> bytes:
             "openapi": "3.1.1",
             "info": INFO,
             "servers": [{"url": "/"}],
-            "security": [],  # who may call is the platform's business
+            "security": [],
             "tags": TAGS,
             "paths": {
                 "/api/v1/feedback": {"post": _feedback("takeFeedback")},
@@ -81,7 +90,10 @@ def document() -> bytes:
                 "/": {"post": _event()},
                 **{f"/health/{name.lower()}": {"get": _probe(name)} for name in PROBES},
             },
-            "components": {"schemas": {**schemas.SCHEMAS, **schemas.models(), **events.SCHEMAS}},
+            "components": {
+                "schemas": {**schemas.SCHEMAS, **schemas.models(), **events.SCHEMAS},
+                "securitySchemes": SECURITY_SCHEMES,
+            },
         }
     ).encode()
 
@@ -92,6 +104,7 @@ def _feedback(operation_id: str) -> Schema:
         "tags": ["feedback"],
         "summary": "Take a student's feedback",
         "description": "A CloudEvent is taken, too, as at `/`.",
+        "security": TOKEN_WHERE_CHECKED,
         "parameters": PARAMETERS,
         "requestBody": {"required": True, "content": _json(reference("Feedback"))},
         "responses": {
@@ -107,6 +120,7 @@ def _event() -> Schema:
         "tags": ["feedback"],
         "summary": "Take a student's feedback in a CloudEvent",
         "description": events.DESCRIPTION,
+        "security": TOKEN_WHERE_CHECKED,
         "parameters": PARAMETERS[1:],  # an event has no need of an Idempotency-Key
         "requestBody": {"required": True, "content": events.REQUESTS},
         "responses": {
@@ -127,10 +141,15 @@ def _errors(key: str) -> Schema:
     """What can go wrong with feedback; `key` says what a repeat is known by."""
     return {
         "400": _error(400, "INVALID_REQUEST: all that is wrong or missing is named."),
+        "401": _error(
+            401, "UNAUTHENTICATED: callers are checked, and this one has no valid token."
+        ),
+        "403": _error(403, "FORBIDDEN: another student's token, or a page of another origin."),
         "408": _error(408, "REQUEST_TIMEOUT: the body stopped in the middle; send it again."),
         "413": _error(413, "PAYLOAD_TOO_LARGE: the body is over 64 KiB."),
         "415": _error(415, "UNSUPPORTED_MEDIA_TYPE: a Content-Encoding, or an event not in JSON."),
         "422": _error(422, f"IDEMPOTENCY_KEY_REUSED: {key} came with another payload."),
+        "429": _error(429, "TOO_MANY_REQUESTS: too much feedback of this student."),
         "500": _error(500, "INTERNAL_ERROR: a bug."),
         "503": _error(503, f"UNAVAILABLE: send it again, with {key} as before."),
     }
@@ -155,8 +174,10 @@ def _probe(name: str) -> Schema:
 
 def _error(status: int, description: str) -> Schema:
     headers: Schema = {"X-Request-Id": REQUEST_ID}
-    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+    if status in (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS):
         headers["Retry-After"] = {"description": "Seconds.", "schema": {"type": "integer"}}
+    if status == HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = {"description": "RFC 6750.", "schema": {"type": "string"}}
     content = {
         **_json(reference("Error")),
         "application/problem+json": {"schema": reference("Problem")},

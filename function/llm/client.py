@@ -1,4 +1,4 @@
-"""HTTP to the provider: one POST with bounds, on addresses that were looked up before.
+"""HTTP to the provider: one request with bounds, on addresses that were looked up before.
 
 httpx2 is imported with the first request, in a thread, as it costs tens of milliseconds. Its
 transport is used without its client: no redirect is followed, and no cookie, proxy or .netrc of
@@ -42,6 +42,14 @@ class HttpClient:
         self._opening: asyncio.Future[httpx2.AsyncHTTPTransport] | None = None
 
     async def post(self, path: str, headers: Mapping[str, str], body: bytes) -> bytes:
+        """Send a body, and return that of the answer."""
+        return await self._ask("POST", path, headers, body)
+
+    async def get(self, path: str) -> bytes:
+        """Return a document."""
+        return await self._ask("GET", path, {}, b"")
+
+    async def _ask(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> bytes:
         """Send one request, wait for the answer without a limit, and return the body of a 200.
 
         The host's addresses are tried in turn, as long as they don't even connect. Raises
@@ -56,7 +64,8 @@ class HttpClient:
 
         for address in addresses:
             try:
-                return await _exchange(transport, self._request(address, path, headers, body))
+                request = self._request(method, address, path, headers, body)
+                return await _exchange(transport, request)
             except (httpx2.ConnectError, httpx2.ConnectTimeout):
                 continue
             except httpx2.PoolTimeout:
@@ -92,7 +101,7 @@ class HttpClient:
         )
 
     def _request(
-        self, address: str, path: str, headers: Mapping[str, str], body: bytes
+        self, method: str, address: str, path: str, headers: Mapping[str, str], body: bytes
     ) -> httpx2.Request:
         import httpx2
 
@@ -112,7 +121,7 @@ class HttpClient:
         }
         extensions = {"timeout": timeout, "sni_hostname": self._host}
         return httpx2.Request(
-            "POST", url, headers={**own, **headers}, content=body, extensions=extensions
+            method, url, headers={**own, **headers}, content=body, extensions=extensions
         )
 
 

@@ -1,10 +1,12 @@
 """A cold start does not import what only some requests need."""
 
 import subprocess
+from pathlib import Path
 
 import pytest
 
-from tests.instance import ROOT
+from tests.instance import ROOT, running
+from tests.unit.test_settings import AUTH
 
 SCRIPT = """
 import sys, {imports}
@@ -40,3 +42,12 @@ def test_the_sdk_is_imported_when_the_first_event_comes(environment: str, import
         check=True,
     )
     assert done.stdout.split() == ["False", "True"]
+
+
+def test_what_checks_tokens_is_imported_where_it_is_configured(tmp_path: Path) -> None:
+    """PyJWT and cryptography cost tens of milliseconds."""
+    for environ, imported in (({}, False), (AUTH, True)):
+        with running(tmp_path / "log", "postgresql://u@127.0.0.1:1/m", **environ) as function:
+            function.wait_until_ready(probe="/health/startup")
+            maps = Path(f"/proc/{function.process.pid}/maps").read_text()
+            assert ("cryptography" in maps) is imported

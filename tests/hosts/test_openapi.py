@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import uuid
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -14,6 +15,7 @@ import schemathesis
 from schemathesis.specs.openapi.schemas import OpenApiSchema
 
 from tests.conftest import open_connection
+from tests.hosts.issuer import Issuer, bearer, issuing
 from tests.instance import FEEDBACK, Instance, free_port, running
 
 # A key that came before with another payload is refused, and no schema can say so.
@@ -74,8 +76,22 @@ def without_database(tmp_path: Path) -> Iterator[Instance]:
         yield instance.wait_until_ready(probe="/health/startup")
 
 
+@pytest.fixture
+def issuer() -> Iterator[Issuer]:
+    with issuing() as one:
+        yield one
+
+
+@pytest.fixture
+def guarded(feedback_database: str, issuer: Issuer, tmp_path: Path) -> Iterator[Instance]:
+    """An instance that checks callers, and accepts a feedback of each student in an hour."""
+    environ = {**issuer.environ, "RATE_LIMIT": "1/h"}
+    with running(tmp_path / "log-guarded", feedback_database, **environ) as instance:
+        yield instance.wait_until_ready()
+
+
 def test_every_documented_answer_is_what_the_function_really_says(
-    function: Instance, without_database: Instance
+    function: Instance, without_database: Instance, guarded: Instance, issuer: Issuer
 ) -> None:
     schema = schemathesis.openapi.from_dict(closed(function.get("/openapi.json").json()))
 
@@ -85,7 +101,10 @@ def test_every_documented_answer_is_what_the_function_really_says(
             answer
             for accept in ("application/json", "application/problem+json")
             for answer in (
-                post_everything(function, without_database, path, accept)
+                [
+                    *post_everything(function, without_database, path, accept),
+                    *post_where_callers_are_checked(guarded, issuer, path, accept),
+                ]
                 if path in ("/", "/api/v1/feedback", "/v1/feedback")
                 else get_from_both(function, without_database, path, accept)
             )
@@ -128,7 +147,8 @@ def post_everything(
     )
     headers = {"Accept": accept}
     key = {**headers, "Idempotency-Key": f"{path} {accept}"}
-    yield httpx.post(url, json=FEEDBACK, headers=headers)
+    yield httpx.post(url, json={**FEEDBACK, "task_id": "bug"}, headers=headers)
+    yield httpx.post(url, json=FEEDBACK, headers=headers)  # after it: a row makes it ready again
     first = httpx.post(url, json=FEEDBACK, headers=key)
     again = httpx.post(url, json=FEEDBACK, headers=key)
     assert again.headers["idempotency-replayed"] == "true"
@@ -139,8 +159,18 @@ def post_everything(
     yield httpx.post(url, json={}, headers=headers)
     yield httpx.post(url, content=b" " * 65537, headers=headers)
     yield httpx.post(url, json=FEEDBACK, headers={**headers, "Content-Encoding": "gzip"})
-    yield httpx.post(url, json={**FEEDBACK, "task_id": "bug"}, headers=headers)
     yield httpx.post(broken, json=FEEDBACK, headers=headers)
+
+
+def post_where_callers_are_checked(
+    guarded: Instance, issuer: Issuer, path: str, accept: str
+) -> Iterator[httpx.Response]:
+    url, student = f"http://127.0.0.1:{guarded.port}{path}", str(uuid.uuid4())
+    headers = {"Accept": accept, **bearer(issuer.key.token(student))}
+    yield httpx.post(url, json=FEEDBACK, headers={"Accept": accept})
+    yield httpx.post(url, json=FEEDBACK, headers=headers)
+    for _ in range(2):
+        yield httpx.post(url, json={**FEEDBACK, "student_id": student}, headers=headers)
 
 
 def post_events(url: str, accept: str) -> Iterator[httpx.Response]:

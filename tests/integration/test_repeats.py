@@ -8,8 +8,10 @@ import pytest
 
 from function.analysis import NEUTRAL_STRATEGY
 from function.feedback import Feedback, Strategy
+from function.http.access import Access
 from function.http.handler import Handler
 from function.http.messages import Request, Response
+from function.http.origins import Origins
 from tests.instance import FEEDBACK, PATH
 from tests.integration.test_store import opened, query
 
@@ -48,7 +50,7 @@ def answers(url: str, act: Act) -> tuple[list[Response], int]:
     async def run() -> tuple[list[Response], int]:
         async with opened(url) as store:
             analyzer = SlowAnalyzer()
-            found = await act(Handler(analyzer, store, docs=False), analyzer)
+            found = await act(Handler(analyzer, store, Access(Origins(())), docs=False), analyzer)
             return found, analyzer.count
 
     return asyncio.run(run())

@@ -185,8 +185,88 @@ def test_a_documented_default_written_out_changes_nothing(name: str, value: str)
 
 def test_every_default_of_the_readme_is_tried() -> None:
     names = [name for name, _ in documented_defaults()]
-    assert len(names) == 14
+    assert len(names) == 15
     assert {"PGSSLMODE", "DATABASE_TIMEOUT", "LLM_BASE_URL", "SHUTDOWN_DELAY", "DOCS"} < {*names}
+
+
+AUTH = {
+    "AUTH_JWKS_URL": "https://issuer.example/keys",
+    "AUTH_ISSUER": "https://issuer.example",
+    "AUTH_AUDIENCE": "mentor",
+}
+
+
+def test_callers_origins_and_rates_are_free_of_rules_by_default() -> None:
+    settings = load({"DATABASE_URL": URL})
+    assert (settings.tokens, settings.cors_origins, settings.rate_limit) == (None, (), None)
+
+
+def test_an_issuer_and_who_is_trusted() -> None:
+    trusted = {"AUTH_TRUSTED_SUBJECTS": "a:b:c, d\n", "AUTH_TRUSTED_SCOPE": "feedback:any"}
+    tokens = load({"DATABASE_URL": URL, **AUTH, **trusted}).tokens
+    assert tokens is not None
+    assert (tokens.student_claim, tokens.trusted_subjects) == ("sub", ("a:b:c", "d"))
+    assert tokens.trusted_scope == "feedback:any"
+
+
+@pytest.mark.parametrize("name", [*AUTH, "AUTH_TRUSTED_SUBJECTS", "AUTH_TRUSTED_SCOPE"])
+def test_half_a_configuration_of_callers_is_a_problem(name: str) -> None:
+    """Or callers that should be checked would not be."""
+    found = problems(DATABASE_URL=URL, **{name: AUTH.get(name, "x")})
+    assert [line.split(":")[0] for line in found] == [one for one in AUTH if one != name]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("http://issuer.example/keys", "http://10.0.0.1/keys", "http://localhost.example/k"),
+        *("https://", "https://u:p@issuer.example/keys", "file:///etc/keys", "https://h:0/keys"),
+        *("https://h/k#x", "https://h/a b", "issuer.example/keys", "https://[/keys", "https://h:x"),
+    ],
+)
+def test_keys_come_from_where_nobody_can_replace_them(url: str) -> None:
+    [problem] = problems(DATABASE_URL=URL, **{**AUTH, "AUTH_JWKS_URL": url})
+    assert problem.startswith("AUTH_JWKS_URL: must be https://")
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.1.2.3:8080", "[::1]:8080"])
+def test_keys_may_come_in_clear_from_this_machine(host: str) -> None:
+    url = f"http://{host}/keys?tenant=1"
+    tokens = load({"DATABASE_URL": URL, **AUTH, "AUTH_JWKS_URL": url}).tokens
+    assert tokens is not None
+    assert tokens.jwks_url == url
+
+
+def test_origins_are_listed_as_browsers_send_them() -> None:
+    text = "https://App.example:443 http://localhost:5173,\nhttp://[::1]:80"
+    origins = load({"DATABASE_URL": URL, "CORS_ORIGINS": text}).cors_origins
+    assert origins == ("https://app.example", "http://localhost:5173", "http://[::1]")
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        *("*", "null", "https://*.example", "https://app.example/", "app.example", "file://"),
+        *("https://app.example/x", "https://app.example?x", "https://u@app.example", "https://é.x"),
+    ],
+)
+def test_what_is_no_origin_is_a_problem(origin: str) -> None:
+    [problem] = problems(DATABASE_URL=URL, CORS_ORIGINS=f"https://app.example, {origin}")
+    assert problem.startswith("CORS_ORIGINS: must be")
+
+
+@pytest.mark.parametrize(
+    ("text", "rate"), [("1/s", (1, 1)), ("30/m", (30, 60)), ("9/h", (9, 3600))]
+)
+def test_a_rate_is_a_number_and_a_unit(text: str, rate: tuple[int, int]) -> None:
+    assert load({"DATABASE_URL": URL, "RATE_LIMIT": text}).rate_limit == rate
+
+
+@pytest.mark.parametrize("text", ["30", "0/m", "-1/m", "1.5/m", "30/d", "30 / m", "٣/m", "1/m\n"])
+def test_what_is_no_rate_is_a_problem(text: str) -> None:
+    assert problems(DATABASE_URL=URL, RATE_LIMIT=text) == [
+        "RATE_LIMIT: must be a number per s, m or h, like 30/m"
+    ]
 
 
 @pytest.mark.parametrize("url", ["https://api.openai.com/v1", "https://api.openai.com/v1/"])

@@ -1,0 +1,62 @@
+"""Who may call, from which pages, and how often: the rules that a request meets on its way."""
+
+import logging
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+from uuid import UUID
+
+from function.errors import Forbidden
+from function.http.messages import Request
+from function.http.origins import Origins
+from function.settings import Settings
+
+if TYPE_CHECKING:
+    from function.http.rate_limit import RateLimiter
+    from function.http.tokens import Tokens
+
+log = logging.getLogger("function.http.access")
+
+
+class Caller(NamedTuple):
+    """Who sent a request, by a valid token. A trusted caller may write for every student."""
+
+    student_id: UUID | None
+    trusted: bool
+
+
+class Access(NamedTuple):
+    """The rules; `tokens` is None where callers are not checked, `limiter` where there is none."""
+
+    origins: Origins
+    tokens: "Tokens | None" = None
+    limiter: "RateLimiter | None" = None
+
+    async def identify(self, request: Request) -> Caller | None:
+        """Return the caller, before the body is read; None where callers are not checked.
+
+        Raises Unauthenticated, and Unavailable while the issuer's keys can't be fetched.
+        """
+        return await self.tokens.check(request.headers) if self.tokens else None
+
+    def admit(self, caller: Caller | None, students: Sequence[UUID]) -> None:
+        """Raise Forbidden or TooManyRequests; `students` has one entry for each feedback."""
+        if caller and not caller.trusted and any(one != caller.student_id for one in students):
+            raise Forbidden("the token allows only feedback of its own student")
+        if self.limiter:
+            self.limiter.take(students)
+
+
+def make_access(settings: Settings) -> Access:
+    """Put the rules together; only who configures a rule pays for its imports."""
+    tokens, limiter = None, None
+    if settings.tokens:
+        from function.http.tokens import Tokens
+
+        tokens = Tokens(settings.tokens)
+    else:
+        log.warning("callers are not checked", extra={"hint": "docs/security.md"})
+    if settings.rate_limit:
+        from function.http.rate_limit import RateLimiter
+
+        limiter = RateLimiter(settings.rate_limit)
+    return Access(Origins(settings.cors_origins), tokens, limiter)

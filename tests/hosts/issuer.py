@@ -1,0 +1,95 @@
+"""An issuer of tokens: real keys, and a real server of their public halves on loopback."""
+
+import json
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from jwt.algorithms import ECAlgorithm, RSAAlgorithm
+
+AUDIENCE = "mentor"
+URL = "https://issuer.example"
+
+
+class SigningKey:
+    """A private key, and what the issuer publishes of it."""
+
+    def __init__(self, algorithm: str = "RS256", bits: int = 2048) -> None:
+        self.id = uuid.uuid4().hex
+        self.algorithm = algorithm
+        self.private: Any
+        if algorithm.startswith("ES"):
+            self.private = ec.generate_private_key(ec.SECP256R1())
+            public = ECAlgorithm.to_jwk(self.private.public_key(), as_dict=True)
+        else:
+            self.private = rsa.generate_private_key(65537, bits)
+            public = RSAAlgorithm.to_jwk(self.private.public_key(), as_dict=True)
+        self.public = {**public, "kid": self.id, "alg": algorithm, "use": "sig"}
+
+    def token(self, student: str, **claims: object) -> str:
+        """A valid token of the student; claims that are None are left out."""
+        now = int(time.time())
+        payload = {"iss": URL, "aud": AUDIENCE, "sub": student, "iat": now, "exp": now + 600}
+        found = {name: value for name, value in {**payload, **claims}.items() if value is not None}
+        return jwt.encode(found, self.private, self.algorithm, {"kid": self.id})
+
+
+class Issuer:
+    """`document` is what its server answers, with `status`, `seconds` later."""
+
+    def __init__(self, port: int, *keys: SigningKey) -> None:
+        self.url = f"http://127.0.0.1:{port}/jwks/"
+        self.key = keys[0]
+        self.status = 200
+        self.location = ""
+        self.seconds = 0.0
+        self.fetches = 0
+        self.document = b""
+        self.publish(*keys)
+
+    def publish(self, *keys: SigningKey) -> None:
+        self.document = json.dumps({"keys": [key.public for key in keys]}).encode()
+
+    @property
+    def environ(self) -> dict[str, str]:
+        return {"AUTH_JWKS_URL": self.url, "AUTH_ISSUER": URL, "AUTH_AUDIENCE": AUDIENCE}
+
+
+@contextmanager
+def issuing(*keys: SigningKey) -> Iterator[Issuer]:
+    """Serve the keys, the first of them in use, until the end of the block."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            assert self.path == "/jwks/"
+            issuer.fetches += 1
+            time.sleep(issuer.seconds)
+            self.send_response(issuer.status)
+            self.send_header("Location", issuer.location)
+            self.send_header("Content-Length", str(len(issuer.document)))
+            self.end_headers()
+            self.wfile.write(issuer.document)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its base's name
+            """Nothing of interest."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    issuer = Issuer(server.server_port, *(keys or (SigningKey(),)))
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield issuer
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}

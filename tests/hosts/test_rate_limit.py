@@ -1,0 +1,59 @@
+"""A student's limit, at every host; how the bucket fills is for tests/unit/test_rate_limit.py."""
+
+import json
+import uuid
+from collections.abc import Iterator
+
+import pytest
+
+from tests.hosts.conftest import Rows
+from tests.instance import FEEDBACK, Instance, running
+
+LIMIT = 3
+
+
+@pytest.fixture(scope="session")
+def limited(
+    host: str, hosts_database: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Instance]:
+    log_file = tmp_path_factory.mktemp("limited") / f"{host}.log"
+    with running(log_file, hosts_database, host, RATE_LIMIT=f"{LIMIT}/h") as function:
+        yield function.wait_until_ready()
+
+
+def test_beyond_the_limit_a_student_is_told_when_to_come_again(
+    limited: Instance, student: str, rows: Rows
+) -> None:
+    feedback = {**FEEDBACK, "student_id": student}
+    assert [limited.post(feedback).status for _ in range(LIMIT)] == [200] * LIMIT
+
+    answer = limited.post(feedback)
+
+    assert (answer.status, answer.json()["code"]) == (429, "TOO_MANY_REQUESTS")
+    assert 0 < int(answer.headers["retry-after"]) <= 3600 / LIMIT
+    assert len(rows(student)) == LIMIT
+    assert limited.post({**FEEDBACK, "student_id": str(uuid.uuid4())}).status == 200
+
+
+def test_a_repeat_counts(limited: Instance, student: str) -> None:
+    feedback, key = {**FEEDBACK, "student_id": student}, {"Idempotency-Key": student}
+
+    statuses = [limited.post(feedback, key).status for _ in range(LIMIT + 1)]
+
+    assert statuses == [200] * LIMIT + [429]
+
+
+def test_each_feedback_of_a_batch_counts_and_a_batch_over_the_limit_stores_nothing(
+    limited: Instance, student: str, rows: Rows
+) -> None:
+    assert send_batch(limited, student, 2) == 200
+    assert send_batch(limited, student, 2) == 429
+    assert len(rows(student)) == 2
+
+
+def send_batch(function: Instance, student: str, size: int) -> int:
+    event = {"specversion": "1.0", "source": "/app", "type": "mentor.feedback.submitted"}
+    data = {**FEEDBACK, "student_id": student}
+    events = [{**event, "id": uuid.uuid4().hex, "data": data} for _ in range(size)]
+    headers = {"Content-Type": "application/cloudevents-batch+json"}
+    return function.request("POST", "/", json.dumps(events).encode(), headers).status
