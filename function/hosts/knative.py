@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from function import logs
+from function.hosts import limits
 from function.http.asgi import Message, Receive, Send, create_application
 from function.settings import load_or_exit
 from function.store import Store
@@ -23,7 +24,7 @@ class KnativeFunction:
         logs.configure(settings.log_level)
         self._store = Store(settings.postgres, settings.database_timeout)
         self._application = create_application(settings, self._store)
-        _leave_time_to_answer()
+        _configure_hypercorn(settings.keep_alive_timeout)
         _answer_readiness()
 
     def start(self, cfg: Mapping[str, str]) -> None:
@@ -41,14 +42,18 @@ class KnativeFunction:
         await self._application(scope, receive, send)
 
 
-def _leave_time_to_answer() -> None:
-    """Let hypercorn wait for the requests under way: 3 s are too short for a model.
+def _configure_hypercorn(keep_alive_timeout: float) -> None:
+    """Set documented settings of hypercorn, and the process's limit of open files.
 
     func-python makes hypercorn's configuration itself, after this, and takes no settings for it.
     """
     from hypercorn.config import Config
 
-    Config.graceful_timeout = DRAIN_TIMEOUT
+    Config.graceful_timeout = DRAIN_TIMEOUT  # 3 s are too short for a model
+    Config.keep_alive_timeout = keep_alive_timeout
+    Config.keep_alive_max_requests = 1 << 62  # a proxy's connection may live as long as it likes
+    Config.h11_max_incomplete_size = limits.HEAD_LIMIT
+    limits.raise_descriptor_limit()
 
 
 def _answer_readiness() -> None:

@@ -1,94 +1,243 @@
-"""All use of uvicorn's internals: its import, its protocol and its server.
+"""How uvicorn's connections read requests and write answers, for both hosts that use uvicorn.
 
-Each piece says why it is here. tests/unit/test_uvicorn.py fails when uvicorn changes what it uses.
+A connection hands httptools one head at a time, and finds the end of a body by itself. So httptools
+never sees a byte that belongs to something else: no body that it takes for another protocol's
+(Kludex/uvicorn#2722), no trailers, no second request. One request is read when the one before is
+answered. tests/unit/test_uvicorn.py fails when uvicorn changes what is used of it here.
 """
 
-import asyncio
+from __future__ import annotations
+
 import re
-import sys
-import threading
 from collections.abc import Callable
-from types import FrameType, ModuleType
-from typing import Any
+from contextlib import suppress
+from functools import partial
+from typing import Any, ClassVar
 
-# `import uvicorn` imports uvicorn.main, the command line, which needs click: 18 ms of a cold start.
-COMMAND_LINE = ModuleType("uvicorn.main")
-vars(COMMAND_LINE).update(Server=None, main=None, run=None)
-sys.modules.setdefault(COMMAND_LINE.__name__, COMMAND_LINE)
+import httptools
+from uvicorn.protocols.http import auto
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from uvicorn.config import Config  # noqa: E402 - after the stand-in
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol  # noqa: E402
-from uvicorn.server import Server  # noqa: E402
+from function.hosts import limits
+from function.hosts.chunks import ChunkedBody
+from function.hosts.refusals import INVALID, TOO_LARGE, TOO_MANY, TOO_SLOW, Refusal, check
+from function.hosts.transport import ResponseTransport
 
-__all__ = ["Config", "HttpProtocol", "PatientServer", "Server"]
-
-UPGRADE = re.compile(rb"\r\nupgrade:", re.IGNORECASE)
-
-
-class ResponseTransport:
-    """An asyncio transport that sends what a turn of the event loop writes at the turn's end.
-
-    uvicorn writes the head of a response and its body apart, and each write wakes the client.
-    Together they save a quarter of what a request costs.
-    """
-
-    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
-        self._transport = transport
-        self._loop = loop
-        self._parts: list[bytes] = []
-
-    def write(self, part: bytes) -> None:
-        if not self._parts:
-            self._loop.call_soon(self._send)
-        self._parts.append(part)
-
-    def close(self) -> None:
-        self._send()
-        self._transport.close()
-
-    def _send(self) -> None:
-        if self._parts and not self._transport.is_closing():
-            self._transport.write(b"".join(self._parts))
-        self._parts.clear()
-
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        """All else is the transport's own affair."""
-        method: Callable[..., Any] = getattr(self._transport, name)
-        return method
+ABSOLUTE_FORM = re.compile(rb"https?://[^/?#]*", re.IGNORECASE)
+END = b"\r\n\r\n"
+TICK = 1.0  # seconds
 
 
 class HttpProtocol(HttpToolsProtocol):
-    """uvicorn's protocol, writing to a ResponseTransport, and deaf to offers of an upgrade."""
+    """One connection. It is `_incomplete` while a request of it is not, and can be closed then."""
 
-    def data_received(self, data: bytes) -> None:
-        """Pass on what came; a client that offers HTTP/2 (h2c) is answered in HTTP/1.1.
+    draining = False
+    _incomplete: ClassVar[dict[HttpProtocol, None]] = {}  # the longest one first
 
-        httptools would take the body behind such an offer for the other protocol's, and drop it.
-        A name of the same length, for the length of a body must not change.
-        """
-        super().data_received(UPGRADE.sub(b"\r\nignored:", data))
+    def __init__(self, *args: Any, most: int, keep_alive: float, **kwargs: Any) -> None:
+        """At most `most` connections are open; one that is idle ends after `keep_alive` seconds."""
+        super().__init__(*args, **kwargs)
+        self._most = most
+        self._keep_alive = keep_alive
+        self._unread = b""
+        self._eof = False
+        self._refused = False
+        self._unsent = 0  # bytes, at the last tick
+        self._stuck = 0  # ticks in which nothing was sent
+        self._start_head()
+
+    def _start_head(self) -> None:
+        self.parser = httptools.HttpRequestParser(self)
+        self._head_size = 0
+        self._tail = b""
+        self._refusal: Refusal | None = None
+        self._in_head = True
+        self._left = 0
+        self._chunks: ChunkedBody | None = None
 
     def connection_made(self, transport: Any) -> None:
         stand_in: Any = ResponseTransport(transport, self.loop)
         super().connection_made(stand_in)
+        if len(self.connections) > self._most and self._incomplete:
+            longest = next(iter(self._incomplete))
+            del self._incomplete[longest]
+            longest.transport.abort()
+        self._wait(limits.HEAD_TIMEOUT)
+        self._timer = self.loop.call_later(TICK, self._tick)
 
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._timer.cancel()
+        self._incomplete.pop(self, None)
+        self._unread = b""
+        super().connection_lost(exc)
 
-class PatientServer(Server):
-    """uvicorn's server, which after the first signal goes on as before for `delay` seconds.
+    def _wait(self, patience: float) -> None:
+        """Wait for the client, at most so many seconds."""
+        self._deadline = self.loop.time() + patience
+        self._incomplete[self] = None
 
-    For platforms that signal before all who send requests have heard of it. A second signal ends
-    the wait.
-    """
-
-    def __init__(self, config: Config, delay: float) -> None:
-        super().__init__(config)
-        self._delay = delay
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        delay, self._delay = self._delay, 0
-        if not delay:
-            super().handle_exit(sig, frame)
+    def _tick(self) -> None:
+        """Look whether the client is too slow."""
+        self._timer = self.loop.call_later(TICK, self._tick)
+        unsent = self.transport.get_write_buffer_size()
+        self._stuck = self._stuck + 1 if 0 < self._unsent <= unsent else 0
+        self._unsent = unsent
+        if self._stuck >= limits.WRITE_TIMEOUT:
+            self.transport.abort()
+        elif self._in_answer() or self.loop.time() < self._deadline:
             return
-        timer = threading.Timer(delay, setattr, (self, "should_exit", True))
-        timer.daemon = True
-        timer.start()
+        elif self._head_size and self._in_head and not self._refused:
+            self._refuse(TOO_SLOW)
+        else:
+            self.transport.close()
+
+    def _in_answer(self) -> bool:
+        cycle = self.cycle
+        return bool(cycle) and not (cycle.response_complete or cycle.disconnected)
+
+    def data_received(self, data: bytes) -> None:
+        if self._refused:
+            return
+        self._unread = self._unread + data if self._unread else data
+        self._read()
+
+    def _read(self) -> None:
+        """Take what has come, up to the end of one request."""
+        try:
+            while self._unread and not self._refused:
+                if not self._in_head:
+                    self._take_body()
+                elif self._in_answer():
+                    self.flow.pause_reading()
+                    return
+                else:
+                    self._take_head()
+        except httptools.HttpParserError:
+            self._refuse(INVALID)
+
+    def _take_head(self) -> None:
+        data, self._unread = self._unread, b""
+        if not self._head_size:
+            data = data.lstrip(b"\r\n")  # empty lines may come before: RFC 9112, 2.2
+            if not data:
+                return
+            self._deadline = self.loop.time() + limits.HEAD_TIMEOUT
+        window = self._tail + data
+        end = window.find(END)
+        taken = len(data) if end < 0 else end + len(END) - len(self._tail)
+        self._tail = window[1 - len(END) :] if end < 0 else b""
+        self._head_size += taken
+        if self._head_size > limits.HEAD_LIMIT:
+            self._refuse(TOO_LARGE)
+            return
+        self._feed(data[:taken])
+        if self._refusal or (self._in_head and len(self.headers or ()) > limits.HEADER_LIMIT):
+            self._refuse(self._refusal or TOO_LARGE)
+            return
+        self._unread = data[taken:]
+        if not self._in_head and not self._left and not self._chunks:
+            self._end_message()
+
+    def _feed(self, head: bytes) -> None:
+        with suppress(httptools.HttpParserUpgrade):  # an offer may be ignored: RFC 9110, 7.8
+            self.parser.feed_data(head)
+
+    def on_headers_complete(self) -> None:
+        """Begin the request; httptools calls it at the end of a head."""
+        self._in_head = False
+        self._refusal = self._check_head()
+        if self._refusal:
+            return
+        if target := ABSOLUTE_FORM.match(self.url):
+            rest = self.url[target.end() :]
+            self.url = rest if rest.startswith(b"/") else b"/" + rest
+        super().on_headers_complete()
+        if self.draining:
+            self.cycle.keep_alive = False
+
+    def _check_head(self) -> Refusal | None:
+        """Tell what is wrong with the head, or find how its body is framed."""
+        method, version = self.parser.get_method(), self.parser.get_http_version()
+        if refusal := check(method, version, self.headers):
+            return refusal
+        if len(self.connections) > self._most and method not in {b"GET", b"HEAD"}:
+            return TOO_MANY
+        for name, value in self.headers:
+            if name == b"content-length":
+                self._left = int(value)
+            elif name == b"transfer-encoding":
+                self._chunks = ChunkedBody(self.on_body, limits.HEAD_LIMIT)
+        return None
+
+    def _should_upgrade(self) -> bool:
+        return False
+
+    def _take_body(self) -> None:
+        data = self._unread
+        if self._chunks:
+            taken = self._chunks.feed(data)
+        else:
+            taken = min(self._left, len(data))
+            self._left -= taken
+            self.on_body(data[:taken])
+        self._unread = data[taken:]
+        if self._chunks.ended if self._chunks else not self._left:
+            self._end_message()
+
+    def on_message_complete(self) -> None:
+        """Do nothing: httptools knows no bodies here."""
+
+    def _end_message(self) -> None:
+        super().on_message_complete()
+        self._incomplete.pop(self, None)
+        self._start_head()
+        if not self._in_answer():
+            self._wait(self._keep_alive)
+
+    def on_response_complete(self) -> None:
+        """Go on after an answer; uvicorn calls it when it has written the last of one."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self._wait(self._keep_alive if self._in_head else limits.HEAD_TIMEOUT)
+        self.flow.resume_reading()
+        self._read()
+        if self._eof:
+            self._end_at_eof()
+
+    def eof_received(self) -> bool:  # type: ignore[override] # uvicorn's returns nothing
+        """Answer a client that has said all, and still listens."""
+        self._eof = True
+        return self._end_at_eof()
+
+    def _end_at_eof(self) -> bool:
+        """Close the connection if nothing more is to be said, or tell that something is."""
+        goes_on = self._in_answer() and self._in_head
+        if not goes_on:
+            self.transport.close()
+        return goes_on
+
+    def _refuse(self, refusal: Refusal) -> None:
+        """Answer without the application, and let the client read that before it is cut off."""
+        self._refused = True
+        self._unread = b""
+        if self._in_answer():
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+            if self.cycle.response_started:
+                self.transport.close()
+                return
+        self.transport.write(refusal.response(self.server_state.default_headers))
+        self.transport.write_eof()
+        self._wait(limits.LINGER)
+
+
+def make_protocol(keep_alive: float) -> Callable[..., HttpProtocol]:
+    """Return what makes a connection's protocol, within the limits of this process."""
+    most = limits.connection_limit(limits.raise_descriptor_limit())
+    return partial(HttpProtocol, most=most, keep_alive=keep_alive)
+
+
+def install(keep_alive: float) -> None:
+    """Let uvicorn choose this protocol where its own command starts it."""
+    vars(auto)["AutoHTTPProtocol"] = make_protocol(keep_alive)

@@ -1,0 +1,60 @@
+"""What a connection answers without the application, in the form of the application's errors."""
+
+import json
+import random
+from collections.abc import Iterable, Sequence
+from http import HTTPStatus
+from typing import NamedTuple
+
+from function.hosts.limits import HEADER_LIMIT
+
+Headers = Iterable[tuple[bytes, bytes]]
+
+
+class Refusal(NamedTuple):
+    """Why a request does not reach the application; the connection ends with it."""
+
+    status: int
+    code: str
+    message: str
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+
+    def response(self, headers: Headers) -> bytes:
+        """Return all bytes of the answer, with these headers first."""
+        body = json.dumps({"code": self.code, "message": self.message}).encode()
+        fields = [
+            *headers,
+            (b"content-type", b"application/json"),
+            (b"content-length", b"%d" % len(body)),
+            (b"connection", b"close"),
+            (b"x-request-id", b"%032x" % random.getrandbits(128)),
+            *self.headers,
+        ]
+        line = f"HTTP/1.1 {self.status} {HTTPStatus(self.status).phrase}\r\n".encode()
+        return line + b"".join(b"%b: %b\r\n" % field for field in fields) + b"\r\n" + body
+
+
+INVALID = Refusal(400, "INVALID_REQUEST", "the request is not valid HTTP")
+NO_HOST = Refusal(400, "INVALID_REQUEST", "a request must have exactly one Host")
+TOO_SLOW = Refusal(408, "REQUEST_TIMEOUT", "the headers did not come within 10 seconds")
+TOO_LARGE = Refusal(431, "HEADERS_TOO_LARGE", "the headers are over 64 KiB, or more than 100")
+CODING = Refusal(501, "INVALID_REQUEST", "the only transfer coding here is chunked")
+TOO_MANY = Refusal(503, "UNAVAILABLE", "too many connections are open", ((b"retry-after", b"2"),))
+VERSION = Refusal(505, "INVALID_REQUEST", "the versions of HTTP here are 1.1 and 1.0")
+
+
+def check(method: bytes, version: str, headers: Sequence[tuple[bytes, bytes]]) -> Refusal | None:
+    """Tell what is wrong with a head that httptools has accepted."""
+    if version not in {"1.0", "1.1"}:
+        return VERSION
+    if len(headers) > HEADER_LIMIT:
+        return TOO_LARGE
+    if method == b"CONNECT":
+        return INVALID
+    hosts = sum(name == b"host" for name, _ in headers)
+    if hosts > 1 or (not hosts and version == "1.1"):
+        return NO_HOST
+    codings = [value.strip().lower() for name, value in headers if name == b"transfer-encoding"]
+    if codings and version == "1.0":  # RFC 9112, 6.1: its framing is faulty
+        return INVALID
+    return CODING if codings not in ([], [b"chunked"]) else None
