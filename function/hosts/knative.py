@@ -3,8 +3,10 @@
 https://github.com/knative/func/tree/main/templates/python/http
 """
 
+import asyncio
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from function import logs
@@ -14,6 +16,7 @@ from function.settings import load_or_exit
 from function.store import Store
 
 DRAIN_TIMEOUT = 25  # seconds; Kubernetes kills 30 s after its SIGTERM
+END_TICK = 0.05  # seconds
 
 
 class KnativeFunction:
@@ -25,6 +28,7 @@ class KnativeFunction:
         self._store = Store(settings.postgres, settings.database_timeout)
         self._application = create_application(settings, self._store)
         _configure_hypercorn(settings.keep_alive_timeout)
+        _let_clients_end()
         _answer_readiness()
 
     def start(self, cfg: Mapping[str, str]) -> None:
@@ -54,6 +58,28 @@ def _configure_hypercorn(keep_alive_timeout: float) -> None:
     Config.keep_alive_max_requests = 1 << 62  # a proxy's connection may live as long as it likes
     Config.h11_max_incomplete_size = limits.HEAD_LIMIT
     limits.raise_descriptor_limit()
+
+
+def _let_clients_end() -> None:
+    """Close a connection when its client has ended it, and all is answered.
+
+    hypercorn would drop the answers at once, but close the connection after keep_alive_timeout.
+    """
+    from hypercorn.asyncio.tcp_server import MAX_RECV, TCPServer
+    from hypercorn.events import Closed, RawData
+
+    async def read(self: Any) -> None:
+        with suppress(OSError):
+            data = None
+            while data != b"":
+                data = await self.reader.read(MAX_RECV)
+                await self.protocol.handle(RawData(data))
+            while getattr(self.protocol.protocol, "stream", None):  # noqa: ASYNC110 - has no event
+                await asyncio.sleep(END_TICK)
+        await self.protocol.handle(Closed())
+        await self.idle_task.stop()
+
+    TCPServer._read_data = read  # noqa: SLF001
 
 
 def _answer_readiness() -> None:

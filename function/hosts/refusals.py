@@ -2,13 +2,13 @@
 
 import json
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import NamedTuple
 
 from function.hosts.limits import HEADER_LIMIT
 
-Headers = Iterable[tuple[bytes, bytes]]
+Header = tuple[bytes, bytes]
 
 
 class Refusal(NamedTuple):
@@ -17,9 +17,9 @@ class Refusal(NamedTuple):
     status: int
     code: str
     message: str
-    headers: tuple[tuple[bytes, bytes], ...] = ()
+    headers: tuple[Header, ...] = ()
 
-    def response(self, headers: Headers) -> bytes:
+    def response(self, headers: Iterable[Header]) -> bytes:
         """Return all bytes of the answer, with these headers first."""
         body = json.dumps({"code": self.code, "message": self.message}).encode()
         fields = [
@@ -43,18 +43,29 @@ TOO_MANY = Refusal(503, "UNAVAILABLE", "too many connections are open", ((b"retr
 VERSION = Refusal(505, "INVALID_REQUEST", "the versions of HTTP here are 1.1 and 1.0")
 
 
-def check(method: bytes, version: str, headers: Sequence[tuple[bytes, bytes]]) -> Refusal | None:
-    """Tell what is wrong with a head that httptools has accepted."""
+def check(
+    method: bytes, version: str, fields: Mapping[bytes, bytes], headers: Sequence[Header]
+) -> Refusal | None:
+    """Tell what is wrong with a head that httptools has accepted; `fields` are its `headers`."""
     if version not in {"1.0", "1.1"}:
         return VERSION
     if len(headers) > HEADER_LIMIT:
         return TOO_LARGE
     if method == b"CONNECT":
         return INVALID
-    hosts = sum(name == b"host" for name, _ in headers)
-    if hosts > 1 or (not hosts and version == "1.1"):
+    if b"host" not in fields and version == "1.1":
         return NO_HOST
-    codings = [value.strip().lower() for name, value in headers if name == b"transfer-encoding"]
-    if codings and version == "1.0":  # RFC 9112, 6.1: its framing is faulty
+    if len(fields) < len(headers) and _count(b"host", headers) > 1:
+        return NO_HOST
+    return _check_coding(version, headers) if b"transfer-encoding" in fields else None
+
+
+def _check_coding(version: str, headers: Sequence[Header]) -> Refusal | None:
+    if version == "1.0":  # its framing is faulty: RFC 9112, 6.1
         return INVALID
-    return CODING if codings not in ([], [b"chunked"]) else None
+    codings = [value.strip().lower() for name, value in headers if name == b"transfer-encoding"]
+    return None if codings == [b"chunked"] else CODING
+
+
+def _count(wanted: bytes, headers: Sequence[Header]) -> int:
+    return sum(name == wanted for name, _ in headers)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
 from typing import Any, ClassVar
 
@@ -139,8 +138,10 @@ class HttpProtocol(HttpToolsProtocol):
             self._end_message()
 
     def _feed(self, head: bytes) -> None:
-        with suppress(httptools.HttpParserUpgrade):  # an offer may be ignored: RFC 9110, 7.8
+        try:  # noqa: SIM105 - on each request's way
             self.parser.feed_data(head)
+        except httptools.HttpParserUpgrade:
+            pass  # an offer, which a server may ignore: RFC 9110, 7.8
 
     def on_headers_complete(self) -> None:
         """Begin the request; httptools calls it at the end of a head."""
@@ -148,7 +149,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._refusal = self._check_head()
         if self._refusal:
             return
-        if target := ABSOLUTE_FORM.match(self.url):
+        if not self.url.startswith(b"/") and (target := ABSOLUTE_FORM.match(self.url)):
             rest = self.url[target.end() :]
             self.url = rest if rest.startswith(b"/") else b"/" + rest
         super().on_headers_complete()
@@ -158,15 +159,14 @@ class HttpProtocol(HttpToolsProtocol):
     def _check_head(self) -> Refusal | None:
         """Tell what is wrong with the head, or find how its body is framed."""
         method, version = self.parser.get_method(), self.parser.get_http_version()
-        if refusal := check(method, version, self.headers):
+        fields = dict(self.headers)
+        if refusal := check(method, version, fields, self.headers):
             return refusal
         if len(self.connections) > self._most and method not in {b"GET", b"HEAD"}:
             return TOO_MANY
-        for name, value in self.headers:
-            if name == b"content-length":
-                self._left = int(value)
-            elif name == b"transfer-encoding":
-                self._chunks = ChunkedBody(self.on_body, limits.HEAD_LIMIT)
+        self._left = int(fields.get(b"content-length", 0))
+        if b"transfer-encoding" in fields:
+            self._chunks = ChunkedBody(self.on_body, limits.HEAD_LIMIT)
         return None
 
     def _should_upgrade(self) -> bool:
