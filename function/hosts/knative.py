@@ -11,6 +11,7 @@ from typing import Any
 
 from function import logs
 from function.hosts import limits
+from function.hosts.refusals import TOO_LARGE
 from function.http.asgi import Message, Receive, Send, create_application
 from function.settings import load_or_exit
 from function.store import Store
@@ -43,7 +44,15 @@ class KnativeFunction:
         return True, "ok"
 
     async def handle(self, scope: Message, receive: Receive, send: Send) -> None:
-        await self._application(scope, receive, send)
+        """Answer a request; hypercorn limits only a head that is not complete."""
+        headers = scope["headers"]
+        size = sum(len(name) + len(value) + len(": \r\n") for name, value in headers)
+        if len(headers) > limits.HEADER_LIMIT or size > limits.HEAD_LIMIT:
+            status, fields, body = TOO_LARGE.parts()
+            await send({"type": "http.response.start", "status": status, "headers": fields})
+            await send({"type": "http.response.body", "body": body})
+        else:
+            await self._application(scope, receive, send)
 
 
 def _configure_hypercorn(keep_alive_timeout: float) -> None:

@@ -19,19 +19,23 @@ class Refusal(NamedTuple):
     message: str
     headers: tuple[Header, ...] = ()
 
-    def response(self, headers: Iterable[Header]) -> bytes:
-        """Return all bytes of the answer, with these headers first."""
+    def parts(self) -> tuple[int, list[Header], bytes]:
+        """Return the status, the headers and the body."""
         body = json.dumps({"code": self.code, "message": self.message}).encode()
-        fields = [
-            *headers,
+        headers = [
             (b"content-type", b"application/json"),
             (b"content-length", b"%d" % len(body)),
             (b"connection", b"close"),
             (b"x-request-id", b"%032x" % random.getrandbits(128)),
             *self.headers,
         ]
-        line = f"HTTP/1.1 {self.status} {HTTPStatus(self.status).phrase}\r\n".encode()
-        return line + b"".join(b"%b: %b\r\n" % field for field in fields) + b"\r\n" + body
+        return self.status, headers, body
+
+    def response(self, more: Iterable[Header]) -> bytes:
+        """Return all bytes of the answer, with more headers."""
+        status, headers, body = self.parts()
+        line = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n".encode()
+        return line + b"".join(b"%b: %b\r\n" % one for one in [*more, *headers]) + b"\r\n" + body
 
 
 INVALID = Refusal(400, "INVALID_REQUEST", "the request is not valid HTTP")

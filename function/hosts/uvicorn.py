@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 
 import httptools
 from uvicorn.protocols.http import auto
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from function.hosts import limits
@@ -24,7 +25,18 @@ from function.hosts.transport import ResponseTransport
 
 ABSOLUTE_FORM = re.compile(rb"https?://[^/?#]*", re.IGNORECASE)
 END = b"\r\n\r\n"
+PIECE = 16 * 1024  # bytes that are looked at together
 TICK = 1.0  # seconds
+
+
+class Flow(FlowControl):
+    """uvicorn's, which would read on when the application asks for more of a complete body."""
+
+    full = False
+
+    def resume_reading(self) -> None:
+        if not self.full:
+            super().resume_reading()
 
 
 class HttpProtocol(HttpToolsProtocol):
@@ -39,6 +51,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._most = most
         self._keep_alive = keep_alive
         self._unread = b""
+        self._taken = 0  # bytes of it
         self._eof = False
         self._refused = False
         self._unsent = 0  # bytes, at the last tick
@@ -57,6 +70,7 @@ class HttpProtocol(HttpToolsProtocol):
     def connection_made(self, transport: Any) -> None:
         stand_in: Any = ResponseTransport(transport, self.loop)
         super().connection_made(stand_in)
+        self.flow: Flow = Flow(stand_in)
         if len(self.connections) > self._most and self._incomplete:
             longest = next(iter(self._incomplete))
             del self._incomplete[longest]
@@ -97,45 +111,46 @@ class HttpProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._refused:
             return
-        self._unread = self._unread + data if self._unread else data
+        self._unread = self._unread[self._taken :] + data if self._unread else data
+        self._taken = 0
         self._read()
 
     def _read(self) -> None:
         """Take what has come, up to the end of one request."""
         try:
-            while self._unread and not self._refused:
-                if not self._in_head:
-                    self._take_body()
-                elif self._in_answer():
+            while self._taken < len(self._unread):
+                if self._in_head and self._in_answer():
+                    self.flow.full = True
                     self.flow.pause_reading()
                     return
-                else:
-                    self._take_head()
+                piece = self._unread[self._taken : self._taken + PIECE]
+                self._taken += self._take_head(piece) if self._in_head else self._take_body(piece)
+            self._unread, self._taken = b"", 0
         except httptools.HttpParserError:
             self._refuse(INVALID)
 
-    def _take_head(self) -> None:
-        data, self._unread = self._unread, b""
+    def _take_head(self, data: bytes) -> int:
+        """Take bytes up to the head's end, and return how many."""
         if not self._head_size:
-            data = data.lstrip(b"\r\n")  # empty lines may come before: RFC 9112, 2.2
-            if not data:
-                return
+            if skipped := len(data) - len(data.lstrip(b"\r\n")):
+                return skipped  # empty lines may come before a request: RFC 9112, 2.2
             self._deadline = self.loop.time() + limits.HEAD_TIMEOUT
         window = self._tail + data
         end = window.find(END)
         taken = len(data) if end < 0 else end + len(END) - len(self._tail)
         self._tail = window[1 - len(END) :] if end < 0 else b""
         self._head_size += taken
-        if self._head_size > limits.HEAD_LIMIT:
-            self._refuse(TOO_LARGE)
-            return
-        self._feed(data[:taken])
-        if self._refusal or (self._in_head and len(self.headers or ()) > limits.HEADER_LIMIT):
-            self._refuse(self._refusal or TOO_LARGE)
-            return
-        self._unread = data[taken:]
-        if not self._in_head and not self._left and not self._chunks:
+        if self._head_size <= limits.HEAD_LIMIT:
+            self._feed(data[:taken])
+            if self._in_head and len(self.headers or ()) > limits.HEADER_LIMIT:
+                self._refusal = TOO_LARGE
+        else:
+            self._refusal = TOO_LARGE
+        if self._refusal:
+            self._refuse(self._refusal)
+        elif not self._in_head and not self._left and not self._chunks:
             self._end_message()
+        return taken
 
     def _feed(self, head: bytes) -> None:
         try:  # noqa: SIM105 - on each request's way
@@ -172,17 +187,17 @@ class HttpProtocol(HttpToolsProtocol):
     def _should_upgrade(self) -> bool:
         return False
 
-    def _take_body(self) -> None:
-        data = self._unread
+    def _take_body(self, data: bytes) -> int:
+        """Take bytes up to the body's end, and return how many."""
         if self._chunks:
             taken = self._chunks.feed(data)
         else:
             taken = min(self._left, len(data))
             self._left -= taken
             self.on_body(data[:taken])
-        self._unread = data[taken:]
         if self._chunks.ended if self._chunks else not self._left:
             self._end_message()
+        return taken
 
     def on_message_complete(self) -> None:
         """Do nothing: httptools knows no bodies here."""
@@ -200,8 +215,9 @@ class HttpProtocol(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         self._wait(self._keep_alive if self._in_head else limits.HEAD_TIMEOUT)
-        self.flow.resume_reading()
+        self.flow.full = False
         self._read()
+        self.flow.resume_reading()
         if self._eof:
             self._end_at_eof()
 
@@ -220,7 +236,7 @@ class HttpProtocol(HttpToolsProtocol):
     def _refuse(self, refusal: Refusal) -> None:
         """Answer without the application, and let the client read that before it is cut off."""
         self._refused = True
-        self._unread = b""
+        self._unread, self._taken = b"", 0
         if self._in_answer():
             self.cycle.disconnected = True
             self.cycle.message_event.set()
