@@ -16,7 +16,7 @@ from function.settings import Settings, load_or_exit
 from function.store import Store
 
 if TYPE_CHECKING:
-    from function.hosts.uvicorn import Server
+    from function.hosts.server import Server
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 DRAIN_TIMEOUT = 25  # seconds; Kubernetes kills 30 s after its SIGTERM
@@ -47,7 +47,8 @@ def _end(number: int, frame: FrameType | None) -> None:
 
 def _make_server(settings: Settings, store: Store) -> "Server":
     """Import the rest, while the store connects."""
-    from function.hosts.uvicorn import Config, HttpProtocol, PatientServer
+    from function.hosts.server import Config, PatientServer
+    from function.hosts.uvicorn import make_protocol
     from function.http.asgi import create_application
 
     return PatientServer(
@@ -55,7 +56,7 @@ def _make_server(settings: Settings, store: Store) -> "Server":
             create_application(settings, store),
             host="0.0.0.0",  # noqa: S104 - a container is reached from outside of it
             port=settings.port,
-            http=HttpProtocol,
+            http=make_protocol(settings.keep_alive_timeout),  # type: ignore[arg-type] # a factory does
             lifespan="on",
             ws="none",
             log_config=None,

@@ -45,6 +45,7 @@ class Settings:
     migrate_timeout: float
     port: int
     shutdown_delay: float
+    keep_alive_timeout: float
     log_level: str
     docs: bool
     tokens: TokenSettings | None
@@ -68,6 +69,7 @@ def load(environ: Mapping[str, str]) -> Settings:
         migrate_timeout=variables.seconds("MIGRATE_TIMEOUT", 60, at_most=3600),
         port=variables.integer("PORT", 8080, at_most=65535),
         shutdown_delay=variables.seconds("SHUTDOWN_DELAY", 0, at_least=0, at_most=5),
+        keep_alive_timeout=variables.seconds("KEEP_ALIVE_TIMEOUT", 95, at_most=3600),
         log_level=variables.choice("LOG_LEVEL", "INFO", LOG_LEVELS),
         docs=SWITCHES[variables.choice("DOCS", "on", tuple(SWITCHES))],
         tokens=read_token_settings(variables),

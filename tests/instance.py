@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -133,15 +133,20 @@ def free_port() -> int:
 
 @contextmanager
 def running(
-    log_file: Path, database_url: str, host: str = "uvicorn", **environ: str
+    log_file: Path,
+    database_url: str,
+    host: str = "uvicorn",
+    *,
+    prefix: Sequence[str] = (),
+    **environ: str,
 ) -> Iterator[Instance]:
-    """Run an instance until the end of the block."""
+    """Run an instance until the end of the block, by the program of the prefix."""
     port = free_port()
     arguments, variables = command(host, port)
     clean = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
     with log_file.open("ab") as output:
         process = subprocess.Popen(
-            arguments,
+            [*prefix, *arguments],
             cwd=ROOT,
             env={**clean, **variables, "DATABASE_URL": database_url, **environ},
             stdout=output,

@@ -3,16 +3,21 @@
 https://github.com/knative/func/tree/main/templates/python/http
 """
 
+import asyncio
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from function import logs
+from function.hosts import limits
+from function.hosts.refusals import TOO_LARGE
 from function.http.asgi import Message, Receive, Send, create_application
 from function.settings import load_or_exit
 from function.store import Store
 
 DRAIN_TIMEOUT = 25  # seconds; Kubernetes kills 30 s after its SIGTERM
+END_TICK = 0.05  # seconds
 
 
 class KnativeFunction:
@@ -23,7 +28,8 @@ class KnativeFunction:
         logs.configure(settings.log_level)
         self._store = Store(settings.postgres, settings.database_timeout)
         self._application = create_application(settings, self._store)
-        _leave_time_to_answer()
+        _configure_hypercorn(settings.keep_alive_timeout)
+        _let_clients_end()
         _answer_readiness()
 
     def start(self, cfg: Mapping[str, str]) -> None:
@@ -38,17 +44,51 @@ class KnativeFunction:
         return True, "ok"
 
     async def handle(self, scope: Message, receive: Receive, send: Send) -> None:
-        await self._application(scope, receive, send)
+        """Answer a request; hypercorn limits only a head that is not complete."""
+        headers = scope["headers"]
+        size = sum(len(name) + len(value) + len(": \r\n") for name, value in headers)
+        if len(headers) > limits.HEADER_LIMIT or size > limits.HEAD_LIMIT:
+            status, fields, body = TOO_LARGE.parts()
+            await send({"type": "http.response.start", "status": status, "headers": fields})
+            await send({"type": "http.response.body", "body": body})
+        else:
+            await self._application(scope, receive, send)
 
 
-def _leave_time_to_answer() -> None:
-    """Let hypercorn wait for the requests under way: 3 s are too short for a model.
+def _configure_hypercorn(keep_alive_timeout: float) -> None:
+    """Set documented settings of hypercorn, and the process's limit of open files.
 
     func-python makes hypercorn's configuration itself, after this, and takes no settings for it.
     """
     from hypercorn.config import Config
 
-    Config.graceful_timeout = DRAIN_TIMEOUT
+    Config.graceful_timeout = DRAIN_TIMEOUT  # 3 s are too short for a model
+    Config.keep_alive_timeout = keep_alive_timeout
+    Config.keep_alive_max_requests = 1 << 62  # a proxy's connection may live as long as it likes
+    Config.h11_max_incomplete_size = limits.HEAD_LIMIT
+    limits.raise_descriptor_limit()
+
+
+def _let_clients_end() -> None:
+    """Close a connection when its client has ended it, and all is answered.
+
+    hypercorn would drop the answers at once, but close the connection after keep_alive_timeout.
+    """
+    from hypercorn.asyncio.tcp_server import MAX_RECV, TCPServer
+    from hypercorn.events import Closed, RawData
+
+    async def read(self: Any) -> None:
+        with suppress(OSError):
+            data = None
+            while data != b"":
+                data = await self.reader.read(MAX_RECV)
+                await self.protocol.handle(RawData(data))
+            while getattr(self.protocol.protocol, "stream", None):  # noqa: ASYNC110 - has no event
+                await asyncio.sleep(END_TICK)
+        await self.protocol.handle(Closed())
+        await self.idle_task.stop()
+
+    TCPServer._read_data = read  # noqa: SLF001
 
 
 def _answer_readiness() -> None:

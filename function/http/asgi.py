@@ -28,6 +28,11 @@ Send = Callable[[Message], Awaitable[None]]
 
 BODY_LIMIT = 64 * 1024  # bytes
 BODY_TIMEOUT = 10  # seconds; one that stops in the middle must not hold up the end of an instance
+BODY_TIMEOUT_STATUS = 408
+HTTP_1 = ("1.0", "1.1")
+PIECE = 64 * 1024  # bytes of a body that are sent at a time
+WRITE_TIMEOUT = 15  # seconds for a client to take a piece
+ABSOLUTE_FORM = re.compile(r"https?://[^/]*", re.IGNORECASE)
 REQUEST_ID = re.compile(r"[ -~]{1,128}")
 
 log = logging.getLogger("function.http.asgi")
@@ -64,10 +69,10 @@ class Application:
         logs.request_id.set(request_id)
         try:
             response = await self._handler.handle(request)
-        except ClientDisconnected:
+            await _send(scope, send, response, request_id)
+        except (ClientDisconnected, TimeoutError):  # the host closes the connection
             _log(request, 499, "CLIENT_DISCONNECTED", started)
             return
-        await _send(send, request, response, request_id)
         _log(request, response.status, response.code, started)
 
 
@@ -99,7 +104,10 @@ def _request(scope: Message, receive: Receive) -> Request:
     async def read() -> bytes:
         return await _read(receive, headers.get("content-length", ""))
 
-    return Request(scope["method"], scope["path"], headers, read)
+    path: str = scope["path"]
+    if not path.startswith("/"):  # hypercorn leaves an absolute-form target as it is
+        path = ABSOLUTE_FORM.sub("", path) or "/"
+    return Request(scope["method"], path, headers, read)
 
 
 async def _read(receive: Receive, content_length: str) -> bytes:
@@ -155,16 +163,29 @@ def _request_id(request: Request) -> str:
     return given if REQUEST_ID.fullmatch(given) else f"{random.getrandbits(128):032x}"
 
 
-async def _send(send: Send, request: Request, response: Response, request_id: str) -> None:
+async def _send(scope: Message, send: Send, response: Response, request_id: str) -> None:
     headers = [
         (b"content-type", response.content_type.encode()),
         (b"content-length", b"%d" % len(response.body)),
         (b"x-request-id", request_id.encode()),
         *((name.lower().encode(), value.encode()) for name, value in response.headers),
     ]
+    if response.status == BODY_TIMEOUT_STATUS and scope["http_version"] in HTTP_1:
+        headers.append((b"connection", b"close"))  # else the rest of the body holds it for ever
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
-    body = b"" if request.method == "HEAD" else response.body
-    await send({"type": "http.response.body", "body": body})
+    body = b"" if scope["method"] == "HEAD" else response.body
+    if len(body) > PIECE:
+        await _send_pieces(send, body)
+    else:
+        await send({"type": "http.response.body", "body": body})
+
+
+async def _send_pieces(send: Send, body: bytes) -> None:
+    """Send a large body, but never more than one piece that the client has not taken."""
+    for start in range(0, len(body), PIECE):
+        piece, more = body[start : start + PIECE], start + PIECE < len(body)
+        async with asyncio.timeout(WRITE_TIMEOUT):
+            await send({"type": "http.response.body", "body": piece, "more_body": more})
 
 
 def _log(request: Request, status: int, code: str | None, started: float) -> None:

@@ -5,6 +5,7 @@ Flask is imported.
 """
 
 from dataclasses import dataclass
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -54,6 +55,7 @@ def find(path: str) -> Page:
     return _asset(Path(package.origin).parent / "dist", path.removeprefix("/docs/"))
 
 
+@cache  # a client that does not read must not hold a copy of its own
 def _asset(folder: Path, name: str) -> Page:
     known = {file.name: file for file in folder.iterdir() if file.suffix in CONTENT_TYPES}
     if name not in known:

@@ -1,0 +1,22 @@
+"""What one client, and all clients together, may take of an instance. docs/hosts.md lists it."""
+
+import resource
+
+HEAD_LIMIT = 64 * 1024  # bytes: request line, headers, and the trailers of a body
+HEADER_LIMIT = 100  # headers
+HEAD_TIMEOUT = 10  # seconds for all of a head, and for the rest of a body that nobody reads
+WRITE_TIMEOUT = 15  # seconds in which a client takes nothing of its answer
+LINGER = 2  # seconds for a client to read why its request is refused
+MOST_CONNECTIONS = 4096  # an idle one takes about 10 KB
+
+
+def raise_descriptor_limit() -> int:
+    """Allow this process all descriptors that it may have, and return their number."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return hard if hard != resource.RLIM_INFINITY else 1 << 20
+
+
+def connection_limit(descriptors: int) -> int:
+    """Leave a quarter of the descriptors to PostgreSQL, to files, and to who is just accepted."""
+    return min(MOST_CONNECTIONS, descriptors * 3 // 4)

@@ -1,0 +1,39 @@
+"""The container's server: uvicorn, without its command line, and patient after a signal."""
+
+import sys
+import threading
+from types import FrameType, ModuleType
+
+# `import uvicorn` imports uvicorn.main, the command line, which needs click: 18 ms of a cold start.
+COMMAND_LINE = ModuleType("uvicorn.main")
+vars(COMMAND_LINE).update(Server=None, main=None, run=None)
+sys.modules.setdefault(COMMAND_LINE.__name__, COMMAND_LINE)
+
+from uvicorn.config import Config  # noqa: E402 - after the stand-in
+from uvicorn.server import Server  # noqa: E402
+
+from function.hosts.uvicorn import HttpProtocol  # noqa: E402
+
+__all__ = ["Config", "HttpProtocol", "PatientServer", "Server"]
+
+
+class PatientServer(Server):
+    """uvicorn's server, which after the first signal takes requests for `delay` more seconds.
+
+    For platforms that signal before all who send requests have heard of it. Each answer then
+    closes its connection. A second signal ends the wait.
+    """
+
+    def __init__(self, config: Config, delay: float) -> None:
+        super().__init__(config)
+        self._delay = delay
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        HttpProtocol.draining = True
+        delay, self._delay = self._delay, 0
+        if not delay:
+            super().handle_exit(sig, frame)
+            return
+        timer = threading.Timer(delay, setattr, (self, "should_exit", True))
+        timer.daemon = True
+        timer.start()

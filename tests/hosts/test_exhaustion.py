@@ -1,0 +1,179 @@
+"""No client takes more of an instance than its share: bytes, time, connections.
+
+The process itself is looked at: its memory, its descriptors, its open connections.
+"""
+
+import json
+import resource
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.instance import FEEDBACK, PATH, Instance, running
+from tests.waiting import wait_until
+
+MIB = 1024 * 1024
+BODY = json.dumps(FEEDBACK).encode()
+POST = b"POST %b HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%b" % (
+    PATH.encode(),
+    len(BODY),
+    BODY,
+)
+
+LIMITED = ("prlimit", "--nofile=256")
+RAISABLE = ("prlimit", "--nofile=64:256")
+
+
+def memory(instance: Instance) -> int:
+    """The resident bytes of all processes."""
+    parent = psutil.Process(instance.process.pid)
+    return sum(one.memory_info().rss for one in [parent, *parent.children(recursive=True)])
+
+
+@contextmanager
+def connections(
+    instance: Instance, number: int, first: bytes = b""
+) -> Iterator[list[socket.socket]]:
+    with ExitStack() as stack:
+        clients = []
+        for _ in range(number):
+            client = socket.create_connection(("127.0.0.1", instance.port), 60)
+            clients.append(stack.enter_context(client))
+            client.sendall(first)
+        yield clients
+
+
+def is_open(client: socket.socket) -> bool:
+    """Whether the other end has not closed; what it said before is dropped."""
+    client.setblocking(False)
+    try:
+        return client.recv(65536) != b"" and is_open(client)
+    except BlockingIOError:
+        return True
+    except ConnectionError:
+        return False
+
+
+def test_answers_that_nobody_reads_take_no_memory(instance: Instance) -> None:
+    before = memory(instance)
+    with connections(instance, 1) as [client]:
+        client.settimeout(2)
+        with suppress(TimeoutError):
+            for _ in range(3000):
+                client.sendall(POST * 100)
+        assert memory(instance) - before < 64 * MIB
+    assert instance.get("/health/startup").status == 200
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"X-Long: " + b"x" * 66_000,
+        b"\r\n".join(b"X-%d: x" % number for number in range(101)),
+        b"Cookie: " + b"\r\nCookie: ".join(b"x" * 1000 for _ in range(67)),
+    ],
+    ids=["one header", "101 headers", "67 headers of 1,000 bytes"],
+)
+@pytest.mark.parametrize("packet", [1 << 20, 1000])
+def test_a_head_is_64_kib_and_100_headers_at_most(
+    host: str, instance: Instance, head: bytes, packet: int
+) -> None:
+    data = b"GET /health/startup HTTP/1.1\r\nHost: x\r\n" + head + b"\r\n\r\n"
+    with connections(instance, 1) as [client]:
+        with suppress(ConnectionError):
+            for start in range(0, len(data), packet):
+                client.sendall(data[start : start + packet])
+        received = client.recv(65536)
+
+    assert received.split()[1] == b"431"
+    if host != "knative":  # hypercorn refuses without a body what does not come at once
+        assert json.loads(received.split(b"\r\n\r\n")[1])["code"] == "HEADERS_TOO_LARGE"
+
+
+def test_a_head_at_the_limits_is_taken(instance: Instance) -> None:
+    start = b"GET /health/startup HTTP/1.0\r\nHost: x\r\n"
+    many = b"".join(b"X-%d: x\r\n" % number for number in range(99))
+    long = b"X-Long: " + b"x" * (64 * 1024 - len(start) - len(many) - len(b"X-Long: \r\n\r\n"))
+    head = start + many.removesuffix(b"X-98: x\r\n") + long
+    for data in (start + many + b"\r\n", head[: 64 * 1024 - 4] + b"\r\n\r\n"):
+        assert instance.raw(data).split()[1] == b"200"
+
+
+def test_a_head_without_end_is_not_kept(instance: Instance) -> None:
+    before = memory(instance)
+    with connections(instance, 1, b"GET / HTTP/1.1\r\nHost: x\r\nX-Long: ") as [client]:
+        with suppress(ConnectionError):
+            for _ in range(60):
+                client.sendall(b"x" * MIB)
+        assert memory(instance) - before < 32 * MIB
+        wait_until(lambda: not is_open(client))
+
+
+SLOW = {
+    "silent": b"",
+    "in a head": b"GET / HTTP/1.1\r\nX: ",
+    "in a body": POST[:-1],
+    "in a body that was refused": POST.replace(b"gth: ", b"gth: 99999") + b" " * 1000,
+}
+
+
+@pytest.mark.parametrize("sent", SLOW.values(), ids=SLOW)
+def test_a_client_that_drips_is_let_go(host: str, instance: Instance, sent: bytes) -> None:
+    if host == "knative":
+        pytest.skip("hypercorn has one timeout, which is that of idle connections")
+    with connections(instance, 1, sent) as [client]:
+
+        def has_gone() -> bool:
+            if sent:
+                with suppress(ConnectionError):
+                    client.send(b" ")
+            return not is_open(client)
+
+        wait_until(has_gone)
+
+
+def test_clients_that_do_not_read_a_file_are_let_go(host: str, instance: Instance) -> None:
+    before = memory(instance)
+    request = b"GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: x\r\n\r\n"
+    with connections(instance, 200, request):
+        assert instance.get("/health/startup").status == 200
+        assert memory(instance) - before < 100 * MIB
+        if host != "knative":  # its environment has no page
+            wait_until(lambda: not connected(instance), timeout=60)
+
+
+def connected(instance: Instance) -> int:
+    """How many connections the instance has with clients."""
+    parent = psutil.Process(instance.process.pid)
+    processes = [parent, *parent.children(recursive=True)]
+    found = [one for process in processes for one in process.net_connections("tcp")]
+    return sum(one.laddr.port == instance.port and bool(one.raddr) for one in found)
+
+
+def test_idle_connections_leave_room_for_probes_and_feedback(
+    host: str, feedback_database: str, tmp_path: Path
+) -> None:
+    if host == "knative":
+        pytest.skip("hypercorn does not limit connections")
+    with running(tmp_path / "log", feedback_database, host, prefix=LIMITED) as function:
+        function.wait_until_ready()
+        with connections(function, 600, POST[:20]):
+            for _ in range(20):
+                assert function.get("/health/ready").status == 200
+                assert function.post().status == 200
+            assert connected(function) <= 200
+
+
+def test_all_descriptors_that_a_process_may_have_are_used(
+    host: str, feedback_database: str, tmp_path: Path
+) -> None:
+    with running(tmp_path / "log", feedback_database, host, prefix=RAISABLE) as function:
+        function.wait_until_ready()
+        processes = [psutil.Process(function.process.pid)]
+        processes += processes[0].children(recursive=True)
+
+        assert all(one.rlimit(resource.RLIMIT_NOFILE) == (256, 256) for one in processes)

@@ -1,0 +1,209 @@
+"""No byte of a message becomes part of another, and no message is lost, wherever packets end."""
+
+import json
+import socket
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.hosts.conftest import Rows
+from tests.instance import FEEDBACK, PATH, Instance
+from tests.waiting import wait_until
+
+HOST = b"Host: localhost\r\n"
+OFFER = (
+    b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAARAAAAA\r\n"
+)
+OFFERS = {
+    "h2c": OFFER,
+    "websocket": b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n",
+    "in capitals": OFFER.upper(),
+}
+
+
+def body_of(student: str, **more: object) -> bytes:
+    return json.dumps({**FEEDBACK, "student_id": student, **more}).encode()
+
+
+def post(body: bytes, headers: bytes = b"") -> bytes:
+    length = b"Content-Length: %d\r\n" % len(body)
+    return b"POST %b HTTP/1.1\r\n" % PATH.encode() + HOST + headers + length + b"\r\n" + body
+
+
+def chunked(student: str, trailers: bytes, headers: bytes = b"") -> bytes:
+    body = body_of(student)
+    head = b"POST %b HTTP/1.1\r\n%bTransfer-Encoding: chunked\r\n" % (PATH.encode(), HOST)
+    parts = b"%x;extension=1\r\n%b\r\n0\r\n" % (len(body), body)
+    return head + headers + b"\r\n" + parts + trailers + b"\r\n"
+
+
+def exchange(instance: Instance, packets: Iterable[bytes], answers: int = 1) -> bytes:
+    """Send packet by packet; return what comes up to the last of so many answers."""
+    with socket.create_connection(("127.0.0.1", instance.port), 30) as client:
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for packet in packets:
+            client.sendall(packet)
+            time.sleep(0.005)  # the next may come apart
+        received = b""
+        while received.count(b"HTTP/1.1 ") < answers or not received.endswith(b"}"):
+            part = client.recv(65536)
+            if not part:
+                break
+            received += part
+        return received
+
+
+def statuses(received: bytes) -> list[int]:
+    return [int(answer.split()[0]) for answer in received.split(b"HTTP/1.1 ")[1:]]
+
+
+@pytest.mark.parametrize("offer", OFFERS.values(), ids=OFFERS)
+@pytest.mark.parametrize("split", range(0, 90, 7))
+def test_an_offer_to_upgrade_is_ignored_wherever_a_packet_ends(
+    instance: Instance, rows: Rows, student: str, offer: bytes, split: int
+) -> None:
+    request = post(body_of(student), offer)
+    start = request.index(HOST) + len(HOST) + split
+
+    received = exchange(instance, (request[:start], request[start:]))
+
+    assert statuses(received) == [200]
+    assert len(rows(student)) == 1
+
+
+def test_a_request_inside_of_a_body_is_not_taken_for_one(
+    instance: Instance, rows: Rows, student: str
+) -> None:
+    received = exchange(instance, [post(post(body_of(student)), OFFER)])
+
+    assert statuses(received) == [400]
+    assert b'"INVALID_REQUEST"' in received
+    assert rows(student) == []
+
+
+def test_a_body_that_speaks_of_an_upgrade_stays_as_it_is(
+    instance: Instance, rows: Rows, student: str
+) -> None:
+    request = post(body_of(student, message="x") + b"\r\nUpgrade: h2c\r\n")
+    assert statuses(exchange(instance, [request])) == [400]
+
+    text = "a\u2028 Upgrade: h2c"
+    assert statuses(exchange(instance, [post(body_of(student, message=text), OFFER)])) == [200]
+    assert [row["message"] for row in rows(student)] == [text]
+
+
+@pytest.mark.parametrize("packet", [1, 50, 10_000])
+def test_trailers_do_not_become_headers(
+    instance: Instance, rows: Rows, student: str, packet: int
+) -> None:
+    trailers = b"Idempotency-Key: k\r\nX-Request-Id: from-trailer\r\n"
+    request = chunked(student, trailers)
+    packets = [request[start : start + packet] for start in range(0, len(request), packet)]
+
+    for _ in range(2):
+        received = exchange(instance, packets)
+        assert statuses(received) == [200]
+        assert b"from-trailer" not in received
+        assert b"idempotency-replayed" not in received.lower()
+
+    assert len(rows(student)) == 2
+
+
+@pytest.mark.parametrize("offer", [b"", OFFER], ids=["without an offer", "with an offer"])
+def test_what_follows_a_chunked_body_is_the_next_request(
+    instance: Instance, rows: Rows, student: str, offer: bytes
+) -> None:
+    request = chunked(student, b"X-Trailer: 1\r\n", offer)
+
+    received = exchange(instance, [request * 3], answers=3)
+
+    assert statuses(received) == [200, 200, 200]
+    assert len(rows(student)) == 3
+
+
+def test_a_client_that_half_closes_gets_all_answers(
+    instance: Instance, rows: Rows, student: str
+) -> None:
+    for count in (1, 3):
+        received = instance.raw(post(body_of(student)) * count)
+        assert statuses(received) == [200] * count
+    assert len(rows(student)) == 4
+
+
+@pytest.mark.parametrize("length", [0, 20, -1])
+def test_a_client_that_half_closes_in_a_request_is_let_go(instance: Instance, length: int) -> None:
+    assert statuses(instance.raw(post(body_of("x"))[:length])) in ([], [400])
+
+
+def test_a_connection_that_a_client_has_closed_is_closed(instance: Instance) -> None:
+    before = descriptors(instance)
+    for _ in range(50):
+        instance.get("/health/startup")
+
+    wait_until(lambda: descriptors(instance) < before + 25)
+
+
+def descriptors(instance: Instance) -> int:
+    processes = [instance.process.pid, *children(instance.process.pid)]
+    return sum(len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in processes)
+
+
+def children(pid: int) -> list[int]:
+    return [process.pid for process in psutil.Process(pid).children(recursive=True)]
+
+
+REFUSED = {
+    "no Host": (b"GET /health/startup HTTP/1.1\r\n\r\n", 400),
+    "two Hosts": (b"GET /health/startup HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400),
+    "HTTP/2.0": (b"GET /health/startup HTTP/2.0\r\nHost: a\r\n\r\n", 505),
+    "gzip, chunked": (
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+        501,
+    ),
+    "chunked, then identity": (
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n",
+        400,
+    ),
+    "chunked and a length": (
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 1\r\n\r\n1",
+        400,
+    ),
+    "two lengths": (
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n12345",
+        400,
+    ),
+    "bare LF": (b"GET /health/startup HTTP/1.1\nHost: a\n\n", 400),
+    "a space before the colon": (b"GET / HTTP/1.1\r\nHost : a\r\n\r\n", 400),
+    "a size of a chunk that is none": (
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0x1\r\n1\r\n0\r\n\r\n",
+        400,
+    ),
+    "CONNECT": (b"CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n", 400),
+}
+
+
+@pytest.mark.parametrize(("request_", "status"), REFUSED.values(), ids=REFUSED)
+def test_what_two_programs_could_read_differently_is_refused(
+    host: str, instance: Instance, request_: bytes, status: int
+) -> None:
+    if host == "knative":
+        pytest.skip("h11 is of its own opinion: docs/hosts.md")
+    received = instance.raw(request_ + b"GET /health/liveness HTTP/1.1\r\nHost: a\r\n\r\n")
+
+    assert statuses(received) == [status]
+    assert b"\r\nconnection: close\r\n" in received
+
+
+@pytest.mark.parametrize(
+    ("target", "status"),
+    [("http://x", 405), ("HTTP://x:80/health/startup", 200), ("http://x/nothing?a=/b", 404)],
+)
+def test_absolute_form_targets_are_read_as_others(
+    instance: Instance, target: str, status: int
+) -> None:
+    received = instance.raw(b"GET %b HTTP/1.0\r\nHost: x\r\n\r\n" % target.encode())
+
+    assert int(received.split()[1]) == status
