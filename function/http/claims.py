@@ -24,7 +24,8 @@ def _scopes(claims: Claims) -> set[str]:
     found: set[str] = set()
     for value in (claims.get(name) for name in SCOPE_CLAIMS):
         words = value.split() if isinstance(value, str) else value
-        found.update(word for word in words or () if isinstance(word, str))
+        if isinstance(words, list):
+            found.update(word for word in words if isinstance(word, str))
     return found
 
 
