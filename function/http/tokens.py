@@ -9,13 +9,13 @@ import time
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
-from uuid import UUID
 
 import jwt
 
 from function.access_settings import TokenSettings
 from function.errors import Unauthenticated
 from function.http.access import Caller
+from function.http.claims import Claims, read_caller
 from function.http.keys import FETCH_TIMEOUT, Keys
 from function.llm.client import HttpClient
 
@@ -26,11 +26,8 @@ ALGORITHMS = (
 )
 KEY_TYPES = ("RSA", "EC", "OKP")
 LEEWAY = 60  # seconds by which clocks may differ
-SCOPE_CLAIMS = ("scope", "scp", "roles")  # RFC 8693; as Okta and Entra name them
 
 log = logging.getLogger("function.http.tokens")
-
-Claims = Mapping[str, Any]
 
 
 class Tokens:
@@ -55,7 +52,7 @@ class Tokens:
                 text = "the token has expired"
             challenge = 'Bearer realm="mentor", error="invalid_token"'
             raise Unauthenticated(text, challenge) from None
-        return self._caller(claims)
+        return read_caller(claims, self._settings)
 
     async def _verify(self, token: str) -> Claims:
         key_id = jwt.get_unverified_header(token).get("kid")
@@ -72,13 +69,6 @@ class Tokens:
             options={"require": ["exp", "iss", "aud"], "enforce_minimum_key_length": True},
         )
         return claims
-
-    def _caller(self, claims: Claims) -> Caller:
-        settings = self._settings
-        trusted = claims.get("sub") in settings.trusted_subjects
-        if settings.trusted_scope:
-            trusted = trusted or settings.trusted_scope in _scopes(claims)
-        return Caller(_as_uuid(claims.get(settings.student_claim)), trusted)
 
     async def _fetch(self) -> bytes:
         """Read the key set; the connection is not kept, for the next time is in an hour."""
@@ -116,18 +106,3 @@ def _parse_key(entry: Any) -> jwt.PyJWK | None:
         return None
     named = isinstance(key.key_id, str) and key.key_id
     return key if named and key.algorithm_name in ALGORITHMS else None
-
-
-def _scopes(claims: Claims) -> set[str]:
-    found: set[str] = set()
-    for value in (claims.get(name) for name in SCOPE_CLAIMS):
-        words = value.split() if isinstance(value, str) else value
-        found.update(word for word in words or () if isinstance(word, str))
-    return found
-
-
-def _as_uuid(value: object) -> UUID | None:
-    try:
-        return UUID(value.lower()) if isinstance(value, str) else None
-    except ValueError:
-        return None

@@ -1,5 +1,7 @@
 """HTTP to the provider: one request with bounds, on addresses that were looked up before.
 
+function/http/tokens.py fetches the keys of a token's issuer with it, too.
+
 httpx2 is imported with the first request, in a thread, as it costs tens of milliseconds. Its
 transport is used without its client: no redirect is followed, and no cookie, proxy or .netrc of
 the environment takes part. Certificates are the system's, or those of SSL_CERT_FILE.

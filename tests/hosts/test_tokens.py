@@ -221,7 +221,13 @@ def test_who_is_trusted_writes_for_others(
 
 @pytest.mark.parametrize(
     "claim",
-    [{"sub": BROKER + "2"}, {"sub": f"other, {BROKER}"}, {"scope": SCOPE + "s"}, {"roles": {}}],
+    [
+        {"sub": BROKER + "2"},
+        {"sub": f"other, {BROKER}"},
+        {"scope": SCOPE + "s"},
+        {"roles": {}},
+        {"scp": 7},
+    ],
     ids=str,
 )
 def test_who_is_almost_trusted_does_not(

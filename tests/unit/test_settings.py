@@ -237,6 +237,22 @@ def test_keys_may_come_in_clear_from_this_machine(host: str) -> None:
     assert tokens.jwks_url == url
 
 
+GUIDE = (ROOT / "docs/security.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("example", re.findall(r"```sh\n(AUTH_.*?)\n```", GUIDE, re.DOTALL))
+def test_the_examples_of_the_guide_are_configurations(example: str) -> None:
+    environ = dict(line.split("=", 1) for line in example.splitlines())
+    assert environ.keys() >= AUTH.keys()
+    assert load({"DATABASE_URL": URL, **environ}).tokens is not None
+
+
+@pytest.mark.parametrize("example", re.findall(r"`((?:RATE_LIMIT|CORS_ORIGINS)=.*?)`", GUIDE))
+def test_so_are_its_limit_and_its_origins(example: str) -> None:
+    name, value = example.split("=", 1)
+    assert load({"DATABASE_URL": URL, name: value}) != load({"DATABASE_URL": URL})
+
+
 def test_origins_are_listed_as_browsers_send_them() -> None:
     text = "https://App.example:443 http://localhost:5173,\nhttp://[::1]:80"
     origins = load({"DATABASE_URL": URL, "CORS_ORIGINS": text}).cors_origins
