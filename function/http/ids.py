@@ -13,7 +13,8 @@ from function.errors import InvalidRequest
 # A string of https://www.rfc-editor.org/rfc/rfc8941#section-3.3.3, as the IETF draft of the
 # header demands: https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/
 _STRING = r'"(?:[^"\\]|\\["\\])*"'
-_BARE_ITEM = rf"-?\d+(?:\.\d+)?|{_STRING}|[A-Za-z*][!-+\--:<-~]*|:[A-Za-z0-9+/=]*:|\?[01]"
+_WORD = r"[A-Za-z*][A-Za-z0-9!#$%&'*+.^_`|~:/-]*"
+_BARE_ITEM = rf"-?[0-9]+(?:\.[0-9]+)?|{_STRING}|{_WORD}|:[A-Za-z0-9+/=]*:|\?[01]"
 QUOTED = re.compile(rf"({_STRING})(?:; *[a-z*][a-z0-9_.*-]*(?:=(?:{_BARE_ITEM}))?)*")
 ENCODABLE = re.compile(r'[^!-~]|["%]')  # what percent-encoding changes
 ENCODED_AGAIN = re.compile(rb"%(?:25)+(?=[0-9A-Fa-f]{2})")

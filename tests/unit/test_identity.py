@@ -48,6 +48,7 @@ def test_new_ids_differ() -> None:
         ('"p1";', '"p1";'),  # from here on no parameters, so a key as it is
         ('"p1" ;v=1', '"p1" ;v=1'),
         ('"p1";V=1', '"p1";V=1'),
+        ('"p1";v=a"b', '"p1";v=a"b'),
         ("p1;v=1", "p1;v=1"),
     ],
 )
