@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from function.hosts.server import Server
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+BACKLOG = 4096  # connections; the kernel answers no more, and clients then wait for seconds
 DRAIN_TIMEOUT = 25  # seconds; Kubernetes kills 30 s after its SIGTERM
 
 
@@ -57,6 +58,7 @@ def _make_server(settings: Settings, store: Store) -> "Server":
             host="0.0.0.0",  # noqa: S104 - a container is reached from outside of it
             port=settings.port,
             http=make_protocol(settings.keep_alive_timeout),  # type: ignore[arg-type] # a factory does
+            backlog=BACKLOG,
             lifespan="on",
             ws="none",
             log_config=None,

@@ -1,5 +1,6 @@
 """The container's server: uvicorn, without its command line, and patient after a signal."""
 
+import socket
 import sys
 import threading
 from types import FrameType, ModuleType
@@ -16,6 +17,8 @@ from function.hosts.uvicorn import HttpProtocol  # noqa: E402
 
 __all__ = ["Config", "HttpProtocol", "PatientServer", "Server"]
 
+LISTENERS = 32
+
 
 class PatientServer(Server):
     """uvicorn's server, which after the first signal takes requests for `delay` more seconds.
@@ -27,6 +30,15 @@ class PatientServer(Server):
     def __init__(self, config: Config, delay: float) -> None:
         super().__init__(config)
         self._delay = delay
+
+    def run(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, several times on one socket, and serve.
+
+        A turn of uvloop's loop takes one new connection a listener. With one of them, a busy
+        instance would leave probes waiting for seconds.
+        """
+        listener = self.config.bind_socket()
+        super().run([listener, *(listener.dup() for _ in range(LISTENERS - 1))])
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         HttpProtocol.draining = True

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+LARGE = 16 * 1024  # bytes
+
 
 class ResponseTransport:
     """An asyncio transport that sends what a turn of the event loop writes at the turn's end.
@@ -21,6 +23,8 @@ class ResponseTransport:
         if not self._parts:
             self._loop.call_soon(self._send)
         self._parts.append(part)
+        if len(part) > LARGE:
+            self._send()  # so that who writes hears at once that the client does not read
 
     def write_eof(self) -> None:
         self._send()

@@ -9,6 +9,7 @@ answered. tests/unit/test_uvicorn.py fails when uvicorn changes what is used of 
 from __future__ import annotations
 
 import re
+import socket
 from collections.abc import Callable
 from functools import partial
 from typing import Any, ClassVar
@@ -68,6 +69,10 @@ class HttpProtocol(HttpToolsProtocol):
         self._chunks: ChunkedBody | None = None
 
     def connection_made(self, transport: Any) -> None:
+        if sock := transport.get_extra_info("socket"):
+            # Else the kernel keeps up to 10 MB for a client that floods, or doesn't read.
+            for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
+                sock.setsockopt(socket.SOL_SOCKET, option, limits.SOCKET_BUFFER)
         stand_in: Any = ResponseTransport(transport, self.loop)
         super().connection_made(stand_in)
         self.flow: Flow = Flow(stand_in)

@@ -7,6 +7,7 @@ import asyncio
 import logging
 import random
 import re
+import threading
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Generator, MutableMapping
 from types import coroutine
@@ -32,6 +33,7 @@ BODY_TIMEOUT_STATUS = 408
 HTTP_1 = ("1.0", "1.1")
 PIECE = 64 * 1024  # bytes of a body that are sent at a time
 WRITE_TIMEOUT = 15  # seconds for a client to take a piece
+WARM_DELAY = 1  # seconds after the first feedback; a cold start comes with more requests
 ABSOLUTE_FORM = re.compile(r"https?://[^/]*", re.IGNORECASE)
 REQUEST_ID = re.compile(r"[ -~]{1,128}")
 
@@ -45,6 +47,7 @@ class Application:
         self._handler = Handler(analyzer, store, access, docs=docs)
         self._analyzer = analyzer
         self._store = store
+        self._warm = False
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -74,6 +77,20 @@ class Application:
             _log(request, 499, "CLIENT_DISCONNECTED", started)
             return
         _log(request, response.status, response.code, started)
+        if not self._warm and request.method == "POST":
+            self._warm = True
+            asyncio.get_running_loop().call_later(WARM_DELAY, _warm_up)
+
+
+def _warm_up() -> None:
+    threading.Thread(target=_import_rest, name="warm-up", daemon=True).start()
+
+
+def _import_rest() -> None:
+    """Import what only some requests need: they can't when the instance is out of descriptors."""
+    from function.http import cloudevents, docs, openapi  # noqa: F401
+
+    openapi.document()  # pydantic imports the half of itself when it is used
 
 
 def create_application(settings: Settings, store: Store) -> Application:

@@ -1,6 +1,7 @@
 """The way of a request through the function: route, parse, analyze, store, respond."""
 
 import asyncio
+import errno
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -8,7 +9,13 @@ from uuid import UUID
 from weakref import WeakValueDictionary
 
 from function.analysis import Analyzer
-from function.errors import ClientDisconnected, MethodNotAllowed, NotFound, RequestError
+from function.errors import (
+    ClientDisconnected,
+    MethodNotAllowed,
+    NotFound,
+    RequestError,
+    Unavailable,
+)
 from function.feedback import Entry, Feedback, Stored, Strategy
 from function.http.access import Access
 from function.http.messages import (
@@ -27,6 +34,8 @@ from function.store import Store
 from function.store.jobs import RowRefused
 
 Endpoint = Callable[[Request], Awaitable[Response]]
+
+EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)  # descriptors, memory
 
 log = logging.getLogger("function.http.handler")
 
@@ -73,7 +82,10 @@ class Handler:
         except RowRefused as exc:
             log.exception("internal error", extra={"reason": str(exc)})
             return internal_error_response(request)
-        except Exception:
+        except Exception as exc:
+            if isinstance(exc, MemoryError) or getattr(exc, "errno", None) in EXHAUSTED:
+                log.error("out of resources", extra={"reason": type(exc).__name__})
+                return error_response(request, Unavailable("the instance is out of resources"))
             log.exception("internal error")
             return internal_error_response(request)
 

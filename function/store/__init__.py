@@ -19,7 +19,9 @@ from function.store.jobs import Job
 if TYPE_CHECKING:  # connecting does not wait for pydantic's import
     from function.feedback import Entry, Stored
 
-WAITING_LIMIT = 4096  # rows; what PostgreSQL takes in about half a second
+WAITING_LIMIT = 4096  # rows
+WAITING_TIME = 1.0  # seconds that rows may have to wait for those before them; more is refused
+ALWAYS_TAKEN = 256  # rows, however slow the last ones were
 CHECK_INTERVAL = 1.0  # seconds for which one check answers every probe
 CHECK_TIMEOUT = 1.5  # seconds
 CLOSE_TIMEOUT = 2.0  # seconds
@@ -97,7 +99,7 @@ class Store:
     async def _do(self, ids: Collection[UUID], entries: Sequence[Entry], patience: float) -> Stored:
         """Have a job done in `patience` seconds."""
         self.start()
-        if self._rows + len(ids) > WAITING_LIMIT:
+        if ids and self._is_full(self._rows + len(ids)):
             raise Unavailable("too many requests are waiting for the database")
         loop = asyncio.get_running_loop()
         job = Job(ids, entries, loop.time() + patience, loop.create_future())
@@ -110,6 +112,10 @@ class Store:
         finally:
             self._jobs.discard(job)
             self._rows -= len(ids)
+
+    def _is_full(self, rows: int) -> bool:
+        too_long = rows > ALWAYS_TAKEN and self._commits.wait_for(rows) > WAITING_TIME
+        return too_long or rows > WAITING_LIMIT
 
     def _watch(self, deadline: float) -> None:
         """Have one timer for all jobs: almost none of them ever needs it."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
@@ -19,7 +20,7 @@ from typing import Any
 from function.postgres_settings import PostgresSettings
 from function.store.driver import CONNECTION_ERRORS, DatabaseError
 from function.store.health import Health
-from function.store.jobs import Job, find, insert, take
+from function.store.jobs import BATCH_LIMIT, Job, find, insert, take
 from function.store.table import FeedbackTable
 
 RETRY_PAUSE = 0.1  # seconds, after the second failure
@@ -44,6 +45,11 @@ class GroupCommit:
         self._opening: Future[FeedbackTable] | None = None
         self._table: FeedbackTable | None = None
         self._failures = 0
+        self._pace = 0.0
+
+    def wait_for(self, rows: int) -> float:
+        """Estimate how long so many waiting rows take, in seconds, at the pace of the last ones."""
+        return rows / BATCH_LIMIT * self._pace
 
     def open(self) -> None:
         """Begin to connect, in a thread, because that waits for the network."""
@@ -60,7 +66,11 @@ class GroupCommit:
 
         A job with neither finds out whether a row could be inserted.
         """
-        self._put(job, self._finds if job.ids and not job.entries else self._inserts)
+        if job.ids:
+            self._put(job, self._inserts if job.entries else self._finds)
+        else:
+            self._inserts.appendleft(job)  # a probe must be answered in time
+            self._wake.set()
 
     def run(self) -> None:
         """Begin to work, if that has not begun."""
@@ -114,8 +124,10 @@ class GroupCommit:
         jobs = take(waiting)
         if not jobs:
             return
+        started = time.monotonic()
         try:
             await work(table, jobs, self.health)
+            self._pace += (time.monotonic() - started - self._pace) / 4
             if self.health.writable:  # else reads that succeed would hurry writes that fail
                 self._failures = 0
         except Exception as exc:

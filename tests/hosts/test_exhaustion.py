@@ -41,8 +41,10 @@ def connections(
     with ExitStack() as stack:
         clients = []
         for _ in range(number):
-            client = socket.create_connection(("127.0.0.1", instance.port), 60)
-            clients.append(stack.enter_context(client))
+            clients.append(client := stack.enter_context(socket.socket()))
+            client.settimeout(60)
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+            client.connect(("127.0.0.1", instance.port))
             client.sendall(first)
         yield clients
 
