@@ -27,6 +27,10 @@ CANCEL_REQUEST = 80877102
 PATIENCE = 1.1
 # Whether to speak TLS, first and second; with any other sslmode always.
 TLS = {"disable": (False,), "allow": (False, True), "prefer": (True, False)}
+SCRAM_FAILED = (
+    "SCRAM failed: the server offers another method or can't prove that it knows the password, or"
+    " the password has characters that SCRAM does not take"
+)
 NO_ENTRY = "28000"  # no entry in pg_hba.conf for this user, database and encryption
 
 
@@ -96,7 +100,7 @@ def _authenticate(
     except BaseException as exc:
         sock.close()
         if type(exc).__module__.startswith("scramp"):
-            raise InterfaceError("the password has characters that SCRAM does not take") from exc
+            raise InterfaceError(SCRAM_FAILED) from exc
         raise
     session.address = address
     return session
@@ -109,7 +113,11 @@ def cancel(settings: PostgresSettings, session: Session) -> None:
     is gone. PgBouncer forgets whom to cancel when the client is gone, so the session goes last.
     https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-CANCELING-REQUESTS
     """
-    threading.Thread(target=_cancel, args=(settings, session), name="cancel", daemon=True).start()
+    thread = threading.Thread(target=_cancel, args=(settings, session), name="cancel")
+    try:
+        thread.start()  # not a daemon: the process waits for it
+    except RuntimeError:  # no more threads can be had
+        session.close()
 
 
 def _cancel(settings: PostgresSettings, session: Session) -> None:

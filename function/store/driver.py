@@ -40,7 +40,7 @@ QUOTELESS = ("08", "25", "28", "3D", "3F", "42", "53", "55", "57")
 PASSING = ("08", "25", "40", "53", "55", "57", "58", "F0", "XX")
 
 # https://www.postgresql.org/docs/current/protocol-message-formats.html, Authentication...
-AUTHENTICATED, SASL, SASL_FINAL = 0, 10, 12
+AUTHENTICATED, SASL, SASL_CONTINUE, SASL_FINAL = 0, 10, 11, 12
 
 CLOSED = "the server closed the connection"
 
@@ -110,7 +110,9 @@ class Session(Connection):  # type: ignore[misc] # pg8000 has no annotations
         """Whether this step belongs to SCRAM-SHA-256-PLUS, over TLS, up to the server's proof."""
         if code == SASL:
             return self.encrypted and b"-PLUS\0" in data
-        return self._server_proved if code == AUTHENTICATED else hasattr(self, "auth")
+        if code == AUTHENTICATED:
+            return self._server_proved
+        return code in {SASL_CONTINUE, SASL_FINAL} and hasattr(self, "auth")
 
     def require_attributes(self, target: str) -> None:
         """Raise InterfaceError unless the server is what target_session_attrs names."""

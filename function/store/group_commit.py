@@ -18,7 +18,7 @@ from contextvars import Context
 from typing import Any
 
 from function.postgres_settings import PostgresSettings
-from function.store.driver import CONNECTION_ERRORS, DatabaseError
+from function.store.driver import CONNECTION_ERRORS, DatabaseError, sqlstate
 from function.store.health import Health
 from function.store.jobs import BATCH_LIMIT, Job, find, insert, take
 from function.store.table import FeedbackTable
@@ -26,6 +26,9 @@ from function.store.table import FeedbackTable
 RETRY_PAUSE = 0.1  # seconds, after the second failure
 LONGEST_PAUSE = 1.0  # seconds
 
+# SQLSTATEs that may pass, and leave the connection as good as it was: rollback, lock, limit of
+# time, system error, internal error.
+OF_THE_STATEMENT = ("40", "55", "57014", "58", "XX")
 
 Work = Callable[[FeedbackTable, list[Job], Health], Awaitable[None]]
 
@@ -46,6 +49,8 @@ class GroupCommit:
         self._table: FeedbackTable | None = None
         self._failures = 0
         self._pace = 0.0
+        self._busy = False
+        self._hung: list[tuple[FeedbackTable, list[Job]]] = []  # not cancelled yet
 
     def wait_for(self, rows: int) -> float:
         """Estimate how long so many waiting rows take, in seconds, at the pace of the last ones."""
@@ -54,12 +59,11 @@ class GroupCommit:
     def open(self) -> None:
         """Begin to connect, in a thread, because that waits for the network."""
         if self._opening is None and self._table is None:
-            self._opening = Future()
-            self._opening.set_running_or_notify_cancel()
-            arguments = (self._settings, self._statement_timeout, self._failures)
-            threading.Thread(
-                target=_open, args=(self._opening, *arguments), name="connect", daemon=True
-            ).start()
+            opening = Future[FeedbackTable]()
+            opening.set_running_or_notify_cancel()
+            arguments = (opening, self._settings, self._statement_timeout, self._failures)
+            threading.Thread(target=_open, args=arguments, name="connect", daemon=True).start()
+            self._opening = opening
 
     def put(self, job: Job) -> None:
         """Have the job done: to find its ids, or to insert its entries.
@@ -84,7 +88,11 @@ class GroupCommit:
             self._task.cancel()
         if self._opening:
             self._opening.add_done_callback(_discard)
-        if self._table:
+        for table, jobs in self._hung:
+            _give_up(table, jobs)
+        if self._table and self._busy:
+            self._table.cancel()
+        elif self._table:
             self._table.close()
 
     def _put(self, job: Job, waiting: deque[Job]) -> None:
@@ -103,9 +111,9 @@ class GroupCommit:
                 await self._fail(exc)
 
     async def _connect(self) -> FeedbackTable:
-        self.open()
-        assert self._opening
         try:
+            self.open()
+            assert self._opening
             self._table = await asyncio.wrap_future(self._opening)
         finally:
             self._opening = None
@@ -125,32 +133,57 @@ class GroupCommit:
         if not jobs:
             return
         started = time.monotonic()
+        self._busy = True
         try:
             await work(table, jobs, self.health)
             self._pace += (time.monotonic() - started - self._pace) / 4
             if self.health.writable:  # else reads that succeed would hurry writes that fail
                 self._failures = 0
+            self._busy = False
         except Exception as exc:
+            self._busy = False
+            if any(job.entries for job in jobs):
+                self.health.write_failed()
             if isinstance(exc, TimeoutError):
-                # Not at once: a commit that is cancelled shows its row, and the next attempt
-                # would take it for one that is safe.
-                last = max(job.deadline for job in jobs)
-                asyncio.get_running_loop().call_at(last, _give_up, table, jobs)
-                self._table = None
+                self._leave_hung(table, jobs)
             elif len(jobs) == 1 and not isinstance(exc, (DatabaseError, *CONNECTION_ERRORS)):
                 jobs[0].settle(exc)  # a bug: its request gets it
+            elif jobs[0].failures and sqlstate(exc).startswith(OF_THE_STATEMENT):
+                self.health.failed(exc)
+                return  # the connection is good, and others must not wait for this job's sake
             raise
         finally:
             for job in jobs:
                 if not job.future.done():
                     self._retry(job, waiting)
 
+    def _leave_hung(self, table: FeedbackTable, jobs: list[Job]) -> None:
+        """Cancel the statement when its requests have given up, and go on without the connection.
+
+        Not at once: a commit that is cancelled shows its row, and the next attempt would take it
+        for one that is safe.
+        """
+        self._table = None
+        hung = (table, jobs)
+        self._hung.append(hung)
+
+        def give_up() -> None:
+            self._hung.remove(hung)
+            _give_up(*hung)
+
+        asyncio.get_running_loop().call_at(max(job.deadline for job in jobs), give_up)
+
+    def _drop_expired(self) -> None:
+        """Forget what nobody waits for any more: without a connection nothing takes it out."""
+        for waiting in (self._inserts, self._finds):
+            alive = [job for job in waiting if not job.future.done()]
+            waiting.clear()
+            waiting.extend(alive)
+
     def _retry(self, job: Job, waiting: deque[Job]) -> None:
         """Put it back, to be tried alone: at once, and later each time that it fails again."""
         pause = min(job.failures * RETRY_PAUSE, LONGEST_PAUSE)
         job.failures += 1
-        if job.entries:
-            self.health.write_failed()
         asyncio.get_running_loop().call_later(pause, self._put, job, waiting)
 
     async def _fail(self, error: Exception) -> None:
@@ -158,6 +191,7 @@ class GroupCommit:
         if self._table:
             self._table.close()
             self._table = None
+        self._drop_expired()
         if any(job.entries for job in self._inserts):
             self.health.write_failed()
         self.health.failed(error)
@@ -165,6 +199,7 @@ class GroupCommit:
         self._failures += 1
         if pause:
             await asyncio.sleep(pause)
+            self._drop_expired()
             if not self._inserts and not self._finds:
                 self._wake.clear()
                 await self._wake.wait()  # the next use tries again

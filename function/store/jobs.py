@@ -79,7 +79,7 @@ async def insert(table: FeedbackTable, jobs: list[Job], health: Health) -> None:
             health.row_refused()
             jobs[0].settle(RowRefused(f"SQLSTATE {sqlstate(exc)}"))
         return
-    health.write_succeeded(new_row=any(not row.repeated for row in stored.values()))
+    new_row = any(not row.repeated for row in stored.values())
     shared = len(stored) < sum(len(job.ids) for job in jobs)
     for job in jobs:
         if all(row_id in stored for row_id in job.ids):
@@ -89,6 +89,7 @@ async def insert(table: FeedbackTable, jobs: list[Job], health: Health) -> None:
         else:
             health.row_refused()
             job.settle(RowRefused("PostgreSQL took the row, and does not show it"))
+    health.write_succeeded(new_row=new_row)
 
 
 async def _insert_or_find(table: FeedbackTable, jobs: list[Job]) -> Stored:
@@ -97,12 +98,13 @@ async def _insert_or_find(table: FeedbackTable, jobs: list[Job]) -> Stored:
     missing = sorted(entries.values(), key=lambda entry: entry.id.int)
     stored: Stored = {}
     for _ in range(2):  # again for a row that was deleted after it was in the way
-        stored |= await table.insert(missing)
+        inserted, took_all = await table.insert(missing)
+        stored |= inserted
         if len(stored) < len(entries):
             missing = [entry for entry in missing if entry.id not in stored]
             stored |= await table.select(entry.id for entry in missing)
             missing = [entry for entry in missing if entry.id not in stored]
-        if len(stored) == len(entries):
+        if took_all or len(stored) == len(entries):
             break
     return stored
 

@@ -45,7 +45,7 @@ class Stream:
         if self.error:
             raise self.error
         self._answer = self._loop.create_future()
-        timer = self._loop.call_later(limit, self._end, TimeoutError("PostgreSQL is silent"))
+        timer = self._loop.call_later(limit, self._give_up)
         try:
             self._unsent = memoryview(request)
             self._send()
@@ -53,6 +53,11 @@ class Stream:
         finally:
             timer.cancel()
             self._answer = None
+
+    def _give_up(self) -> None:
+        """End, unless the answer came while the process was stopped."""
+        if self._answer and not self._answer.done():
+            self._end(TimeoutError("PostgreSQL is silent"))
 
     def leave(self) -> None:
         """Take the socket from the event loop; it stays open. Harmless the second time."""

@@ -77,10 +77,11 @@ class FeedbackTable:
                 self._session.response(self._insert, bytes(self._stream.received))
             raise self._stream.error
 
-    async def insert(self, entries: Sequence[Entry]) -> Stored:
+    async def insert(self, entries: Sequence[Entry]) -> tuple[Stored, bool]:
         """Insert in one statement; return those whose id was not there yet.
 
-        Without entries it fails where the table, its columns or the role's rights do not allow
+        Also tell whether PostgreSQL took all, be it by another id that a trigger gave. Without
+        entries it fails where the table, its columns or the role's rights do not allow
         any row.
         """
         from pydantic_core import to_json
@@ -89,7 +90,7 @@ class FeedbackTable:
 
         rows = [_row(entry) for entry in entries]
         [[created]] = await self._run(self._insert, to_json(rows).decode())
-        return {
+        stored = {
             entry.id: StoredEntry(
                 task_id=entry.feedback.task_id,
                 message=entry.feedback.message,
@@ -101,6 +102,7 @@ class FeedbackTable:
             for entry, row in zip(entries, rows, strict=True)
             if row["id"] in created
         }
+        return stored, len(created) == len(rows)
 
     async def select(self, ids: Iterable[UUID]) -> Stored:
         """Return those rows that are there."""
@@ -115,6 +117,8 @@ class FeedbackTable:
 
     def cancel(self) -> None:
         """Have the statement cancelled that got no answer, and disconnect."""
+        if self._stream:
+            self._stream.leave()
         cancel(self._settings, self._session)
 
     def close(self) -> None:
