@@ -111,21 +111,25 @@ lock-jars: .venv/$(READY) ## make requirements/jars.txt again from the POMs besi
 clean: ## remove all that these targets made here, the data of `make run` too; not what docker keeps
 	@sh dev/clean.sh
 
-.venv/$(READY): requirements/dev.txt requirements/uv.txt
+# An environment whose interpreter is gone, or was replaced, is made again.
+.venv/bin/python: ;
+.venv-%/bin/python: ;
+
+.venv/$(READY): requirements/dev.txt requirements/uv.txt .venv/bin/python
 	@sh dev/venv.sh .venv requirements/dev.txt $@
 
-.venv-run/$(READY): requirements/run.txt requirements/uv.txt
+.venv-run/$(READY): requirements/run.txt requirements/uv.txt .venv-run/bin/python
 	@sh dev/venv.sh .venv-run requirements/run.txt $@
 
 environment-func: .venv-func/$(READY)
 
 environment-events: .venv-events/$(READY)
 
-.venv-func/$(READY): requirements/func.txt requirements/uv.txt
+.venv-func/$(READY): requirements/func.txt requirements/uv.txt .venv-func/bin/python
 	@sh dev/venv.sh .venv-func requirements/func.txt $@
 
-.venv-contracts/$(READY): requirements/contracts.txt requirements/uv.txt
+.venv-contracts/$(READY): requirements/contracts.txt requirements/uv.txt .venv-contracts/bin/python
 	@sh dev/venv.sh .venv-contracts requirements/contracts.txt $@
 
-.venv-events/$(READY): requirements/events.txt requirements/uv.txt
+.venv-events/$(READY): requirements/events.txt requirements/uv.txt .venv-events/bin/python
 	@sh dev/venv.sh .venv-events requirements/events.txt $@ >&2 # stdout is for events

@@ -78,9 +78,12 @@ class Child:
         return code
 
     def finish(self, stop: StopRequest) -> None:
-        """Ask it to end, and wait while it finishes what is under way. Raises Stopped."""
+        """Ask it to end, and wait STOP_LIMIT seconds while it finishes. Raises Stopped."""
         self._process.terminate()
-        self.wait(stop)
+        deadline = time.monotonic() + STOP_LIMIT
+        while self.exit_code() is None and time.monotonic() < deadline:
+            stop.check()
+            time.sleep(0.05)
 
     def __enter__(self) -> Self:
         return self

@@ -9,7 +9,7 @@ for python in .venv-events/bin/python .venv-run/bin/python .venv/bin/python pyth
 done
 
 # The second folder holds the data where PostgreSQL can't use the first: see dev/places.py.
-for path in .data "/var/tmp/mentor-function$(pwd -P | tr / -)" build .venv* tests/clients/js/node_modules tests/contracts/node_modules .coverage* .hypothesis .schemathesis .*_cache; do
+for path in .data "/var/tmp/mentor-function$(pwd -P | sed 's/_/__/g; s,/,_-,g')" build .venv* tests/clients/js/node_modules tests/contracts/node_modules .coverage* .hypothesis .schemathesis .*_cache; do
     [ ! -e "$path" ] || echo "Removing $path ..."
     rm -rf "$path"
 done

@@ -80,12 +80,17 @@ def _copy_programs(site: Path, copy: Path) -> None:
     shutil.rmtree(unfinished, ignore_errors=True)
 
 
+def outside_folder(clone: Path) -> Path:
+    """The folder of /var/tmp for that clone alone, as in dev/clean.sh: no two have one name."""
+    return Path(f"/var/tmp/mentor-function{str(clone).replace('_', '__').replace('/', '_-')}")
+
+
 def _elsewhere() -> Path:
     """A folder of /var/tmp that belongs to this clone.
 
     Raises PermissionError when somebody else made one of that name.
     """
-    folder = Path(f"/var/tmp/mentor-function{str(CLONE).replace('/', '-')}")
+    folder = outside_folder(CLONE)
     folder.mkdir(exist_ok=True)
     if folder.is_symlink() or folder.stat().st_uid != os.geteuid():
         raise PermissionError(f"{folder} belongs to somebody else: remove it")

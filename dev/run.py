@@ -32,7 +32,7 @@ The function is ready. Send it a student's feedback from another terminal:
          "message": "This is too hard"}}'
 
   It listens on   {address}
-  In a browser    {address}/docs
+  In a browser    {docs}
   The strategy    {strategy}
   The database    {url}
   Its data        {data}
@@ -132,8 +132,10 @@ def _welcome(port: int, environ: Mapping[str, str], server: EmbeddedPostgres | N
         database, data = environ["DATABASE_URL"], str(server.folder)
     else:
         database, data = "DATABASE_URL's", "on that server"  # the URL may hold a password
-    fields = {"strategy": _strategy(load(environ).llm), "url": database, "data": data}
-    print(READY.format(address=f"http://{HOST}:{port}", **fields), flush=True)
+    address, settings = f"http://{HOST}:{port}", load(environ)
+    docs = f"{address}/docs" if settings.docs else "off (DOCS=off)"
+    fields = {"strategy": _strategy(settings.llm), "docs": docs, "url": database, "data": data}
+    print(READY.format(address=address, **fields), flush=True)
 
 
 def _strategy(llm: LlmSettings | None) -> str:

@@ -18,7 +18,8 @@ fail() {
 
 fail_with_log() {
     fail "$(tail -n 40 "$log")" "" \
-        "Setting up $folder failed. The whole output is in $log. The command was:" "    $*"
+        "Setting up $folder failed. Is PyPI reachable from here? The whole output is in $log." \
+        "The step was: $*"
 }
 
 logged() {
@@ -30,7 +31,7 @@ must() { # the output is shown only if the command fails
 }
 
 is_new_enough() { # a version manager's shim may exist and not run
-    "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1
+    [ "$("$1" -c 'import sys; print(sys.version_info >= (3, 11))' 2>/dev/null)" = True ]
 }
 
 find_python() {
@@ -46,7 +47,7 @@ find_python() {
 
 check_named_python() {
     error=$("$python" -c '' 2>&1) || fail "PYTHON=$python does not start:" "$error"
-    is_new_enough "$python" || fail "PYTHON=$python is $("$python" --version). Name a Python 3.11 or later."
+    is_new_enough "$python" || fail "PYTHON=$python is $("$python" --version 2>&1). Name a Python 3.11 or later."
 }
 
 make_environment() { # FOLDER [OPTION ...]
@@ -72,7 +73,7 @@ report_progress() { # until this script ends or is killed
 pip() { # PYTHON ARGUMENT ...: pip installs into the environment of PYTHON
     target=$1
     shift
-    "$tools/bin/python" -m pip --python "$target" --disable-pip-version-check install \
+    PIP_USER=0 "$tools/bin/python" -m pip --python "$target" --disable-pip-version-check install \
         --no-deps --only-binary :all: --require-hashes "$@"
 }
 
@@ -91,15 +92,22 @@ prepare_tools() { # pip, and uv if it can be had
 install() {
     if [ -x "$tools/bin/uv" ]; then
         configure_uv
-        must "$tools/bin/uv" pip sync --python "$folder/bin/python" --no-build --require-hashes "$lock"
-    else
-        must pip "$folder/bin/python" -r "$lock"
+        logged "$tools/bin/uv" pip sync --python "$folder/bin/python" --no-build --require-hashes "$lock" && return
+        ! grep -qi 'hash mismatch' "$log" || fail_with_log uv pip sync "$lock"
+        echo "  uv failed, so pip installs everything. This takes longer."
     fi
+    must pip "$folder/bin/python" -r "$lock" # with the same hashes
 }
 
-configure_uv() { # to use the mirror that pip uses, and no cache that it can't write to
-    index=${PIP_INDEX_URL:-$("$tools/bin/python" -m pip config get global.index-url 2>/dev/null)} || true
+pip_setting() { # NAME
+    "$tools/bin/python" -m pip config get "global.$1" 2>/dev/null || true
+}
+
+configure_uv() { # to use pip's mirror and certificates, and no cache that it can't write to
+    index=${PIP_INDEX_URL:-$(pip_setting index-url)}
     [ -z "$index" ] || export UV_DEFAULT_INDEX="${UV_DEFAULT_INDEX:-$index}"
+    certificates=${PIP_CERT:-$(pip_setting cert)}
+    [ -z "$certificates" ] || export SSL_CERT_FILE="${SSL_CERT_FILE:-$certificates}"
     cache=${UV_CACHE_DIR:-${XDG_CACHE_HOME:-${HOME-}/.cache}/uv}
     { mkdir -p "$cache" && [ -w "$cache" ]; } 2>/dev/null || export UV_NO_CACHE=1
 }
@@ -116,7 +124,7 @@ version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
         "    apt install python$version-venv"
 
 wait_for_other_setup
-if cmp -s "$lock" "$stamp"; then
+if [ -x "$folder/bin/python" ] && cmp -s "$lock" "$stamp"; then
     touch "$stamp"
     exit
 fi

@@ -5,6 +5,7 @@ import sys
 import time
 import uuid
 from http.client import HTTPException
+from json import JSONDecodeError
 from typing import Any
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
@@ -24,13 +25,16 @@ def send(url: str, feedback: dict[str, str], attempts: int = 8) -> dict[str, Any
                 raise
             told = error.headers.get("Retry-After", "")
             wait = int(told) if told.isdigit() else wait
-        except (OSError, HTTPException, ValueError):
+        except (OSError, HTTPException, JSONDecodeError):
             pass  # the answer was lost, and the feedback may be stored
-        time.sleep(wait)
+        if attempt + 1 < attempts:
+            time.sleep(min(wait, 60))
     raise TimeoutError(f"{url} did not store the feedback in {attempts} attempts")
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 5:
+        sys.exit(__doc__)
     address, student, task, message = sys.argv[1:]
     words = {"student_id": student, "task_id": task, "message": message}
     print(json.dumps(send(address, words)))

@@ -39,6 +39,11 @@ class Page:
     content_type: str
 
 
+def is_installed() -> bool:
+    """Whether the extra `docs` is there."""
+    return find_spec("flask_swagger_ui") is not None
+
+
 def find(path: str) -> Page:
     """Return the page (`/docs` or `/docs/`) or one of its files (`/docs/<name>`).
 

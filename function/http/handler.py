@@ -107,8 +107,12 @@ class Handler:
 
     def _leads_to_docs(self, request: Request, path: str) -> bool:
         """Tell a person who opens the function's address in a browser."""
-        to_read = path == "" and request.method in ("GET", "HEAD")
-        return to_read and "/docs" in self._routes and prefers(request, "text/html", JSON, PROBLEM)
+        to_read = path == "" and request.method in ("GET", "HEAD") and "/docs" in self._routes
+        if not to_read or not prefers(request, "text/html", JSON, PROBLEM):
+            return False
+        from function.http import docs
+
+        return docs.is_installed()
 
     async def take_feedback(self, request: Request) -> Response:
         """The main path, for one submission and for a batch, which is stored as a whole."""

@@ -95,7 +95,11 @@ def _start_tls(sock: socket.socket, settings: PostgresSettings, host: str) -> so
         return context.wrap_socket(sock, server_hostname=host)
     if answer == b"N" and settings.sslmode == "prefer":
         return sock
-    raise ConnectionError(f"the server offers no TLS, and sslmode={settings.sslmode} demands it")
+    if answer == b"N":
+        raise ConnectionError(
+            f"the server offers no TLS, and sslmode={settings.sslmode} demands it"
+        )
+    raise ConnectionError("what answers there is not PostgreSQL")
 
 
 def _ssl_context(settings: PostgresSettings) -> ssl.SSLContext:

@@ -25,8 +25,7 @@ def copied_clone() -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder)
-        elsewhere = f"/var/tmp/mentor-function{str(folder).replace('/', '-')}"  # noqa: S108 - see dev/places.py
-        shutil.rmtree(elsewhere, ignore_errors=True)
+        shutil.rmtree(places.outside_folder(folder), ignore_errors=True)
 
 
 def environment(**variables: str) -> Mapping[str, str]:
