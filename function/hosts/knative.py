@@ -65,6 +65,7 @@ def _configure_hypercorn(keep_alive_timeout: float) -> None:
     Config.graceful_timeout = DRAIN_TIMEOUT  # 3 s are too short for a model
     Config.keep_alive_timeout = keep_alive_timeout
     Config.keep_alive_max_requests = 1 << 62  # a proxy's connection may live as long as it likes
+    Config.backlog = limits.BACKLOG
     Config.h11_max_incomplete_size = limits.HEAD_LIMIT
     limits.raise_descriptor_limit()
 
