@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from function.hosts.server import Server
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
-BACKLOG = 4096  # connections; the kernel answers no more, and clients then wait for seconds
 DRAIN_TIMEOUT = 25  # seconds; Kubernetes kills 30 s after its SIGTERM
 
 
@@ -48,6 +47,7 @@ def _end(number: int, frame: FrameType | None) -> None:
 
 def _make_server(settings: Settings, store: Store) -> "Server":
     """Import the rest, while the store connects."""
+    from function.hosts import limits
     from function.hosts.server import Config, PatientServer
     from function.hosts.uvicorn import make_protocol
     from function.http.asgi import create_application
@@ -58,7 +58,7 @@ def _make_server(settings: Settings, store: Store) -> "Server":
             host="0.0.0.0",  # noqa: S104 - a container is reached from outside of it
             port=settings.port,
             http=make_protocol(settings.keep_alive_timeout),  # type: ignore[arg-type] # a factory does
-            backlog=BACKLOG,
+            backlog=limits.BACKLOG,
             lifespan="on",
             ws="none",
             log_config=None,

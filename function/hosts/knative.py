@@ -11,7 +11,7 @@ from typing import Any
 
 from function import logs
 from function.hosts import limits
-from function.hosts.refusals import TOO_LARGE
+from function.hosts.refusals import TOO_LARGE, VERSION, Refusal
 from function.http.asgi import Message, Receive, Send, create_application
 from function.settings import load_or_exit
 from function.store import Store
@@ -44,15 +44,21 @@ class KnativeFunction:
         return True, "ok"
 
     async def handle(self, scope: Message, receive: Receive, send: Send) -> None:
-        """Answer a request; hypercorn limits only a head that is not complete."""
-        headers = scope["headers"]
-        size = sum(len(name) + len(value) + len(": \r\n") for name, value in headers)
-        if len(headers) > limits.HEADER_LIMIT or size > limits.HEAD_LIMIT:
-            status, fields, body = TOO_LARGE.parts()
-            await send({"type": "http.response.start", "status": status, "headers": fields})
+        if refusal := _check(scope):
+            status, headers, body = refusal.parts()
+            await send({"type": "http.response.start", "status": status, "headers": headers})
             await send({"type": "http.response.body", "body": body})
         else:
             await self._application(scope, receive, send)
+
+
+def _check(scope: Message) -> Refusal | None:
+    """Refuse what h11 lets through: it limits only a head that is not complete."""
+    headers = scope["headers"]
+    size = sum(len(name) + len(value) + len(": \r\n") for name, value in headers)
+    if len(headers) > limits.HEADER_LIMIT or size > limits.HEAD_LIMIT:
+        return TOO_LARGE
+    return VERSION if scope["http_version"] == "2.0" else None  # HTTP/2 itself is "2"
 
 
 def _configure_hypercorn(keep_alive_timeout: float) -> None:
@@ -65,6 +71,7 @@ def _configure_hypercorn(keep_alive_timeout: float) -> None:
     Config.graceful_timeout = DRAIN_TIMEOUT  # 3 s are too short for a model
     Config.keep_alive_timeout = keep_alive_timeout
     Config.keep_alive_max_requests = 1 << 62  # a proxy's connection may live as long as it likes
+    Config.backlog = limits.BACKLOG
     Config.h11_max_incomplete_size = limits.HEAD_LIMIT
     limits.raise_descriptor_limit()
 

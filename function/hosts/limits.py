@@ -8,6 +8,7 @@ HEAD_TIMEOUT = 10  # seconds for all of a head, and for the rest of a body that 
 WRITE_TIMEOUT = 15  # seconds in which a client takes nothing of its answer
 SOCKET_BUFFER = 64 * 1024  # bytes in the kernel, for each direction of a connection
 LINGER = 2  # seconds for a client to read why its request is refused
+BACKLOG = 4096  # connections that the kernel keeps until they are accepted
 MOST_CONNECTIONS = 4096  # an idle one takes about 10 KB
 
 

@@ -185,16 +185,22 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize(("request_", "status"), REFUSED.values(), ids=REFUSED)
-def test_what_two_programs_could_read_differently_is_refused(
-    host: str, instance: Instance, request_: bytes, status: int
-) -> None:
-    if host == "knative":
-        pytest.skip("h11 is of its own opinion: docs/hosts.md")
-    received = instance.raw(request_ + b"GET /health/liveness HTTP/1.1\r\nHost: a\r\n\r\n")
+# h11 knows every method, and takes an LF for the end of a line, as RFC 9112, 2.2 allows.
+BY_HYPERCORN = {"chunked, then identity": [501], "bare LF": [200, 200], "CONNECT": [404, 200]}
 
-    assert statuses(received) == [status]
-    assert b"\r\nconnection: close\r\n" in received
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_two_programs_could_read_differently_is_refused(
+    host: str, instance: Instance, name: str
+) -> None:
+    request, status = REFUSED[name]
+    received = instance.raw(request + b"GET /health/liveness HTTP/1.1\r\nHost: a\r\n\r\n")
+
+    if host == "knative" and name in BY_HYPERCORN:
+        assert statuses(received) == BY_HYPERCORN[name]
+    else:
+        assert statuses(received) == [status]
+        assert b"\r\nconnection: close\r\n" in received.lower()
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,57 @@
+"""Idle connections stay open longer than those of proxies, and end in an orderly way."""
+
+import json
+import socket
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from http.client import HTTPConnection
+from pathlib import Path
+
+from tests.instance import FEEDBACK, PATH, Instance, running
+
+BODY = json.dumps(FEEDBACK).encode()
+
+
+def test_a_connection_is_there_after_some_idle_seconds(instance: Instance) -> None:
+    with closing(HTTPConnection("127.0.0.1", instance.port, timeout=60)) as connection:
+        connection.connect()
+        same = connection.sock
+        for _ in range(2):
+            connection.request("POST", PATH, BODY)
+            assert connection.getresponse().read()
+            time.sleep(8)  # servers' defaults are 2 and 5 seconds
+        connection.request("POST", PATH, BODY)
+        assert connection.getresponse().status == 200
+        assert connection.sock is same
+
+
+def test_an_idle_connection_ends(host: str, feedback_database: str, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with running(log, feedback_database, host, KEEP_ALIVE_TIMEOUT="1") as function:
+        function.wait_until_ready()
+        with socket.create_connection(("127.0.0.1", function.port), 60) as client:
+            client.sendall(b"GET /health/startup HTTP/1.1\r\nHost: x\r\n\r\n")
+            received = b""
+            while part := client.recv(65536):
+                received += part
+
+    assert received.endswith(b'{"status": "started"}')
+
+
+def test_answers_close_their_connection_while_the_instance_ends(
+    feedback_database: str, tmp_path: Path
+) -> None:
+    with (
+        running(tmp_path / "log", feedback_database, SHUTDOWN_DELAY="5") as function,
+        ThreadPoolExecutor() as pool,
+    ):
+        function.wait_until_ready()
+        assert "connection" not in function.get("/health/startup").headers
+        ended = pool.submit(function.terminate)
+        closes = None
+        while closes is None and not ended.done():
+            closes = function.get("/health/startup").headers.get("connection")
+        function.process.terminate()
+
+    assert closes == "close"
