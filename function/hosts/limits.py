@@ -20,5 +20,5 @@ def raise_descriptor_limit() -> int:
 
 
 def connection_limit(descriptors: int) -> int:
-    """Leave a quarter of the descriptors to PostgreSQL, to files, and to who is just accepted."""
-    return min(MOST_CONNECTIONS, descriptors * 3 // 4)
+    """Leave half of the descriptors to listeners, PostgreSQL, files, and who is just accepted."""
+    return min(MOST_CONNECTIONS, descriptors // 2)

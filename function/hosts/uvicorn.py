@@ -137,10 +137,10 @@ class HttpProtocol(HttpToolsProtocol):
     def _take_head(self, data: bytes) -> int:
         """Take bytes up to the head's end, and return how many."""
         if not self._head_size:
-            if skipped := len(data) - len(data.lstrip(b"\r\n")):
-                return skipped  # empty lines may come before a request: RFC 9112, 2.2
+            if data[0] in b"\r\n":  # empty lines may come before: RFC 9112, 2.2
+                return len(data) - len(data.lstrip(b"\r\n"))
             self._deadline = self.loop.time() + limits.HEAD_TIMEOUT
-        window = self._tail + data
+        window = self._tail + data if self._tail else data
         end = window.find(END)
         taken = len(data) if end < 0 else end + len(END) - len(self._tail)
         self._tail = window[1 - len(END) :] if end < 0 else b""

@@ -51,10 +51,13 @@ BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;
     "accept", [BROWSER, "text/html", "*/*, TEXT/HTML ; q=0.1", "text/html;charset=utf-8;q=0.01"]
 )
 def test_a_browser_that_opens_the_address_is_led_to_the_page(
-    instance: Instance, method: str, accept: str
+    instance: Instance, host: str, method: str, accept: str
 ) -> None:
     answer = instance.request(method, "/", headers={"Accept": accept})
 
+    if host == "knative":  # without the extra there is no page
+        assert answer.status == 405
+        return
     assert (answer.status, answer.headers["location"]) == (302, "docs")
     assert (answer.headers["vary"], answer.body) == ("Accept", b"")
     assert answer.headers["x-request-id"]
