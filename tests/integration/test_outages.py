@@ -4,6 +4,7 @@ import asyncio
 import logging
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
@@ -211,3 +212,36 @@ def test_a_large_statement_and_a_large_answer_pass(feedback_database: str, encry
     for _, url in front(feedback_database, context if encrypted else None):
         name = feedback_database.rpartition("/")[2]
         assert use(url.rpartition("/")[0] + f"/{name}", insert_and_find, 60) == 300
+
+
+def test_an_outage_keeps_nothing_of_requests_that_have_given_up() -> None:
+    async def give_up(store: Store) -> int:
+        ended = [keep(store, entry("x" * 5000)) for _ in range(50)]
+        outcomes = await asyncio.gather(*ended, return_exceptions=True)
+        assert all(isinstance(outcome, Unavailable) for outcome in outcomes)
+        commits = store._commits
+        await until(lambda: not commits._inserts and not commits._finds)
+        return len(outcomes)
+
+    assert use("postgresql://u@127.0.0.1:1/d", give_up, seconds=1) == 50
+
+
+def test_a_thread_that_can_not_start_ends_nothing(
+    feedback_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where the limit of processes is reached, for a moment."""
+    start = threading.Thread.start
+    failures = [RuntimeError("can't start new thread")]
+
+    def fail_once(thread: threading.Thread) -> None:
+        if thread.name == "connect" and failures:
+            raise failures.pop()
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", fail_once)
+
+    async def insert(store: Store) -> StoredEntry:
+        return await keep(store, entry())
+
+    assert use(feedback_database, insert, seconds=60)
+    assert failures == []

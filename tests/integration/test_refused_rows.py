@@ -176,3 +176,42 @@ def test_who_refuses_every_row_is_not_ready(feedback_database: str, trouble: str
 
     # A statement without a row can't see it, and one row may be to blame itself.
     assert use(feedback_database, insert, seconds=120) == [True, True, True, False]
+
+
+def test_many_rows_that_look_like_an_outage_cost_good_ones_nothing(feedback_database: str) -> None:
+    """Each waits by itself: the connection stays, and nobody pauses for them."""
+    query(feedback_database, raises("XX000"))
+
+    async def keep_40(store: Store) -> list[StoredEntry | BaseException]:
+        await keep(store, entry())
+        entries = [entry("poison") for _ in range(20)] + [entry("good") for _ in range(20)]
+        return await asyncio.gather(*(keep(store, one) for one in entries), return_exceptions=True)
+
+    outcomes = use(feedback_database, keep_40, seconds=10)
+
+    assert all(isinstance(outcome, Unavailable) for outcome in outcomes[:20])
+    assert all(isinstance(outcome, StoredEntry) for outcome in outcomes[20:])
+
+
+def test_a_trigger_that_changes_the_id_doubles_no_row(feedback_database: str) -> None:
+    query(feedback_database, TRIGGER.format("NEW.id := gen_random_uuid();"))
+
+    outcomes = use(feedback_database, keep_20, seconds=120)
+
+    assert isinstance(outcomes[7], RowRefused)
+    assert sum(isinstance(outcome, StoredEntry) for outcome in outcomes) == 19
+    assert query(feedback_database, "SELECT count(*) FROM feedback") == [[21]]
+
+
+def test_one_refused_row_beside_a_probe_takes_no_instance_out(feedback_database: str) -> None:
+    query(feedback_database, raises("MT001"))
+
+    async def probe(store: Store) -> bool:
+        await keep(store, entry())
+        refused = asyncio.create_task(keep(store, entry("poison")))
+        ready = await store.is_ready()
+        with pytest.raises(RowRefused):
+            await refused
+        return ready
+
+    assert use(feedback_database, probe, seconds=120)

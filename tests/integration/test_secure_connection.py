@@ -102,3 +102,32 @@ def _offer(listener: socket.socket, offer: bytes) -> bytes:
         client.recv(65536)
         client.sendall(offer)
         return client.recv(65536)
+
+
+@pytest.mark.parametrize("code", [3, 5], ids=["a password in the clear", "MD5"])
+def test_channel_binding_is_demanded_to_the_end(tmp_path: Path, code: int) -> None:
+    """A server that begins with SCRAM-SHA-256-PLUS, and then asks for less, gets no password."""
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    with socket.create_server(("localhost", 0)) as listener, ThreadPoolExecutor(1) as pool:
+        server = pool.submit(_change_its_mind, listener, context, code)
+        url = f"postgresql://u:s3cret@localhost:{listener.getsockname()[1]}/d"
+        with pytest.raises(InterfaceError, match="channel_binding=require"):
+            opened(f"{url}?sslmode=require&channel_binding=require")
+        assert b"s3cret" not in server.result()
+        assert server.result() in (b"", b"X\0\0\0\4")
+
+
+def _change_its_mind(listener: socket.socket, context: ssl.SSLContext, code: int) -> bytes:
+    """Offer SCRAM, then ask for something else; return what the client says to that."""
+    raw = listener.accept()[0]
+    raw.recv(8)
+    raw.sendall(b"S")
+    with context.wrap_socket(raw, server_side=True) as client:
+        client.recv(65536)
+        offer = b"SCRAM-SHA-256-PLUS\0\0"
+        client.sendall(struct.pack("!cii", b"R", 8 + len(offer), 10) + offer)
+        client.recv(65536)
+        client.sendall(struct.pack("!cii", b"R", 12, code) + b"salt")
+        return client.recv(65536)
