@@ -10,6 +10,10 @@ READY := ready-$(firstword $(shell pwd | cksum))
 COMPILE := .venv-uv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(ARGS)
 
+# Not in the image, because nothing imports it there: what flask-swagger-ui needs beside its files, uvicorn's command
+# line (click), and cffi's compiler (pycparser).
+UNUSED := $(addprefix --no-emit-package ,blinker click flask itsdangerous jinja2 markupsafe pycparser werkzeug)
+
 .PHONY: help run psql events image up down manifests test test-setup test-clients test-contracts test-browser test-kafka test-debian \
 	test-deploy test-image migrate connector bench load eval lint check lock lock-jars clean environment-func environment-events
 
@@ -100,7 +104,8 @@ lock: .venv/$(READY) ## make the locks again from pyproject.toml (ARGS=--upgrade
 		--constraint requirements/dev.txt --output-file requirements/run.txt
 	@$(COMPILE) pyproject.toml --group events --output-file requirements/events.txt
 	@$(COMPILE) pyproject.toml --extra llm --extra auth --group func --output-file requirements/func.txt
-	@$(COMPILE) pyproject.toml --extra server --extra docs --extra llm --extra auth --output-file requirements/server.txt
+	@$(COMPILE) pyproject.toml --extra server --extra docs --extra llm --extra auth $(UNUSED) \
+		--output-file requirements/server.txt
 	@$(COMPILE) pyproject.toml --group contracts --output-file requirements/contracts.txt
 	@$(COMPILE) --group build --output-file requirements/build.txt
 	@$(COMPILE) --group uv --output-file requirements/uv.txt

@@ -35,7 +35,7 @@ def test_serving_compiles_no_module(
         read, compiled = sources(function.log)
     assert compiled == []
     for module in ("asyncio/__init__", "function/http/handler", "httpx2/__init__", "pg8000/native"):
-        folder, name = module.split("/")
+        folder, _, name = module.rpartition("/")
         assert any(f"/{folder}/__pycache__/{name}.cpython-" in file for file in read), module
 
 
