@@ -3,7 +3,8 @@
 What arrives while a statement is under way waits, and goes in the next one together; when nothing
 is under way, nothing waits. Every statement is safe to repeat, for a row's id is made before its
 insert. So whatever breaks the connection, the task connects anew and tries again, until the jobs'
-own deadlines. What failed together is tried again alone, so that no row harms another.
+own deadlines. What PostgreSQL refuses together is tried again alone, so that no row harms
+another.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from function.store.table import FeedbackTable
 
 RETRY_PAUSE = 0.1  # seconds, after the second failure
 LONGEST_PAUSE = 1.0  # seconds
+PATIENCE = 5  # lost connections, before a job may be what ends them
 
 # SQLSTATEs that may pass, and leave the connection as good as it was: rollback, lock, limit of
 # time, system error, internal error.
@@ -142,8 +144,7 @@ class GroupCommit:
             self._busy = False
         except Exception as exc:
             self._busy = False
-            if any(job.entries for job in jobs):
-                self.health.write_failed()
+            self._suspect(jobs, exc)
             if isinstance(exc, TimeoutError):
                 self._leave_hung(table, jobs)
             elif len(jobs) == 1 and not isinstance(exc, (DatabaseError, *CONNECTION_ERRORS)):
@@ -156,6 +157,14 @@ class GroupCommit:
             for job in jobs:
                 if not job.future.done():
                     self._retry(job, waiting)
+
+    def _suspect(self, jobs: list[Job], error: Exception) -> None:
+        """Have the jobs tried alone, unless only the connection was lost, and that not often."""
+        if any(job.entries for job in jobs):
+            self.health.write_failed()
+        lost = not isinstance(error, TimeoutError) and _tells_of_the_connection(error)
+        for job in jobs:
+            job.alone = job.alone or not lost or job.failures >= PATIENCE
 
     def _leave_hung(self, table: FeedbackTable, jobs: list[Job]) -> None:
         """Cancel the statement when its requests have given up, and go on without the connection.
@@ -181,7 +190,7 @@ class GroupCommit:
             waiting.extend(alive)
 
     def _retry(self, job: Job, waiting: deque[Job]) -> None:
-        """Put it back, to be tried alone: at once, and later each time that it fails again."""
+        """Put it back, to be tried again: at once, and later each time that it fails again."""
         pause = min(job.failures * RETRY_PAUSE, LONGEST_PAUSE)
         job.failures += 1
         asyncio.get_running_loop().call_later(pause, self._put, job, waiting)
@@ -203,6 +212,11 @@ class GroupCommit:
             if not self._inserts and not self._finds:
                 self._wake.clear()
                 await self._wake.wait()  # the next use tries again
+
+
+def _tells_of_the_connection(error: Exception) -> bool:
+    """Whether it says nothing of the statement: the next one may do with the same rows."""
+    return isinstance(error, CONNECTION_ERRORS) or sqlstate(error).startswith(("08", "57P"))
 
 
 def _give_up(table: FeedbackTable, jobs: list[Job]) -> None:

@@ -29,7 +29,8 @@ class Job:
     """A request that waits for PostgreSQL: to insert all its entries, or to look for its `ids`.
 
     One with neither asks whether a row could be inserted. `deadline` is on the loop's clock; the
-    future gets the rows that are there. One that has failed is not tried together with others.
+    future gets the rows that are there. One that is `alone` is not tried together with others,
+    because it may be the reason why they failed.
     """
 
     ids: Collection[UUID]
@@ -37,6 +38,7 @@ class Job:
     deadline: float
     future: asyncio.Future[Stored]
     failures: int = 0
+    alone: bool = False
 
     def settle(self, outcome: Stored | Exception) -> None:
         """Tell who waits, if somebody still does."""
@@ -60,7 +62,7 @@ def take(waiting: deque[Job]) -> list[Job]:
         job = waiting[0]
         if not job.future.done():  # else it is too late, or nobody waits for it any more
             rows += len(job.ids)
-            if jobs and (job.failures or jobs[0].failures or rows > BATCH_LIMIT):
+            if jobs and (job.alone or jobs[0].alone or rows > BATCH_LIMIT):
                 break
             jobs.append(job)
         waiting.popleft()
@@ -78,6 +80,8 @@ async def insert(table: FeedbackTable, jobs: list[Job], health: Health) -> None:
             await table.insert(())  # fails, too, where the table is at fault, and not the row
             health.row_refused()
             jobs[0].settle(RowRefused(f"SQLSTATE {sqlstate(exc)}"))
+        for job in jobs:
+            job.alone = True
         return
     new_row = any(not row.repeated for row in stored.values())
     shared = len(stored) < sum(len(job.ids) for job in jobs)

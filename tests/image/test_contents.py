@@ -67,7 +67,9 @@ def test_it_has_no_program_to_build_or_to_fetch_with(
     assert printed(docker, image, "sh", "-c", f"command -v {program} || echo none") == "none"
 
 
-@pytest.mark.parametrize("module", ["pip", "ensurepip", "flask", "hatchling", "pytest", "tests", "dev"])
+@pytest.mark.parametrize(
+    "module", ["pip", "ensurepip", "flask", "hatchling", "pytest", "tests", "dev"]
+)
 def test_it_has_no_module_to_build_or_to_test_with(docker: Docker, image: str, module: str) -> None:
     code = f"from importlib.util import find_spec; print(find_spec({module!r}))"
     assert printed(docker, image, "python", "-c", code) == "None"
