@@ -94,9 +94,13 @@ def _authenticate(
             ssl_context=False,
             sock=sock,
         )
-        sock.settimeout(statement_timeout * PATIENCE)
-        session.limit_statements(statement_timeout)
-        session.require_attributes(settings.target_session_attrs)
+        try:
+            sock.settimeout(statement_timeout * PATIENCE)
+            session.limit_statements(statement_timeout)
+            session.require_attributes(settings.target_session_attrs)
+        except BaseException:
+            session.abandon()
+            raise
     except BaseException as exc:
         sock.close()
         if type(exc).__module__.startswith("scramp"):

@@ -83,11 +83,20 @@ class Session(Connection):  # type: ignore[misc] # pg8000 has no annotations
         try:
             super().__init__(user, **arguments)
         except BaseException:
-            # pg8000 keeps this file open if its first write fails, and the file keeps the socket.
-            if file := getattr(self, "_sock", None):
-                with suppress(OSError):
-                    file.close()
+            self.abandon()
             raise
+
+    def close(self) -> None:
+        """Disconnect."""
+        file = self._sock
+        try:
+            super().close()
+        finally:
+            _close_file(file)
+
+    def abandon(self) -> None:
+        """Let go of the socket, which its opener closes."""
+        _close_file(getattr(self, "_sock", None))
 
     @property
     def encrypted(self) -> bool:
@@ -188,12 +197,21 @@ class Session(Connection):  # type: ignore[misc] # pg8000 has no annotations
         early = b""
         with suppress(OSError):  # TLS says by an error that there is nothing
             early = self._sock.peek()
+        self._sock.close()  # the file, which would keep the socket open
+        self._sock = BytesIO()
         return self._usock, early
 
     @property
     def cancel_key(self) -> bytes:
         """What a CancelRequest must name; empty if the server gave none."""
         return self._backend_key_data or b""
+
+
+def _close_file(file: Any) -> None:
+    """Close the file that pg8000 has over the socket and leaves open, and the socket with it."""
+    if file:
+        with suppress(OSError):
+            file.close()
 
 
 def sqlstate(error: BaseException) -> str:
