@@ -26,7 +26,7 @@ from function.store.table import FeedbackTable
 
 RETRY_PAUSE = 0.1  # seconds, after the second failure
 LONGEST_PAUSE = 1.0  # seconds
-PATIENCE = 5  # lost connections, before a job may be what ends them
+MOST_LOSSES = 5  # lost connections, before a job may be what ends them
 
 # SQLSTATEs that may pass, and leave the connection as good as it was: rollback, lock, limit of
 # time, system error, internal error.
@@ -51,7 +51,7 @@ class GroupCommit:
         self._table: FeedbackTable | None = None
         self._failures = 0
         self._pace = 0.0
-        self._busy = False
+        self._busy = False  # stays true where stop() interrupts a statement
         self._hung: list[tuple[FeedbackTable, list[Job]]] = []  # not cancelled yet
 
     def wait_for(self, rows: int) -> float:
@@ -164,7 +164,7 @@ class GroupCommit:
             self.health.write_failed()
         lost = not isinstance(error, TimeoutError) and _tells_of_the_connection(error)
         for job in jobs:
-            job.alone = job.alone or not lost or job.failures >= PATIENCE
+            job.alone = job.alone or not lost or job.failures >= MOST_LOSSES
 
     def _leave_hung(self, table: FeedbackTable, jobs: list[Job]) -> None:
         """Cancel the statement when its requests have given up, and go on without the connection.

@@ -25,15 +25,9 @@ class Clone:
         return {**kept, "HOME": str(self.home), "LC_ALL": "C"}
 
     def run(self, *command: str, **environ: str) -> CompletedProcess[str]:
-        return subprocess.run(
-            command,
-            cwd=self.folder,
-            env={**self.environ, **environ},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
+        with self.start(*command, **environ) as process:
+            output, _ = process.communicate()
+        return CompletedProcess(command, process.returncode, output)
 
     def start(self, *command: str, **environ: str) -> Popen[str]:
         return Popen(
