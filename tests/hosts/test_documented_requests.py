@@ -33,6 +33,7 @@ def documented() -> list[Sent]:
     files = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
     text = "\n".join(file.read_text(encoding="utf-8") for file in files)
     commands = re.findall(r"^curl (?:.*\\\n)*.*'(?:[^']*)'$", text, re.MULTILINE)
+    assert len(commands) == len(re.findall(r"^curl ", text, re.MULTILINE)), "one is not tested"
     sent = [_parsed(shlex.split(command)) for command in commands]
     return [one for at, one in enumerate(sent) if one not in sent[:at]]
 
