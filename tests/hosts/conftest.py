@@ -18,6 +18,9 @@ from tests.instance import HOSTS, Instance, running
 
 TIME_ZONE = "Asia/Kolkata"
 
+# For decisions that no host takes part in: one host is enough.
+on_uvicorn = pytest.mark.parametrize("host", ["uvicorn"], indirect=True, scope="session")
+
 Rows = Callable[[str], list[dict[str, Any]]]
 
 

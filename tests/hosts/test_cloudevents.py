@@ -1,25 +1,29 @@
 """Feedback may come as a CloudEvent: stored once, however often a broker sends it."""
 
 import json
-import subprocess
 import uuid
-from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
 import pytest
 
 from tests.hosts.conftest import Rows
+from tests.hosts.events import (
+    STRUCTURED,
+    SUBMITTED,
+    attributes,
+    event,
+    replayed,
+    send_batch,
+    send_binary,
+    send_structured,
+)
 from tests.hosts.sdk import Sdk, running_sdk
 from tests.instance import FEEDBACK, PATH, ROOT, Answer, Instance
 
-SUBMITTED = "mentor.feedback.submitted"
-STRUCTURED = "application/cloudevents+json"
-BATCHED = "application/cloudevents-batch+json"
 TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
 TRACEPARENT = f"00-{TRACE_ID}-00f067aa0ba902b7-01"
-HOP = "00-11111111111111111111111111111111-00f067aa0ba902b7-01"
 
 
 @pytest.fixture(
@@ -34,39 +38,6 @@ def sdk(request: pytest.FixtureRequest) -> Iterator[Sdk]:
     environment, module = request.param
     with running_sdk(ROOT / environment / "bin/python", module) as running:
         yield running
-
-
-def attributes(event_id: str = "1", **more: str) -> dict[str, str]:
-    return {"specversion": "1.0", "id": event_id, "source": "/app", "type": SUBMITTED, **more}
-
-
-def event(student: str, event_id: str = "1", message: str = "Zu schwer 😀") -> dict[str, Any]:
-    data = {**FEEDBACK, "student_id": student, "message": message}
-    return {**attributes(event_id), "datacontenttype": "application/json", "data": data}
-
-
-def send_binary(
-    instance: Instance, one: Mapping[str, Any], path: str = "/", **headers: str
-) -> Answer:
-    sent = {f"ce-{name}": value for name, value in one.items() if isinstance(value, str)}
-    sent = {"content-type": sent.pop("ce-datacontenttype"), **sent, **headers}
-    return instance.request("POST", path, json.dumps(one["data"]).encode(), sent)
-
-
-def send_structured(
-    instance: Instance, one: Mapping[str, Any], path: str = "/", **headers: str
-) -> Answer:
-    sent = {"content-type": STRUCTURED, **headers}
-    return instance.request("POST", path, json.dumps(one).encode(), sent)
-
-
-def send_batch(instance: Instance, *events: object, path: str = "/", **headers: str) -> Answer:
-    sent = {"content-type": BATCHED, **headers}
-    return instance.request("POST", path, json.dumps(events).encode(), sent)
-
-
-def replayed(answer: Answer) -> str | None:
-    return answer.headers.get("idempotency-replayed")
 
 
 def context(answer: Answer) -> dict[str, str]:
@@ -141,31 +112,6 @@ def test_a_repeat_in_any_mode_gets_the_first_answer_and_makes_no_row(
     assert batch.json() == [binary[0].json()]
 
 
-def test_repeats_while_the_first_is_in_flight_make_one_row_and_equal_answers(
-    instance: Instance, student: str, rows: Rows
-) -> None:
-    with ThreadPoolExecutor(30) as pool:
-        answers = list(pool.map(lambda _: send_structured(instance, event(student)), range(30)))
-
-    assert {answer.status for answer in answers} == {200}
-    assert len({answer.body for answer in answers}) == 1
-    assert [replayed(answer) for answer in answers].count(None) == 1
-    assert len(rows(student)) == 1
-
-
-@pytest.mark.parametrize(
-    "changes", [{"id": "2"}, {"source": "/app/"}, {"source": "/ap", "id": "p1"}]
-)
-def test_another_source_or_id_is_another_event(
-    instance: Instance, student: str, rows: Rows, changes: dict[str, str]
-) -> None:
-    other = {**event(student), **changes}
-    answers = [send_structured(instance, one) for one in (event(student), other)]
-
-    assert [(it.status, replayed(it)) for it in answers] == [(200, None)] * 2
-    assert len(rows(student)) == 2
-
-
 def test_an_event_with_the_source_and_id_of_another_is_refused(
     instance: Instance, student: str, rows: Rows
 ) -> None:
@@ -198,18 +144,6 @@ def test_source_and_id_go_before_an_idempotency_key(
         None,
     ]
     assert len(rows(student)) == 3
-
-
-def test_the_trace_of_the_event_goes_on_or_else_that_of_the_request(
-    instance: Instance, student: str, rows: Rows
-) -> None:
-    traced = {**event(student, "traced"), "traceparent": TRACEPARENT}
-    send_binary(instance, traced, traceparent=HOP)
-    send_structured(instance, event(student, "untraced"), traceparent=HOP)
-    send_batch(instance, {**traced, "id": "a"}, {**traced, "id": "b", "traceparent": HOP})
-
-    traces = sorted(row["traceparent"].split("-")[1] for row in rows(student))
-    assert traces == ["1" * 32, "1" * 32, TRACE_ID, TRACE_ID]
 
 
 def test_a_batch_has_one_answer_in_the_order_of_its_events(
@@ -299,31 +233,6 @@ def test_func_invoke_is_told_what_its_defaults_lack(instance: Instance, student:
     assert (answer.status, answer.json()["student_id"]) == (200, student)
 
 
-def test_errors_come_in_the_same_two_forms_as_elsewhere(instance: Instance, student: str) -> None:
-    other_format = {"content-type": "application/cloudevents+avro"}
-    error = instance.request("POST", "/", b"", other_format)
-    problem = instance.request(
-        "POST", "/", b"", {**other_format, "Accept": "application/problem+json"}
-    )
-    form = send_binary(instance, {**event(student), "datacontenttype": "text/plain"})
-
-    assert (error.status, error.json()["code"]) == (415, "UNSUPPORTED_MEDIA_TYPE")
-    assert (problem.status, problem.json()["code"]) == (415, "UNSUPPORTED_MEDIA_TYPE")
-    assert problem.headers["content-type"] == "application/problem+json"
-    assert form.status == 415
-    assert all(answer.headers["x-request-id"] for answer in (error, problem, form))
-
-
-def test_a_header_may_hold_any_text(instance: Instance, student: str, rows: Rows) -> None:
-    encoded = {**event(student), "id": "Euro%20%E2%82%AC", "source": "/%22caf%C3%A9%22"}
-    decoded = {**event(student), "id": "Euro €", "source": '/"café"'}
-
-    assert send_binary(instance, encoded).status == 200
-    again = send_structured(instance, decoded)
-
-    assert (again.status, replayed(again), len(rows(student))) == (200, "true", 1)
-
-
 @pytest.mark.parametrize("event_id", ["x%E9", "a%20b", "a b", "100%", "%2525", '50 "%"'])
 def test_an_event_has_one_id_in_each_mode_of_the_sdk(
     instance: Instance, student: str, rows: Rows, sdk: Sdk, event_id: str
@@ -356,23 +265,3 @@ def test_no_event_is_lost_whose_id_is_another_percent_encoded(
         assert {send_structured(instance, one).status for one in events} == {200}
 
     assert sorted(row["message"] for row in rows(student)) == sorted(f"of {it}" for it in ids)
-
-
-@pytest.mark.parametrize("environment", [".venv", ".venv-func"])
-def test_no_plain_request_imports_the_sdk(environment: str) -> None:
-    """Importing the SDK takes time, so only the first event does it."""
-    headers = {f"ce-{name}": value for name, value in attributes().items()}
-    script = (
-        "import sys, function.http.asgi\n"
-        "from function.http.submission import parse_delivery\n"
-        f"body = {json.dumps(FEEDBACK).encode()!r}\n"
-        "parse_delivery({'content-type': 'application/json'}, body)\n"
-        "print('cloudevents' in sys.modules)\n"
-        f"parse_delivery({headers!r}, body)\n"
-        "print('cloudevents' in sys.modules)\n"
-    )
-    python = ROOT / environment / "bin/python"
-    done = subprocess.run(
-        [python, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    assert done.stdout.split() == ["False", "True"]

@@ -1,11 +1,13 @@
 """A cold start does not import what only some requests need."""
 
+import json
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.instance import ROOT, running
+from tests.hosts.events import binary_headers
+from tests.instance import FEEDBACK, ROOT, running
 from tests.unit.test_settings import AUTH
 
 SCRIPT = """
@@ -16,16 +18,6 @@ print("cloudevents" in sys.modules)
 parse_delivery({headers!r}, {body!r})
 print("cloudevents" in sys.modules)
 """
-BODY = (
-    b'{"student_id": "550e8400-e29b-41d4-a716-446655440000", "task_id": "task-123",'
-    b' "message": "This is too hard"}'
-)
-HEADERS = {
-    "ce-specversion": "1.0",
-    "ce-id": "1",
-    "ce-source": "/app",
-    "ce-type": "mentor.feedback.submitted",
-}
 
 
 @pytest.mark.parametrize(
@@ -33,7 +25,8 @@ HEADERS = {
     [(".venv", "function.serve, function.http.asgi"), (".venv-func", "function.http.asgi")],
 )
 def test_the_sdk_is_imported_when_the_first_event_comes(environment: str, imports: str) -> None:
-    script = SCRIPT.format(imports=imports, headers=HEADERS, body=BODY)
+    body = json.dumps(FEEDBACK).encode()
+    script = SCRIPT.format(imports=imports, headers=binary_headers(), body=body)
     done = subprocess.run(
         [ROOT / environment / "bin/python", "-c", script],
         cwd=ROOT,

@@ -64,15 +64,6 @@ def test_documented_defaults_are_accepted_when_they_are_written_out(
         assert function.post().status == 200
 
 
-def test_missing_variables_are_named_in_one_message(host: str, tmp_path: Path) -> None:
-    code, output = start(host, tmp_path, "")
-
-    assert code == 2
-    assert output.count("The configuration is not valid:") == 1
-    assert "\nDATABASE_URL or PGHOST: " in output
-    assert "\nPGUSER: " in output
-
-
 @pytest.mark.parametrize(
     "url",
     [

@@ -6,18 +6,12 @@ import json
 import pytest
 
 from tests.hosts.conftest import Rows
+from tests.hosts.events import binary_headers
 from tests.instance import FEEDBACK, PATH, Instance
-
-EVENT = {
-    "ce-specversion": "1.0",
-    "ce-type": "mentor.feedback.submitted",
-    "ce-source": "/app",
-    "ce-id": "1",
-}
 
 
 @pytest.mark.parametrize("coding", ["gzip", "GZIP", "br", "identity, gzip", "zstd,deflate"])
-@pytest.mark.parametrize("headers", [{}, EVENT], ids=["plain", "event"])
+@pytest.mark.parametrize("headers", [{}, binary_headers()], ids=["plain", "event"])
 def test_a_coded_body_is_refused(
     instance: Instance, student: str, rows: Rows, coding: str, headers: dict[str, str]
 ) -> None:

@@ -10,7 +10,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.instance import FEEDBACK, PATH, Instance, running
+from tests.hosts.events import BATCHED, STRUCTURED, binary_headers, event
+from tests.instance import FEEDBACK, PATH, STUDENT, Instance, running
 from tests.waiting import wait_until
 
 HOOK = """
@@ -22,13 +23,9 @@ def note(name, args):
 sys.addaudithook(note)
 """
 LAST_WARMED = "function.http.openapi_schemas"
-TYPE = "mentor.feedback.submitted"
 BODY = json.dumps(FEEDBACK).encode()
-EVENT = {"specversion": "1.0", "id": "1", "source": "/a", "type": TYPE, "data": FEEDBACK}
-BINARY = {"ce-specversion": "1.0", "ce-id": "2", "ce-source": "/a", "ce-type": TYPE}
+EVENT = event(STUDENT)
 JSON = {"Content-Type": "application/json"}
-STRUCTURED = {"Content-Type": "application/cloudevents+json"}
-BATCH = {"Content-Type": "application/cloudevents-batch+json; charset=utf-8"}
 
 Request = tuple[str, str, bytes | None, dict[str, str], int]
 REQUESTS: list[Request] = [
@@ -40,10 +37,10 @@ REQUESTS: list[Request] = [
     ("POST", PATH, b"\xff\xfe{", {"Content-Type": "application/json; charset=utf-16"}, 400),
     ("POST", PATH, b"{}", {"Accept": "application/problem+json"}, 400),
     ("POST", PATH, b" " * 70_000, {}, 413),
-    ("POST", "/", BODY, BINARY | JSON, 200),
-    ("POST", "/", json.dumps(EVENT).encode(), STRUCTURED, 200),
-    ("POST", "/", json.dumps([EVENT]).encode(), BATCH, 200),
-    ("POST", "/", b"{}", STRUCTURED, 400),
+    ("POST", "/", BODY, binary_headers("2") | JSON, 200),
+    ("POST", "/", json.dumps(EVENT).encode(), {"Content-Type": STRUCTURED}, 200),
+    ("POST", "/", json.dumps([EVENT]).encode(), {"Content-Type": BATCHED}, 200),
+    ("POST", "/", b"{}", {"Content-Type": STRUCTURED}, 400),
     ("PUT", "/", None, {}, 405),
     ("GET", "/nothing", None, {}, 404),
     ("GET", "/health/ready", None, {}, 200),

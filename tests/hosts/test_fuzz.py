@@ -4,10 +4,10 @@ import json
 import socket
 from typing import Any
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.hosts.conftest import on_uvicorn
 from tests.instance import FEEDBACK, Instance
 
 TEXT = st.text(st.characters(codec=None, categories=None), max_size=40)  # surrogates too
@@ -71,7 +71,7 @@ REQUESTS = st.tuples(st.just(b"POST"), st.just(b"/api/v1/feedback"), HEADERS, BO
 )
 
 
-@pytest.mark.parametrize("host", ["uvicorn"], indirect=True, scope="session")
+@on_uvicorn
 def test_nothing_that_a_client_sends_makes_an_internal_error(instance: Instance) -> None:
     seen = set()
 

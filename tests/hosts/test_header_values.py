@@ -6,9 +6,8 @@ from collections.abc import Mapping
 import pytest
 
 from tests.hosts.conftest import Rows
+from tests.hosts.events import binary_headers
 from tests.instance import FEEDBACK, PATH, Instance
-
-SUBMITTED = "mentor.feedback.submitted"
 
 
 def post(instance: Instance, student: str, headers: Mapping[str, str], padding: str) -> bytes:
@@ -22,13 +21,7 @@ def post(instance: Instance, student: str, headers: Mapping[str, str], padding: 
 
 HEADERS = {
     "a key": {"Idempotency-Key": "k"},
-    "an event in binary mode": {
-        "ce-specversion": "1.0",
-        "ce-type": SUBMITTED,
-        "ce-source": "/app",
-        "ce-id": "1",
-        "Content-Type": "application/json",
-    },
+    "an event in binary mode": {**binary_headers(), "Content-Type": "application/json"},
 }
 
 

@@ -130,21 +130,9 @@ def test_it_starts_without_postgresql_and_is_ready_when_that_comes(
     postgres.stop()
     try:
         with running(tmp_path / "log", postgres.url(), host) as function:
-            wait_until_alive(function)
+            function.wait_until_ready(probe="/health/startup")
             assert_not_ready(function, READY_PATHS)
             postgres.start()
             function.wait_until_ready()
     finally:
         postgres.start()
-
-
-def wait_until_alive(function: Instance) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        try:
-            assert function.get("/health/startup").status == 200
-        except ConnectionError:
-            time.sleep(0.02)
-        else:
-            return
-    raise AssertionError(function.log)

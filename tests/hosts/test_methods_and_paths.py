@@ -136,10 +136,3 @@ def test_what_is_no_http_is_refused(instance: Instance, host: str, data: bytes) 
     if host != "knative":  # hypercorn refuses without a body
         assert json.loads(received.split(b"\r\n\r\n")[1])["code"] == "INVALID_REQUEST"
         assert b"\r\nx-request-id: " in received
-
-
-def test_http_1_0_is_spoken(instance: Instance) -> None:
-    received = instance.raw(b"GET /health/startup HTTP/1.0\r\n\r\n")
-
-    assert received.split()[1] == b"200"
-    assert received.endswith(b'\r\n\r\n{"status": "started"}')

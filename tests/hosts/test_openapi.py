@@ -15,6 +15,7 @@ import schemathesis
 from schemathesis.specs.openapi.schemas import OpenApiSchema
 
 from tests.conftest import open_connection
+from tests.hosts.conftest import on_uvicorn
 from tests.hosts.issuer import Issuer, bearer, issuing
 from tests.instance import FEEDBACK, Instance, free_port, running
 
@@ -26,8 +27,6 @@ expected-statuses = ["2xx", 422]
 
 # It takes ten seconds: tests/hosts/test_odd_surroundings.py waits for it.
 TRIED_ELSEWHERE = 408
-
-on_uvicorn = pytest.mark.parametrize("host", ["uvicorn"], indirect=True, scope="session")
 
 
 @on_uvicorn

@@ -1,12 +1,12 @@
 """A student's limit, at every host; how the bucket fills is for tests/unit/test_rate_limit.py."""
 
-import json
 import uuid
 from collections.abc import Iterator
 
 import pytest
 
 from tests.hosts.conftest import Rows
+from tests.hosts.events import event, send_batch
 from tests.instance import FEEDBACK, Instance, running
 
 LIMIT = 3
@@ -46,14 +46,9 @@ def test_a_repeat_counts(limited: Instance, student: str) -> None:
 def test_each_feedback_of_a_batch_counts_and_a_batch_over_the_limit_stores_nothing(
     limited: Instance, student: str, rows: Rows
 ) -> None:
-    assert send_batch(limited, student, 2) == 200
-    assert send_batch(limited, student, 2) == 429
+    def send(*ids: str) -> int:
+        return send_batch(limited, *(event(student, event_id) for event_id in ids)).status
+
+    assert send("1", "2") == 200
+    assert send("3", "4") == 429
     assert len(rows(student)) == 2
-
-
-def send_batch(function: Instance, student: str, size: int) -> int:
-    event = {"specversion": "1.0", "source": "/app", "type": "mentor.feedback.submitted"}
-    data = {**FEEDBACK, "student_id": student}
-    events = [{**event, "id": uuid.uuid4().hex, "data": data} for _ in range(size)]
-    headers = {"Content-Type": "application/cloudevents-batch+json"}
-    return function.request("POST", "/", json.dumps(events).encode(), headers).status

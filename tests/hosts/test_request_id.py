@@ -2,13 +2,13 @@
 
 import json
 import re
-import time
 import uuid
 from typing import Any
 
 import pytest
 
 from tests.instance import FEEDBACK, PATH, Instance
+from tests.waiting import wait_until
 
 PRINTABLE = "".join(map(chr, range(33, 127)))
 OURS = re.compile(r"[0-9a-f]{32}")
@@ -73,14 +73,9 @@ def test_a_control_character_never_comes_back(instance: Instance, host: str, giv
 
 def logged(instance: Instance, request_id: str) -> dict[str, Any]:
     """The line of this request, which is written just after its answer."""
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        lines = [event for event in instance.events() if event.get("request_id") == request_id]
-        if lines:
-            [line] = lines
-            return line
-        time.sleep(0.01)
-    raise AssertionError(f"nothing was logged of {request_id}")
+    wait_until(lambda: request_id in instance.log)
+    [line] = [event for event in instance.events() if event.get("request_id") == request_id]
+    return line
 
 
 @pytest.mark.parametrize(

@@ -15,15 +15,14 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from tests.hosts.conftest import Rows
+from tests.hosts.conftest import Rows, on_uvicorn
+from tests.hosts.events import event, send_batch
 from tests.hosts.issuer import URL, Issuer, SigningKey, bearer, issuing
 from tests.instance import FEEDBACK, PATH, STUDENT, Answer, Instance, free_port, running
 from tests.waiting import wait_until
 
 BROKER = "system:serviceaccount:mathtrail:mentor-oidc-trigger"
 SCOPE = "feedback:any"
-EVENT = {"specversion": "1.0", "source": "/app", "type": "mentor.feedback.submitted"}
-BATCH = {"Content-Type": "application/cloudevents-batch+json"}
 
 
 @pytest.fixture(scope="session")
@@ -55,6 +54,7 @@ def test_a_student_posts_with_a_token_of_its_own(
     assert len(rows(student)) == 1
 
 
+@on_uvicorn
 @pytest.mark.parametrize("spelling", [str.upper, "{{{}}}".format, "urn:uuid:{}".format])
 def test_a_subject_has_the_spellings_of_a_student(
     guarded: Instance, issuer: Issuer, student: str, spelling: Callable[[str], str]
@@ -129,6 +129,7 @@ REFUSED: dict[str, Callable[[SigningKey, str], str]] = {
 }
 
 
+@on_uvicorn
 @pytest.mark.parametrize("kind", REFUSED)
 def test_a_token_that_is_not_valid_is_refused_and_nothing_is_stored(
     guarded: Instance, issuer: Issuer, student: str, rows: Rows, kind: str
@@ -160,6 +161,7 @@ def test_the_token_is_checked_before_the_body(guarded: Instance, issuer: Issuer)
     assert guarded.request("POST", PATH, b"nonsense", bearer(token)).status == 400
 
 
+@on_uvicorn
 def test_a_clock_may_be_wrong_by_half_a_minute(
     guarded: Instance, issuer: Issuer, student: str
 ) -> None:
@@ -168,6 +170,7 @@ def test_a_clock_may_be_wrong_by_half_a_minute(
         assert post(guarded, student, bearer(issuer.key.token(student, **claim))).status == 200
 
 
+@on_uvicorn
 @pytest.mark.parametrize("subject", ["", "admin", "6ba7b810-9dad-11d1-80b4-00c04fd430c8", None])
 def test_another_student_is_forbidden(
     guarded: Instance, issuer: Issuer, student: str, rows: Rows, subject: str | None
@@ -180,26 +183,20 @@ def test_another_student_is_forbidden(
     assert rows(student) == []
 
 
-def batch(*students: str) -> bytes:
-    events = [
-        {**EVENT, "id": uuid.uuid4().hex, "data": {**FEEDBACK, "student_id": one}}
-        for one in students
-    ]
-    return json.dumps(events).encode()
-
-
 def test_every_student_of_a_batch_must_be_the_callers(
     guarded: Instance, issuer: Issuer, student: str, rows: Rows
 ) -> None:
-    headers = {**BATCH, **bearer(issuer.key.token(student))}
+    headers = bearer(issuer.key.token(student))
+    own, other = event(student, "1"), event(str(uuid.uuid4()))
 
-    own = guarded.request("POST", "/", batch(student, student), headers)
-    mixed = guarded.request("POST", "/", batch(student, str(uuid.uuid4())), headers)
+    accepted = send_batch(guarded, own, event(student, "2"), **headers)
+    mixed = send_batch(guarded, own, other, **headers)
 
-    assert (own.status, mixed.status) == (200, 403)
+    assert (accepted.status, mixed.status) == (200, 403)
     assert len(rows(student)) == 2
 
 
+@on_uvicorn
 @pytest.mark.parametrize(
     "claim",
     [
@@ -214,11 +211,12 @@ def test_who_is_trusted_writes_for_others(
     guarded: Instance, issuer: Issuer, student: str, claim: dict[str, object]
 ) -> None:
     token = issuer.key.token(str(uuid.uuid4()), **claim)
-    headers = {**BATCH, **bearer(token)}
+    events = event(student), event(str(uuid.uuid4()))
 
-    assert guarded.request("POST", "/", batch(student, str(uuid.uuid4())), headers).status == 200
+    assert send_batch(guarded, *events, **bearer(token)).status == 200
 
 
+@on_uvicorn
 @pytest.mark.parametrize(
     "claim",
     [
@@ -359,8 +357,8 @@ def test_who_may_not_call_is_told_without_a_look_at_postgresql(
         assert post(function, student, {}).status == 401
         headers = {**bearer(issuer.key.token(student)), "Idempotency-Key": student}
         assert function.post(headers=headers).status == 403
-        batches = {**BATCH, **bearer(issuer.key.token(BROKER, roles=SCOPE))}
-        assert function.request("POST", "/", batch(student), batches).status == 403
+        untrusted = bearer(issuer.key.token(BROKER, roles=SCOPE))
+        assert send_batch(function, event(student), **untrusted).status == 403
         assert [post(function, student, headers).status for _ in range(2)] == [503, 429]
 
 
