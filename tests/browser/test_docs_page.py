@@ -6,8 +6,7 @@ https://www.w3.org/TR/webdriver2/
 import json
 import shutil
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ import pytest
 
 from tests.conftest import open_connection
 from tests.instance import Instance, free_port, running
+from tests.waiting import wait_until
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome") or ""
 CHROMEDRIVER = shutil.which("chromedriver") or ""
@@ -92,7 +92,7 @@ def browser(tmp_path: Path) -> Iterator[Browser]:
     logs = {"browser": "ALL", "performance": "ALL"}
     wanted = {"alwaysMatch": {"goog:chromeOptions": chrome, "goog:loggingPrefs": logs}}
     try:
-        wait_for(lambda: httpx.get(f"{base}status").json()["value"]["ready"])
+        wait_until(lambda: is_ready(base))
         session = httpx.post(f"{base}session", json={"capabilities": wanted}, timeout=60)
         session.raise_for_status()
         url = f"{base}session/{session.json()['value']['sessionId']}/"
@@ -104,16 +104,11 @@ def browser(tmp_path: Path) -> Iterator[Browser]:
         driver.wait()
 
 
-def wait_for(condition: Callable[[], object], timeout: float = 30) -> None:
-    deadline = time.monotonic() + timeout
-    while time.monotonic() < deadline:
-        try:
-            if condition():
-                return
-        except httpx.TransportError:
-            pass
-        time.sleep(0.1)
-    raise AssertionError("it did not happen in time")
+def is_ready(driver: str) -> bool:
+    try:
+        return bool(httpx.get(f"{driver}status").json()["value"]["ready"])
+    except httpx.TransportError:
+        return False
 
 
 @pytest.fixture
@@ -128,14 +123,14 @@ def test_feedback_can_be_tried_on_the_page_and_no_other_server_is_asked(
 ) -> None:
     base = f"http://{NAME}:{function.port}/"
     browser.open(f"{base.rstrip('/')}{path}")
-    wait_for(lambda: browser.text(POST))
+    wait_until(lambda: browser.text(POST) != "")
     assert browser.run(PATHS) == list(function.get("/openapi.json").json()["paths"])
 
     browser.run(CLICK, f"{POST} .opblock-summary-control")
-    wait_for(lambda: browser.run(VALUE, f"{POST} textarea"))
+    wait_until(lambda: bool(browser.run(VALUE, f"{POST} textarea")))
     browser.run(CLICK, f"{POST} .execute")
     status = f"{POST} .live-responses-table .response .response-col_status"
-    wait_for(lambda: browser.text(status))
+    wait_until(lambda: browser.text(status) != "")
 
     assert browser.text(status) == "200"
     assert '"strategy_snapshot"' in browser.text(f"{POST} .live-responses-table")

@@ -4,7 +4,6 @@ import os
 import shutil
 import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.instance import PATH, Instance, free_port
+from tests.waiting import wait_until
 
 NGINX = """
 {user}
@@ -83,19 +83,16 @@ def running_proxy(name: str, instance: Instance, folder: Path) -> Iterator[int]:
     file.write_text(text)
     with subprocess.Popen([program(name), *OPTIONS[name], file]) as process:
         try:
-            _wait_for(port, process)
+            wait_until(lambda: process.poll() is not None or _listens(port))
+            assert process.poll() is None, "the proxy did not start"
             yield port
         finally:
             process.terminate()
 
 
-def _wait_for(port: int, process: "subprocess.Popen[bytes]") -> None:
-    deadline = time.monotonic() + 60
-    while process.poll() is None and time.monotonic() < deadline:
-        try:
-            socket.create_connection(("127.0.0.1", port)).close()
-        except OSError:
-            time.sleep(0.02)
-        else:
-            return
-    raise AssertionError("the proxy did not start")
+def _listens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port)).close()
+    except OSError:
+        return False
+    return True

@@ -3,6 +3,7 @@
 import json
 import uuid
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import pytest
 
@@ -37,40 +38,26 @@ def hidden_in(student: str) -> bytes:
     return head.encode() + body
 
 
-def cl_and_te(hidden: bytes) -> bytes:
+# One parser takes the body for chunked, so that it ends before the hidden request, and another
+# one reads as many bytes as the Content-Length says.
+CHUNKED_OR_NOT = {
+    "a length and chunked": b"Content-Length: %d\r\nTransfer-Encoding: chunked",
+    "a folded header": b"X-Folded: x\r\n Transfer-Encoding: chunked\r\nContent-Length: %d",
+    "a folded value": b"Transfer-Encoding:\r\n chunked\r\nContent-Length: %d",
+    "a header after a bare LF": b"X: x\nTransfer-Encoding: chunked\r\nContent-Length: %d",
+    "a space before the colon": b"Transfer-Encoding : chunked\r\nContent-Length: %d",
+}
+
+
+def chunked_or_not(headers: bytes, hidden: bytes) -> bytes:
     body = b"0\r\n\r\n" + hidden
-    lines = b"Content-Length: %d\r\nTransfer-Encoding: chunked\r\n\r\n" % len(body)
-    return HEAD + lines + body
+    return HEAD + headers % len(body) + b"\r\n\r\n" + body
 
 
 def te_and_short_cl(hidden: bytes) -> bytes:
     body = b"%x\r\n%b\r\n0\r\n\r\n" % (len(hidden), hidden)
     size = b"%x\r\n" % len(hidden)
     lines = b"Transfer-Encoding: chunked\r\nContent-Length: %d\r\n\r\n" % len(size)
-    return HEAD + lines + body
-
-
-def folded_te(hidden: bytes) -> bytes:
-    body = b"0\r\n\r\n" + hidden
-    lines = b"X-Folded: x\r\n Transfer-Encoding: chunked\r\nContent-Length: %d\r\n\r\n" % len(body)
-    return HEAD + lines + body
-
-
-def folded_te_value(hidden: bytes) -> bytes:
-    body = b"0\r\n\r\n" + hidden
-    lines = b"Transfer-Encoding:\r\n chunked\r\nContent-Length: %d\r\n\r\n" % len(body)
-    return HEAD + lines + body
-
-
-def te_after_bare_lf(hidden: bytes) -> bytes:
-    body = b"0\r\n\r\n" + hidden
-    lines = b"X: x\nTransfer-Encoding: chunked\r\nContent-Length: %d\r\n\r\n" % len(body)
-    return HEAD + lines + body
-
-
-def te_with_whitespace(hidden: bytes) -> bytes:
-    body = b"0\r\n\r\n" + hidden
-    lines = b"Transfer-Encoding : chunked\r\nContent-Length: %d\r\n\r\n" % len(body)
     return HEAD + lines + body
 
 
@@ -90,23 +77,18 @@ def bare_lf_after_chunk(hidden: bytes) -> bytes:
     return HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + body
 
 
-SHAPES = [
-    cl_and_te,
-    te_and_short_cl,
-    folded_te,
-    folded_te_value,
-    te_after_bare_lf,
-    te_with_whitespace,
-    two_lengths,
-    bare_lf_in_chunk_extension,
-    bare_lf_after_chunk,
-]
+SHAPES: dict[str, Callable[[bytes], bytes]] = {
+    **{name: partial(chunked_or_not, headers) for name, headers in CHUNKED_OR_NOT.items()},
+    "chunked and a short length": te_and_short_cl,
+    "two lengths": two_lengths,
+    "bare LF in a chunk extension": bare_lf_in_chunk_extension,
+    "bare LF after a chunk": bare_lf_after_chunk,
+}
 
 
 def test_the_hidden_request_is_one_that_only_the_function_answers(
     instance: Instance, proxy: Instance, student: str, rows: Rows
 ) -> None:
-    """So the next test can fail."""
     hidden = hidden_in(student)
 
     assert proxy.stalled(hidden).startswith(b"HTTP/1.1 403 ")
@@ -115,7 +97,7 @@ def test_the_hidden_request_is_one_that_only_the_function_answers(
     assert len(rows(student)) == 1
 
 
-@pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.__name__)
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
 def test_no_request_bypasses_the_proxy_inside_another(
     proxy: Instance, student: str, rows: Rows, shape: Callable[[bytes], bytes]
 ) -> None:
@@ -145,12 +127,3 @@ def test_chunks_come_through_a_proxy(
 
     assert received.startswith(b"HTTP/1.1 200 ")
     assert len(rows(student)) == 1
-
-
-def test_a_repeat_through_a_proxy_gets_the_first_answer(proxy: Instance, student: str) -> None:
-    headers = {"Idempotency-Key": '"p1";v=1', "Accept": "application/problem+json"}
-
-    first, second = (proxy.post({**FEEDBACK, "student_id": student}, headers) for _ in range(2))
-
-    assert (first.status, first.body) == (second.status, second.body)
-    assert second.headers["idempotency-replayed"] == "true"

@@ -1,4 +1,4 @@
-"""What `make test-contracts` downloads, once: `python -m tests.contracts.prepare`."""
+"""Downloads what `make test-contracts` needs, once: `python -m tests.contracts.prepare`."""
 
 import subprocess
 import sys
@@ -9,13 +9,13 @@ from dev.kafka.download import DownloadError
 from tests.contracts.programs import MissingProgram, program
 
 
-def main() -> int:
-    """Return the exit code: 1 when something could not be had."""
+def prepare(lock: jars.Group, packages: Path) -> int:
+    """Fetch the jars of the lock and the npm packages of the folder; return the exit code."""
     try:
         for name in ("go", "java", "javac", "node"):
             program(name)
-        jars.fetch("contracts")
-        install_packages(Path(__file__).parent)
+        jars.fetch(lock)
+        install_packages(packages)
     except (DownloadError, MissingProgram) as exc:
         print(exc, file=sys.stderr)
         return 1
@@ -23,7 +23,7 @@ def main() -> int:
 
 
 def install_packages(folder: Path) -> None:
-    """Install what the folder's package-lock.json names, unless it is there."""
+    """Install what the folder's package-lock.json names, unless it is installed."""
     lock = folder / "package-lock.json"
     installed = folder / "node_modules/.package-lock.json"  # npm writes it last
     if installed.exists() and installed.stat().st_mtime >= lock.stat().st_mtime:
@@ -34,4 +34,4 @@ def install_packages(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(prepare("contracts", Path(__file__).parent))

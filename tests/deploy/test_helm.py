@@ -3,7 +3,6 @@
 import json
 import re
 import subprocess
-import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -25,7 +24,6 @@ from tests.deploy.manifests import (
     without_hash,
 )
 from tests.deploy.schemas import problems
-from tests.instance import ROOT
 
 deploy = pytest.mark.deploy
 LOCAL = CHART / "examples/local.yaml"
@@ -36,14 +34,6 @@ def rendered(*settings: str) -> list[Manifest]:
     """The chart with its example's values and these, as for --set."""
     options = [f"--set={setting}" for setting in settings]
     return parse(templated("--values", PRODUCTION, *options))
-
-
-def test_chart_and_function_have_one_version() -> None:
-    chart = yaml.safe_load((CHART / "Chart.yaml").read_text(encoding="utf-8"))
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    overlay = (ROOT / "deploy/knative/overlays/production/kustomization.yaml").read_text("utf-8")
-    assert chart["appVersion"] == project["version"]
-    assert f"newTag: {project['version']} " in overlay
 
 
 def test_all_name_the_same_oldest_kubernetes() -> None:
@@ -154,12 +144,6 @@ def test_a_release_of_another_name_leaves_this_one_alone() -> None:
 def test_the_trigger_is_the_one_of_deploy_knative() -> None:
     [example] = plain("eventing/trigger.yaml")
     assert find(rendered("trigger.enabled=true"), "Trigger")["spec"] == example["spec"]
-
-
-@deploy
-def test_a_stub_has_no_way_out_over_443(chart: list[Manifest]) -> None:
-    stub, model = egress(rendered("llm.provider=stub")), egress(chart)
-    assert [rule["ports"] for rule in model if rule not in stub] == [[{"port": 443}]]
 
 
 @deploy

@@ -80,11 +80,6 @@ def test_a_saved_run_comes_back_as_it_was(tmp_path: Path) -> None:
 
 def test_a_file_that_compares_with_nothing_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "run.json"
-    with pytest.raises(EvalFailure, match="No such file"):
-        load(file, LABELLED)
-    file.write_text("{}")
-    with pytest.raises(EvalFailure, match="not a saved run"):
-        load(file, LABELLED)
     save(replace(run(0), set_sha256="another"), file)
     with pytest.raises(EvalFailure, match="another set"):
         load(file, LABELLED)

@@ -1,10 +1,13 @@
 """One Kafka for all tests, and one chain at a time: first of Debezium Server, then of Connect."""
 
+import shutil
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from dev import account, places
 from dev.kafka import Kafka
 from dev.kafka.prepare import create_topics
 from tests.events.chain import Chain, connect, running_chain, server
@@ -32,3 +35,11 @@ def chain(
 @pytest.fixture
 def student() -> str:
     return str(uuid.uuid4())
+
+
+@pytest.fixture
+def data() -> Iterator[Path]:
+    """A folder for the data of `make events`."""
+    folder = places.temporary_folder(account.unprivileged(), "mentor-events-")
+    yield folder
+    shutil.rmtree(folder)

@@ -194,12 +194,3 @@ class record:
     value = lambda: json.dumps({value}).encode()
 
 """
-
-
-def test_the_guides_look_at_the_slot_is_sql_of_this_postgresql(feedback_database: str) -> None:
-    look = next(sql for sql in code_blocks("sql") if "wal_status" in sql)
-    with closing(open_connection(feedback_database)) as connection:
-        connection.run(look)
-        assert connection.columns is not None
-        names = [column["name"] for column in connection.columns]
-    assert names[:3] == ["slot_name", "active", "wal_status"]

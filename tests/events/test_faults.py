@@ -34,12 +34,6 @@ def postgres(stack: Stack) -> None:
     stack.postgres.start()
 
 
-def kafka(stack: Stack) -> None:
-    stack.kafka.kill()
-    time.sleep(DOWN)
-    stack.kafka.start()
-
-
 def kafka_for_a_minute(stack: Stack) -> None:
     stack.kafka.kill()
     time.sleep(LONG_DOWN)
@@ -79,7 +73,6 @@ def outcomes(request: pytest.FixtureRequest) -> Iterator[list[Outcome]]:
     [
         (debezium, 150, None),
         (postgres, 150, "debezium"),
-        (kafka, 150, "debezium"),
         (kafka_for_a_minute, 55, "debezium"),
         (debezium_and_kafka, 150, None),
     ],

@@ -10,7 +10,7 @@ import pytest
 from dev.kafka.prepare import HEARTBEATS, TOPIC
 from tests.conftest import open_connection
 from tests.events.chain import ORIGINAL_INSERT, Chain, assert_event_of
-from tests.events.contract import FIRST_FIELDS
+from tests.events.contract import FIRST_FIELDS, JSON_IN_A_STRING
 from tests.events.topic import read
 from tests.migrate.job import NO_TRACE
 
@@ -32,15 +32,8 @@ def test_a_feedback_becomes_one_record_that_holds_its_row(chain: Chain, student:
     assert event["created_at"] == answer["timestamp"]
     assert event["task_id"] == answer["task_id"]
     assert event["difficulty_adjustment"] == answer["difficulty_adjustment"]
-
-
-def test_objects_are_json_in_a_string(chain: Chain, student: str) -> None:
-    answer = chain.post(student, "This is too hard").json()
-    (record,) = chain.records(student, 1)
-    for name in ("topic_weights", "strategy_snapshot"):
-        text = record.row()[name]
-        assert isinstance(text, str)
-        assert json.loads(text) == answer[name]
+    for name in JSON_IN_A_STRING:
+        assert json.loads(event[name]) == answer[name]
 
 
 @pytest.mark.parametrize(
@@ -107,12 +100,6 @@ def test_each_students_records_keep_their_order(chain: Chain) -> None:
         assert len({record.partition for record in records}) == 1
         partitions.add(records[0].partition)
     assert partitions == {0, 1, 2}
-
-
-def test_a_repeated_request_makes_no_second_record(chain: Chain, student: str) -> None:
-    for _ in range(3):
-        chain.post(student, "once", **{"Idempotency-Key": "a key"})
-    assert len(chain.records_to_the_end(student)) == 1
 
 
 def test_only_new_rows_make_records(chain: Chain, student: str) -> None:

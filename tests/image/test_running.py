@@ -7,7 +7,7 @@ import pytest
 
 from tests.image.container import HARDENED, MIGRATE, Container, running
 from tests.image.docker import Docker
-from tests.instance import FEEDBACK, STUDENT
+from tests.instance import STUDENT
 from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.image, pytest.mark.timeout(600)]
@@ -29,16 +29,6 @@ def test_the_migrate_job_is_the_same_image_with_another_command(
         assert job.events()[-1]["event"] == "schema migrated"
     with running(docker, image, log, DATABASE_URL=database) as function:
         assert function.wait_until_ready().post().status == 200
-
-
-def test_a_wrong_configuration_is_named_and_the_exit_code_is_2(
-    docker: Docker, image: str, tmp_path: Path
-) -> None:
-    wrong = {"LLM_PROVIDER": "parrot", "DATABASE_TIMEOUT": "soon"}
-    with running(docker, image, tmp_path / "log", **wrong) as function:
-        assert function.process.wait(30) == 2
-        for name in ("DATABASE_URL", "LLM_PROVIDER", "DATABASE_TIMEOUT"):
-            assert name in function.log
 
 
 @pytest.mark.parametrize("user", ["1000840000:0", "4711"])
@@ -72,23 +62,6 @@ def test_a_folder_that_it_starts_in_is_no_source_of_modules(
     log = tmp_path / "log"
     with running(docker, image, log, options, DATABASE_URL=feedback_database) as function:
         assert function.wait_until_ready().post().status == 200
-
-
-def test_a_model_that_is_away_costs_no_feedback(
-    docker: Docker, image: str, feedback_database: str, tmp_path: Path
-) -> None:
-    model = {
-        "LLM_PROVIDER": "openai",
-        "LLM_MODEL": "any",
-        "LLM_BASE_URL": "http://127.0.0.1:1/v1",
-        "LLM_API_KEY": "key",
-    }
-    log = tmp_path / "log"
-    with running(docker, image, log, DATABASE_URL=feedback_database, **model) as function:
-        answer = function.wait_until_ready().post(FEEDBACK)
-        assert answer.status == 200
-        assert answer.json()["strategy_snapshot"]["feedback_based"] is False
-        assert [event for event in function.events() if event.get("reason") == "unreachable"]
 
 
 def test_it_is_healthy_by_its_own_check_while_it_lives(

@@ -12,7 +12,13 @@ pytestmark = [pytest.mark.image, pytest.mark.timeout(600)]
 
 # What Python says of each module with PYTHONVERBOSE: the file that its code came from.
 CODE = re.compile(r"^# code object from '?([^'\n]+?)'?$", re.MULTILINE)
-MODEL = {"LLM_PROVIDER": "openai", "LLM_MODEL": "any", "LLM_API_KEY": "key"}
+# Nothing listens there.
+MODEL = {
+    "LLM_PROVIDER": "openai",
+    "LLM_MODEL": "any",
+    "LLM_API_KEY": "key",
+    "LLM_BASE_URL": "http://127.0.0.1:1/v1",
+}
 
 
 def sources(log: str) -> tuple[list[str], list[str]]:
@@ -30,7 +36,10 @@ def test_serving_compiles_no_module(
         function.wait_until_ready()
         for path in ("/docs", "/openapi.json"):
             assert function.get(path).status == 200
-        assert function.post().status == 200
+        answer = function.post()
+        assert answer.status == 200
+        assert answer.json()["strategy_snapshot"]["feedback_based"] is False
+        assert '"reason":"unreachable"' in function.log
         function.terminate()
         read, compiled = sources(function.log)
     assert compiled == []

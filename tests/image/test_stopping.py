@@ -43,13 +43,6 @@ def assert_answered(answer: Answer) -> None:
     assert answer.json()["sentiment"] == "neutral"
 
 
-def test_an_idle_one_stops_at_once(docker: Docker, container: Container) -> None:
-    started = time.monotonic()
-    docker("stop", "--time=30", container.name)
-    assert time.monotonic() - started < 5
-    assert container.process.wait(10) == 0
-
-
 def test_a_migrate_job_that_waits_stops_at_once_too(
     docker: Docker, image: str, tmp_path: Path
 ) -> None:
@@ -57,7 +50,5 @@ def test_a_migrate_job_that_waits_stops_at_once_too(
     log = tmp_path / "log"
     with running(docker, image, log, command=MIGRATE, DATABASE_URL=nowhere) as job:
         wait_until(lambda: "waiting" in job.log)
-        started = time.monotonic()
         docker("stop", "--time=30", job.name)
-        assert time.monotonic() - started < 5
-        assert job.process.wait(10) == 143
+        assert job.process.wait(10) == 143  # of SIGTERM; 137 would be of SIGKILL, 30 seconds later

@@ -3,7 +3,6 @@
 import ssl
 import uuid
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ import trustme
 
 from tests.instance import HOSTS, STUDENT, Instance, running
 from tests.llm.conftest import KEY, MODEL, Row, llm_environ, notes, post
-from tests.llm.server import ModelServer, answers, in_turn, says, serving
+from tests.llm.server import ModelServer, answers, serving
 
 TOPICS = {"decimals": 0.25, "fractions": 0.75}
 SNAPSHOT = {
@@ -87,17 +86,6 @@ def _schema(provider: str, body: Any) -> Any:
     return body["output_config"]["format"]["schema"]
 
 
-def test_a_fence_around_the_answer_is_taken_off(function: Instance, server: ModelServer) -> None:
-    fenced = """```json
-    {"perceived_difficulty": "easy", "difficulty_adjustment": 1, "sentiment": "positive",
-     "topics": [{"topic": "limits", "weight": 0.001}]}
-    ```""".replace("\n    ", "\n")
-    server.behaviour = says(fenced)
-    update = post(function, "limits are easy").json()
-    assert (update["topic_weights"], update["sentiment"]) == ({"limits": 1.0}, "positive")
-    server.behaviour = answers()
-
-
 def test_a_repeat_gets_the_first_answer_and_costs_no_question(
     function: Instance, server: ModelServer
 ) -> None:
@@ -122,25 +110,6 @@ def test_a_repeat_of_a_fallback_is_a_fallback(function: Instance, server: ModelS
     second = post(function, "again", task, **{"Idempotency-Key": key})
     assert first.json()["strategy_snapshot"]["feedback_based"] is False
     assert second.body == first.body
-
-
-def test_two_at_once_with_one_key_get_one_answer(
-    function: Instance, server: ModelServer, rows: Callable[[str], list[Row]]
-) -> None:
-    key, task = str(uuid.uuid4()), str(uuid.uuid4())
-    good = {"perceived_difficulty": "ok", "difficulty_adjustment": 0, "sentiment": "neutral"}
-    other = {**good, "topics": [{"topic": "general", "weight": 1}]}
-    server.behaviour = in_turn(answers(after=0.3), answers(other, after=0.3))
-    with ThreadPoolExecutor(2) as pool:
-        send = [
-            pool.submit(post, function, "twice", task, **{"Idempotency-Key": key}) for _ in range(2)
-        ]
-        first, second = (sent.result() for sent in send)
-    server.behaviour = answers()
-
-    assert (first.status, second.status) == (200, 200)
-    assert first.json() == second.json()
-    assert len(rows(task)) == 1
 
 
 def test_tokens_are_counted_for_who_wants_to_know(

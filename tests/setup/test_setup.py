@@ -125,33 +125,31 @@ def test_no_network(clone: Clone) -> None:
     assert "ProxyError" in done.stdout
 
 
-def test_an_interpreter_that_does_not_start(clone: Clone, tmp_path: Path) -> None:
-    """The interpreter's own error is shown."""
-    broken = tmp_path / "broken"
-    broken.write_text("#!/bin/sh\necho 'version 3.13 is not installed' >&2\nexit 1\n")
-    broken.chmod(0o755)
-    done = clone.set_up("build.txt", PYTHON=str(broken))
+BROKEN = "#!/bin/sh\necho 'version 3.13 is not installed' >&2\nexit 1\n"
+OLD = '#!/bin/sh\n[ "$1" = --version ] && echo Python 3.10.1\n[ -z "$2" ]\n'
+
+
+@pytest.mark.parametrize(
+    ("script", "problem", "reason"),
+    [
+        (BROKEN, "does not start", "version 3.13 is not installed"),
+        (None, "does not start", "not found"),
+        (OLD, "is Python 3.10.1", ""),
+    ],
+    ids=["broken", "missing", "too old"],
+)
+def test_unusable_interpreter(
+    clone: Clone, tmp_path: Path, script: str | None, problem: str, reason: str
+) -> None:
+    """Setup names the interpreter that it can't use, with the interpreter's own error."""
+    python = tmp_path / "python"
+    if script:
+        python.write_text(script)
+        python.chmod(0o755)
+    done = clone.set_up("build.txt", PYTHON=str(python))
     assert done.returncode == 1
-    assert f"PYTHON={broken} does not start" in done.stdout
-    assert "version 3.13 is not installed" in done.stdout
-
-
-def test_an_interpreter_that_is_not_there(clone: Clone) -> None:
-    """The shell's own error is shown."""
-    done = clone.set_up("build.txt", PYTHON="/no/such/python")
-    assert done.returncode == 1
-    assert "PYTHON=/no/such/python does not start" in done.stdout
-    assert "not found" in done.stdout
-
-
-def test_an_interpreter_that_is_too_old(clone: Clone, tmp_path: Path) -> None:
-    """The version is shown."""
-    old = tmp_path / "old"
-    old.write_text('#!/bin/sh\n[ "$1" = --version ] && echo Python 3.10.1\n[ -z "$2" ]\n')
-    old.chmod(0o755)
-    done = clone.set_up("build.txt", PYTHON=str(old))
-    assert done.returncode == 1
-    assert "is Python 3.10.1" in done.stdout
+    assert f"PYTHON={python} {problem}" in done.stdout
+    assert reason in done.stdout
 
 
 @pytest.mark.setup
