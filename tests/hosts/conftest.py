@@ -1,7 +1,7 @@
-"""The function behind each of its hosts, as one real process, for the tests that all of them pass.
+"""The function on each host, as a real process, for tests that all hosts must pass.
 
-The hosts share a database, whose time zone is far from UTC on purpose. Every test uses a student
-of its own, so that it finds its own rows.
+The hosts share a database, whose time zone is far from UTC on purpose. Each test uses its own
+student, and so finds only its own rows.
 """
 
 import uuid
@@ -18,7 +18,7 @@ from tests.instance import HOSTS, Instance, running
 
 TIME_ZONE = "Asia/Kolkata"
 
-# For decisions that no host takes part in: one host is enough.
+# For tables of inputs whose outcome does not depend on the host.
 on_uvicorn = pytest.mark.parametrize("host", ["uvicorn"], indirect=True, scope="session")
 
 Rows = Callable[[str], list[dict[str, Any]]]
@@ -43,7 +43,7 @@ def database_connection(hosts_database: str) -> Iterator[Connection]:
 
 @pytest.fixture
 def rows(database_connection: Connection) -> Rows:
-    """Returns what the table has of a student."""
+    """Return a function that finds a student's rows."""
 
     def find(student_id: str) -> list[dict[str, Any]]:
         return select(
@@ -64,7 +64,7 @@ def host(request: pytest.FixtureRequest) -> str:
 def instance(
     host: str, hosts_database: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Instance]:
-    """One process for all tests of a host; whatever they send, it never has an internal error."""
+    """One process for all tests of a host; none of them may cause an internal error."""
     log_file = tmp_path_factory.mktemp("hosts") / f"{host}.log"
     with running(log_file, hosts_database, host, LOG_LEVEL="DEBUG") as function:
         yield function.wait_until_ready()

@@ -1,4 +1,4 @@
-"""CloudEvents that carry feedback, and how they are sent in each content mode."""
+"""Makes CloudEvents that contain feedback, and sends them in each content mode."""
 
 import json
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""An issuer of tokens: real keys, and a real server of their public halves on loopback."""
+"""An issuer of tokens, with real keys and a real server for the public ones."""
 
 import json
 import threading
@@ -18,7 +18,7 @@ URL = "https://issuer.example"
 
 
 class SigningKey:
-    """A private key, and what the issuer publishes of it."""
+    """A private key and its published entry, a JSON Web Key."""
 
     def __init__(self, algorithm: str = "RS256", bits: int = 2048) -> None:
         self.id = uuid.uuid4().hex
@@ -33,7 +33,7 @@ class SigningKey:
         self.public = {**public, "kid": self.id, "alg": algorithm, "use": "sig"}
 
     def token(self, student: str, **claims: object) -> str:
-        """A valid token of the student; claims that are None are left out."""
+        """Return a valid token of the student, without the claims that are None."""
         now = int(time.time())
         payload = {"iss": URL, "aud": AUDIENCE, "sub": student, "iat": now, "exp": now + 600}
         found = {name: value for name, value in {**payload, **claims}.items() if value is not None}
@@ -41,7 +41,7 @@ class SigningKey:
 
 
 class Issuer:
-    """`document` is what its server answers, with `status`, `seconds` later."""
+    """The server answers with `status` and `document`, after `seconds`."""
 
     def __init__(self, port: int, *keys: SigningKey) -> None:
         self.url = f"http://127.0.0.1:{port}/jwks/"
@@ -63,7 +63,7 @@ class Issuer:
 
 @contextmanager
 def issuing(*keys: SigningKey) -> Iterator[Issuer]:
-    """Serve the keys, the first of them in use, until the end of the block."""
+    """Serve the keys until the end of the block; tokens are signed with the first one."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -77,7 +77,7 @@ def issuing(*keys: SigningKey) -> Iterator[Issuer]:
             self.wfile.write(issuer.document)
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its base's name
-            """Nothing of interest."""
+            """Log nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     issuer = Issuer(server.server_port, *(keys or (SigningKey(),)))

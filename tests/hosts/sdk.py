@@ -1,7 +1,7 @@
-"""Writes requests and reads replies with the official SDK: it has an environment per version.
+"""Writes requests and reads replies with the official SDK, in the environment of each version.
 
-A program: argv[1] is the SDK's module. Each line of stdin is a task in JSON, and each line of
-stdout its result.
+It runs as a program: argv[1] is the SDK's module, each line of stdin is a task in JSON, and each
+line of stdout its result.
 """
 
 import json
@@ -17,7 +17,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Sdk:
-    """A running SDK, for tests."""
+    """A running SDK."""
 
     process: "Popen[str]"
 
@@ -54,7 +54,7 @@ def main() -> None:
 
 
 def _of_1(http: Any) -> tuple[Any, Any]:
-    """The interface of 1.x, which 2.x has too."""
+    """The interface of version 1, which version 2 also has."""
     conversion = import_module(f"{http.__name__.removesuffix('.http')}.conversion")
 
     def read(headers: dict[str, str], body: str) -> Any:
@@ -69,7 +69,7 @@ def _of_1(http: Any) -> tuple[Any, Any]:
 
 
 def _of_2(http: Any) -> tuple[Any, Any]:
-    """The interface that is new in 2.x."""
+    """The interface that is new in version 2."""
     event_type = import_module("cloudevents.core.v1.event").CloudEvent
 
     def read(headers: dict[str, str], body: str) -> Any:

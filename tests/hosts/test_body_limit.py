@@ -1,4 +1,4 @@
-"""A body over 64 KiB is refused while it is read, whether or not its length is announced."""
+"""A body over 64 KiB is refused while it is read, with or without a Content-Length."""
 
 import http.client
 import json
@@ -11,8 +11,8 @@ import pytest
 from tests.instance import FEEDBACK, PATH, Instance
 
 LIMIT = 64 * 1024
-# Without "Connection: close": servers would close at once, and what they have not read of the
-# body makes the kernel reset the connection, so that the refusal may be lost on its way.
+# Without "Connection: close": a server would close at once, and the kernel would reset the
+# connection because of the unread body, so that the refusal could be lost.
 HEAD = f"POST {PATH} HTTP/1.1\r\nHost: localhost\r\n".encode()
 
 
@@ -32,9 +32,8 @@ def status(received: bytes) -> int:
 
 @pytest.mark.parametrize(("size", "expected"), [(LIMIT, 200), (LIMIT + 1, 413), (10 * LIMIT, 413)])
 @pytest.mark.parametrize("transfer", ["with a length", "in one chunk", "in small chunks"])
-def test_the_limit_is_64_kib_to_the_byte(
-    instance: Instance, transfer: str, size: int, expected: int
-) -> None:
+def test_limit(instance: Instance, transfer: str, size: int, expected: int) -> None:
+    """A body of exactly 64 KiB is accepted; one more byte is refused with 413."""
     body = padded(size)
     if transfer == "with a length":
         request = HEAD + b"Content-Length: %d\r\n\r\n%b" % (size, body)
@@ -53,7 +52,7 @@ def test_the_limit_is_64_kib_to_the_byte(
 def exchange(client: socket.socket, request: bytes) -> tuple[bytes, int]:
     """Send until an answer begins, as curl does; return the answer and how much was sent."""
     sent = 0
-    with suppress(ConnectionError):  # it closed while we sent: what it said before is still there
+    with suppress(ConnectionError):  # it closed while we sent, but its answer is still there
         while sent < len(request) and not select.select([client], [], [], 0)[0]:
             if select.select([client], [client], [], 30)[1]:
                 sent += client.send(request[sent : sent + LIMIT])
@@ -63,7 +62,8 @@ def exchange(client: socket.socket, request: bytes) -> tuple[bytes, int]:
     return received, sent
 
 
-def test_an_endless_body_is_refused_long_before_its_end(instance: Instance) -> None:
+def test_endless_body(instance: Instance) -> None:
+    """An endless body is refused before 8 MB of it are sent."""
     endless = chunked(b"x" * 10_000_000, 16_384)
     request = HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + endless
 
@@ -75,7 +75,8 @@ def test_an_endless_body_is_refused_long_before_its_end(instance: Instance) -> N
     assert sent < 8_000_000
 
 
-def test_a_client_that_stops_sending_gets_the_refusal_too(instance: Instance) -> None:
+def test_client_stops_sending(instance: Instance) -> None:
+    """A client that stops in the middle of a body over the limit also gets 413."""
     request = HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + chunked(b"x" * 80_000, 16_000)[:-5]
 
     with socket.create_connection(("127.0.0.1", instance.port), 30) as client:
@@ -85,9 +86,8 @@ def test_a_client_that_stops_sending_gets_the_refusal_too(instance: Instance) ->
 
 
 @pytest.mark.parametrize("expect", [b"", b"Expect: 100-continue\r\n"])
-def test_an_announced_length_is_refused_before_the_body_comes(
-    instance: Instance, expect: bytes
-) -> None:
+def test_content_length_over_limit(instance: Instance, expect: bytes) -> None:
+    """A Content-Length over the limit is refused before any of the body arrives."""
     with socket.create_connection(("127.0.0.1", instance.port), 30) as client:
         request = HEAD + expect + b"Content-Length: %d\r\n\r\n" % (LIMIT + 1)
         received, _ = exchange(client, request)
@@ -96,7 +96,8 @@ def test_an_announced_length_is_refused_before_the_body_comes(
     assert b'"code": "PAYLOAD_TOO_LARGE"' in received
 
 
-def test_a_client_may_wait_for_100_continue(instance: Instance) -> None:
+def test_expect_continue(instance: Instance) -> None:
+    """A client that waits for 100 Continue gets it, and then its answer."""
     body = padded(LIMIT)
     with socket.create_connection(("127.0.0.1", instance.port), 30) as client:
         client.sendall(HEAD + b"Expect: 100-continue\r\nContent-Length: %d\r\n\r\n" % LIMIT)
@@ -107,9 +108,8 @@ def test_a_client_may_wait_for_100_continue(instance: Instance) -> None:
     assert status(received) == 200
 
 
-def test_after_a_refusal_the_connection_goes_on_or_says_that_it_closes(
-    host: str, instance: Instance
-) -> None:
+def test_connection_after_413(host: str, instance: Instance) -> None:
+    """After 413 the connection still works, or the answer says that it closes."""
     with closing(http.client.HTTPConnection("127.0.0.1", instance.port, timeout=30)) as connection:
         refused, closes = post(connection, LIMIT + 1)
         if closes:
@@ -117,7 +117,7 @@ def test_after_a_refusal_the_connection_goes_on_or_says_that_it_closes(
         try:
             accepted, _ = post(connection, LIMIT)
         except ConnectionError:
-            # hypercorn closes it without a word, unless all of the body was there when it answered.
+            # hypercorn closes without a header unless it had the whole body when it answered.
             assert host == "knative"
             connection.close()
             accepted, _ = post(connection, LIMIT)
@@ -126,7 +126,7 @@ def test_after_a_refusal_the_connection_goes_on_or_says_that_it_closes(
 
 
 def post(connection: http.client.HTTPConnection, size: int) -> tuple[int, bool]:
-    """The status, and whether the answer says that the connection closes."""
+    """Return the status, and whether the answer says that the connection closes."""
     connection.request("POST", PATH, padded(size))
     answer = connection.getresponse()
     answer.read()

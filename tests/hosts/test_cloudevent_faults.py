@@ -1,4 +1,4 @@
-"""A broker sends again what may still succeed: 503 while PostgreSQL is away, and no half batch."""
+"""Faults while events arrive: 503 without PostgreSQL, and a batch is stored whole or not at all."""
 
 import json
 import threading
@@ -27,7 +27,7 @@ from tests.instance import Instance, free_port, running
 
 @pytest.fixture
 def function(host: str, feedback_database: str, tmp_path: Path) -> Iterator[Instance]:
-    """An instance with a database of its own, which refuses one message."""
+    """An instance whose database refuses one message."""
     with closing(open_connection(feedback_database)) as connection:
         connection.run("ALTER TABLE feedback ADD CHECK (message <> 'refused')")
     with running(tmp_path / "log", feedback_database, host) as instance:
@@ -40,9 +40,8 @@ def messages(url: str) -> list[str]:
         return [message for [message] in rows]
 
 
-def test_a_row_that_postgresql_refuses_takes_its_batch_with_it_and_nothing_else(
-    function: Instance, feedback_database: str, student: str
-) -> None:
+def test_refused_row(function: Instance, feedback_database: str, student: str) -> None:
+    """If PostgreSQL refuses one row of a batch, none is stored; the others can be sent again."""
     batch = [event(student, name, name) for name in ("a", "refused", "c")]
     answer = send_batch(function, *batch)
 
@@ -52,9 +51,8 @@ def test_a_row_that_postgresql_refuses_takes_its_batch_with_it_and_nothing_else(
     assert messages(feedback_database) == ["a", "c"]
 
 
-def test_an_event_that_comes_again_while_its_first_waits_is_stored_once(
-    function: Instance, feedback_database: str, student: str
-) -> None:
+def test_repeat_in_flight(function: Instance, feedback_database: str, student: str) -> None:
+    """An event that is repeated while its first delivery waits is stored once."""
     answers = []
 
     def send() -> None:
@@ -81,9 +79,8 @@ def test_an_event_that_comes_again_while_its_first_waits_is_stored_once(
     assert len(messages(feedback_database)) == 2
 
 
-def test_while_postgresql_is_away_each_mode_is_told_to_come_again(
-    host: str, student: str, tmp_path: Path
-) -> None:
+def test_no_postgresql(host: str, student: str, tmp_path: Path) -> None:
+    """Without PostgreSQL, each mode gets 503 with Retry-After; an invalid event still gets 400."""
     url = f"postgresql://postgres@127.0.0.1:{free_port()}/postgres"
     with running(tmp_path / "log", url, host, DATABASE_TIMEOUT="0.5") as instance:
         instance.wait_until_ready(probe="/health/startup")
@@ -122,8 +119,8 @@ HEADERS = st.builds(
 
 
 @pytest.mark.parametrize("host", ["uvicorn", "knative"], indirect=True, scope="session")
-def test_no_event_makes_an_internal_error(host: str, instance: Instance) -> None:
-    """With the SDK's 1.x in the one host, and its 2.x in the other."""
+def test_fuzzed_events(host: str, instance: Instance) -> None:
+    """No event causes a 5xx, with version 1 of the SDK (uvicorn) and version 2 (Knative)."""
     seen = set()
     documents = EVENTS | st.lists(EVENTS | JSON, max_size=3)
     bodies = BODIES | documents.map(lambda document: json.dumps(document).encode())

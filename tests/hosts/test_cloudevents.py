@@ -1,4 +1,4 @@
-"""Feedback may come as a CloudEvent: stored once, however often a broker sends it."""
+"""Feedback sent as a CloudEvent is stored once, however often a broker sends it."""
 
 import json
 import uuid
@@ -47,9 +47,8 @@ def context(answer: Answer) -> dict[str, str]:
 
 @pytest.mark.parametrize("mode", ["binary", "structured"])
 @pytest.mark.parametrize("path", ["/", PATH])
-def test_the_sdk_writes_an_event_and_reads_the_reply(
-    instance: Instance, student: str, rows: Rows, sdk: Sdk, mode: str, path: str
-) -> None:
+def test_sdk(instance: Instance, student: str, rows: Rows, sdk: Sdk, mode: str, path: str) -> None:
+    """Each version of the official SDK can write the request and read the reply."""
     data = {**FEEDBACK, "student_id": student, "message": "Zu schwer 😀"}
     sent = attributes(datacontenttype="application/json", traceparent=TRACEPARENT)
     headers, body = sdk.write(mode, sent, data)
@@ -74,9 +73,8 @@ def test_the_sdk_writes_an_event_and_reads_the_reply(
 
 
 @pytest.mark.parametrize("path", ["/", PATH, f"{PATH}/", "/v1/feedback"])
-def test_an_event_may_come_on_each_path_and_has_the_answer_of_a_plain_request_in_it(
-    instance: Instance, student: str, path: str
-) -> None:
+def test_paths(instance: Instance, student: str, path: str) -> None:
+    """Each path accepts events, and the reply contains the answer to a plain request."""
     plain = instance.post({**FEEDBACK, "student_id": student}).json()
 
     binary = send_binary(instance, event(student, "binary"), path)
@@ -91,9 +89,8 @@ def test_an_event_may_come_on_each_path_and_has_the_answer_of_a_plain_request_in
         assert {**update, "timestamp": None} == {**plain, "timestamp": None}
 
 
-def test_a_repeat_in_any_mode_gets_the_first_answer_and_makes_no_row(
-    instance: Instance, student: str, rows: Rows
-) -> None:
+def test_repeat(instance: Instance, student: str, rows: Rows) -> None:
+    """A repeat in any mode gets the first answer and stores no second row."""
     one = event(student)
     binary = [send_binary(instance, one, "/" if number else PATH) for number in range(3)]
     structured = [send_structured(instance, one) for _ in range(2)]
@@ -112,9 +109,8 @@ def test_a_repeat_in_any_mode_gets_the_first_answer_and_makes_no_row(
     assert batch.json() == [binary[0].json()]
 
 
-def test_an_event_with_the_source_and_id_of_another_is_refused(
-    instance: Instance, student: str, rows: Rows
-) -> None:
+def test_reused_source_and_id(instance: Instance, student: str, rows: Rows) -> None:
+    """Another payload with the same source and id gets 422 and is not stored."""
     send_binary(instance, event(student))
 
     refused = send_binary(instance, event(student, message="zebra"))
@@ -125,9 +121,8 @@ def test_an_event_with_the_source_and_id_of_another_is_refused(
     assert len(rows(student)) == 1
 
 
-def test_source_and_id_go_before_an_idempotency_key(
-    instance: Instance, student: str, rows: Rows
-) -> None:
+def test_idempotency_key(instance: Instance, student: str, rows: Rows) -> None:
+    """An event is identified by its source and id; its Idempotency-Key is ignored."""
     key = {"Idempotency-Key": "k"}
     first = send_binary(instance, event(student), **key)
     again = send_binary(instance, event(student), **{"Idempotency-Key": "another"})
@@ -146,9 +141,8 @@ def test_source_and_id_go_before_an_idempotency_key(
     assert len(rows(student)) == 3
 
 
-def test_a_batch_has_one_answer_in_the_order_of_its_events(
-    instance: Instance, student: str, rows: Rows
-) -> None:
+def test_batch_order(instance: Instance, student: str, rows: Rows) -> None:
+    """A batch gets one answer, with the strategies in the order of its events."""
     other = str(uuid.uuid4())
     send_binary(instance, event(student, "b", "old"))
 
@@ -170,9 +164,10 @@ def test_a_batch_has_one_answer_in_the_order_of_its_events(
     assert len(rows(other)) == 1
 
 
-def test_the_largest_batch_is_one_transaction(
+def test_largest_batch(
     instance: Instance, student: str, rows: Rows, database_connection: Any
 ) -> None:
+    """The largest batch that fits into a body is stored in one transaction."""
     events = [event(student, str(number), "x") for number in range(270)]
 
     answer = send_batch(instance, *events)
@@ -187,15 +182,15 @@ def test_the_largest_batch_is_one_transaction(
     assert (too_large.status, too_large.json()["code"]) == (413, "PAYLOAD_TOO_LARGE")
 
 
-def test_an_empty_batch_is_done_at_once(instance: Instance) -> None:
+def test_empty_batch(instance: Instance) -> None:
+    """An empty batch gets 200 and an empty list."""
     answer = send_batch(instance)
 
     assert (answer.status, answer.json(), replayed(answer)) == (200, [], None)
 
 
-def test_a_batch_with_one_bad_event_stores_nothing(
-    instance: Instance, student: str, rows: Rows
-) -> None:
+def test_bad_event_in_batch(instance: Instance, student: str, rows: Rows) -> None:
+    """A batch with one invalid or contradicting event is refused as a whole."""
     send_binary(instance, event(student, "used"))
     good = [event(student, name) for name in "abc"]
     invalid = send_batch(instance, good[0], {**good[1], "type": "other"}, good[2])
@@ -213,8 +208,8 @@ def test_a_batch_with_one_bad_event_stores_nothing(
     assert len(rows(student)) == 1
 
 
-def test_func_invoke_is_told_what_its_defaults_lack(instance: Instance, student: str) -> None:
-    """What the defaults of `func invoke` send, in both of its formats."""
+def test_func_invoke(instance: Instance, student: str) -> None:
+    """The default requests of `func invoke` get 400, which names what is missing."""
     hello = {"message": "Hello World"}
     plain = instance.request("POST", "/", json.dumps(hello).encode())
     boson = {**attributes(str(uuid.uuid4())), "source": "/boson/fn", "type": "boson.fn"}
@@ -234,10 +229,8 @@ def test_func_invoke_is_told_what_its_defaults_lack(instance: Instance, student:
 
 
 @pytest.mark.parametrize("event_id", ["x%E9", "a%20b", "a b", "100%", "%2525", '50 "%"'])
-def test_an_event_has_one_id_in_each_mode_of_the_sdk(
-    instance: Instance, student: str, rows: Rows, sdk: Sdk, event_id: str
-) -> None:
-    """The SDK percent-encodes headers from 2.x on, but for its interface of 1.x."""
+def test_odd_ids(instance: Instance, student: str, rows: Rows, sdk: Sdk, event_id: str) -> None:
+    """An id has one row in all modes, whether or not the SDK percent-encodes its headers."""
     data = {**FEEDBACK, "student_id": student}
     sent = attributes(event_id, source="/a%2Fb", datacontenttype="application/json")
 
@@ -254,9 +247,8 @@ def test_an_event_has_one_id_in_each_mode_of_the_sdk(
     assert len(rows(student)) == 1
 
 
-def test_no_event_is_lost_whose_id_is_another_percent_encoded(
-    instance: Instance, student: str, rows: Rows
-) -> None:
+def test_percent_encoded_ids(instance: Instance, student: str, rows: Rows) -> None:
+    """Events whose ids differ only by percent-encoding are all stored."""
     ids = ["a b", "a%20b", "a%2520b", "x%E9", "x%C3%A9"]
     events = [event(student, name, f"of {name}") for name in ids]
 

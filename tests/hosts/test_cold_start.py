@@ -24,7 +24,8 @@ print("cloudevents" in sys.modules)
     ("environment", "imports"),
     [(".venv", "function.serve, function.http.asgi"), (".venv-func", "function.http.asgi")],
 )
-def test_the_sdk_is_imported_when_the_first_event_comes(environment: str, imports: str) -> None:
+def test_cloudevents_sdk(environment: str, imports: str) -> None:
+    """The CloudEvents SDK is imported by the first event, not by a plain request."""
     body = json.dumps(FEEDBACK).encode()
     script = SCRIPT.format(imports=imports, headers=binary_headers(), body=body)
     done = subprocess.run(
@@ -37,8 +38,8 @@ def test_the_sdk_is_imported_when_the_first_event_comes(environment: str, import
     assert done.stdout.split() == ["False", "True"]
 
 
-def test_what_checks_tokens_is_imported_where_it_is_configured(tmp_path: Path) -> None:
-    """PyJWT and cryptography cost tens of milliseconds."""
+def test_token_checks(tmp_path: Path) -> None:
+    """PyJWT and cryptography cost tens of milliseconds, and load only if tokens are checked."""
     for environ, imported in (({}, False), (AUTH, True)):
         with running(tmp_path / "log", "postgresql://u@127.0.0.1:1/m", **environ) as function:
             function.wait_until_ready(probe="/health/startup")

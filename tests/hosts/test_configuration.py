@@ -1,4 +1,4 @@
-"""A configuration that is not valid ends every host at once, with all that is wrong with it."""
+"""An invalid configuration stops every host at once, and all its errors are reported together."""
 
 from pathlib import Path
 
@@ -12,14 +12,13 @@ GOOD = "postgresql://postgres@127.0.0.1:1/postgres"
 
 
 def start(host: str, tmp_path: Path, database_url: str, **environ: str) -> tuple[int, str]:
-    """Run the host until it exits by itself; return the exit code and what it said."""
+    """Run the host until it exits by itself; return the exit code and the output."""
     with running(tmp_path / "log", database_url, host, **environ) as function:
         return function.process.wait(60), function.log
 
 
-def test_every_wrong_variable_is_named_in_one_message_and_no_secret(
-    host: str, tmp_path: Path
-) -> None:
+def test_all_errors(host: str, tmp_path: Path) -> None:
+    """All wrong variables are reported in one message, without their values."""
     wrong = {
         "DATABASE_TIMEOUT": SECRET,
         "MIGRATE_TIMEOUT": "0",
@@ -50,10 +49,8 @@ def test_every_wrong_variable_is_named_in_one_message_and_no_secret(
     assert "Traceback" not in output
 
 
-def test_documented_defaults_are_accepted_when_they_are_written_out(
-    host: str, tmp_path: Path, feedback_database: str
-) -> None:
-    """PORT is left out: each test has its own."""
+def test_documented_defaults(host: str, tmp_path: Path, feedback_database: str) -> None:
+    """Every host accepts the documented defaults, but for PORT, which each test sets."""
     defaults = {
         name: value
         for name, value in documented_defaults()
@@ -73,7 +70,8 @@ def test_documented_defaults_are_accepted_when_they_are_written_out(
         SECRET,
     ],
 )
-def test_a_wrong_url_is_named_without_its_password(tmp_path: Path, url: str) -> None:
+def test_wrong_url(tmp_path: Path, url: str) -> None:
+    """An invalid DATABASE_URL is reported without its password."""
     code, output = start("uvicorn", tmp_path, url)
 
     assert code == 2
@@ -81,16 +79,16 @@ def test_a_wrong_url_is_named_without_its_password(tmp_path: Path, url: str) -> 
     assert SECRET not in output
 
 
-def test_the_port_is_checked_where_the_function_listens_by_itself(tmp_path: Path) -> None:
+def test_port(tmp_path: Path) -> None:
+    """The container's host checks PORT; the other hosts do not read it."""
     for port in ("http", "0", "65536", "8080.0", "٨٠٨٠"):
         code, output = start("uvicorn", tmp_path, GOOD, PORT=port)
         assert code == 2
         assert "\nPORT: must be a whole number from 1 to 65535" in output
 
 
-def test_variables_of_a_model_without_a_provider_are_warned_of(
-    host: str, hosts_database: str, tmp_path: Path
-) -> None:
+def test_unused_variables(host: str, hosts_database: str, tmp_path: Path) -> None:
+    """Variables for a model cause a warning if LLM_PROVIDER is not set."""
     variables = {"LLM_MODEL": "m", "LLM_API_KEY": SECRET}
     with running(tmp_path / "log", hosts_database, host, **variables) as function:
         function.wait_until_ready()

@@ -1,4 +1,4 @@
-"""A compressed body is refused, and the client is told what to send."""
+"""A compressed body is refused, and the answer says which encoding to use."""
 
 import gzip
 import json
@@ -12,9 +12,10 @@ from tests.instance import FEEDBACK, PATH, Instance
 
 @pytest.mark.parametrize("coding", ["gzip", "GZIP", "br", "identity, gzip", "zstd,deflate"])
 @pytest.mark.parametrize("headers", [{}, binary_headers()], ids=["plain", "event"])
-def test_a_coded_body_is_refused(
+def test_compressed_body(
     instance: Instance, student: str, rows: Rows, coding: str, headers: dict[str, str]
 ) -> None:
+    """A body with a Content-Encoding gets 415 and is not stored."""
     body = gzip.compress(json.dumps({**FEEDBACK, "student_id": student}).encode())
 
     answer = instance.request("POST", PATH, body, {"Content-Encoding": coding, **headers})
@@ -25,11 +26,13 @@ def test_a_coded_body_is_refused(
 
 
 @pytest.mark.parametrize("coding", ["identity", "Identity", "", "identity, identity"])
-def test_the_body_as_it_is_has_no_coding(instance: Instance, coding: str) -> None:
+def test_identity(instance: Instance, coding: str) -> None:
+    """The encoding `identity` is accepted, as is an empty header."""
     assert instance.post(headers={"Content-Encoding": coding}).status == 200
 
 
-def test_a_wrong_media_type_is_told_apart(instance: Instance) -> None:
+def test_wrong_media_type(instance: Instance) -> None:
+    """A 415 for another reason does not mention encodings."""
     answer = instance.post(headers={"Content-Type": "application/cloudevents+avro"})
 
     assert answer.status == 415

@@ -1,4 +1,4 @@
-"""An instance without free descriptors answers as before, or 503: nothing is imported late."""
+"""Without free descriptors an instance answers as usual, or 503: nothing is imported late."""
 
 import http.client
 import json
@@ -50,7 +50,7 @@ REQUESTS: list[Request] = [
 
 @pytest.fixture
 def imported(tmp_path: Path) -> Path:
-    """A file that gets the name of each module when the function imports it."""
+    """A file to which the name of each module is written when the function imports it."""
     log = tmp_path / "imported"
     (tmp_path / "sitecustomize.py").write_text(HOOK.format(log=str(log)))
     return log
@@ -58,7 +58,7 @@ def imported(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def warm(host: str, feedback_database: str, imported: Path) -> Iterator[Instance]:
-    """An instance some time after its first request."""
+    """An instance that has finished its imports after its first request."""
     folder = imported.parent
     with running(folder / "log", feedback_database, host, PYTHONPATH=str(folder)) as function:
         function.wait_until_ready()
@@ -72,8 +72,9 @@ def processes(function: Instance) -> list[psutil.Process]:
     return [parent, *parent.children(recursive=True)]
 
 
-def test_after_the_first_request_none_imports_anything(warm: Instance, imported: Path) -> None:
-    warm.get("/openapi.json")  # waits for what is being imported
+def test_no_late_imports(warm: Instance, imported: Path) -> None:
+    """After the first request, no later request imports a module."""
+    warm.get("/openapi.json")  # waits for an import in progress
     before = imported.read_text()
 
     found = [warm.request(*request[:4]).status for request in REQUESTS]
@@ -82,7 +83,8 @@ def test_after_the_first_request_none_imports_anything(warm: Instance, imported:
     assert found == [request[-1] for request in REQUESTS]
 
 
-def test_without_descriptors_nothing_is_an_internal_error(warm: Instance, host: str) -> None:
+def test_no_free_descriptors(warm: Instance, host: str) -> None:
+    """Without free descriptors, requests get their usual answers, and new files 503."""
     warm.get("/openapi.json")
     with closing(http.client.HTTPConnection("127.0.0.1", warm.port, timeout=60)) as connection:
         connection.connect()
@@ -94,7 +96,7 @@ def test_without_descriptors_nothing_is_an_internal_error(warm: Instance, host: 
         page = send(connection, ("GET", "/docs/swagger-ui.css", None, {}, 503))
 
     assert found == [request[-1] for request in REQUESTS if request[-1] != 413]
-    assert page == (404 if host == "knative" else 503)  # func's environment has no page
+    assert page == (404 if host == "knative" else 503)  # the environment of func has no page
 
 
 def send(connection: http.client.HTTPConnection, request: Request) -> int:

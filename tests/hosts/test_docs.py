@@ -1,6 +1,6 @@
-"""The page to try the function is there when it is asked for, and gone with DOCS=off.
+"""The page at /docs is served unless DOCS=off.
 
-That it works is for tests/browser to say; func's environment has not the extra `docs`.
+tests/browser tests that it works. The environment of func lacks the extra `docs`.
 """
 
 import re
@@ -13,7 +13,8 @@ from tests.instance import Instance, running
 
 @pytest.mark.parametrize("host", ["uvicorn", "functions-framework"], indirect=True, scope="session")
 @pytest.mark.parametrize("path", ["/docs", "/docs/"])
-def test_the_page_asks_for_nothing_but_files_of_the_function(instance: Instance, path: str) -> None:
+def test_page(instance: Instance, path: str) -> None:
+    """The page links only to files that the function serves, by relative URLs."""
     page = instance.get(path)
     links = re.findall(r'(?:href|src|url: )=?"([^"]*)"', page.body.decode())
 
@@ -21,7 +22,7 @@ def test_the_page_asks_for_nothing_but_files_of_the_function(instance: Instance,
     assert len(links) >= 4
     base = path.removesuffix("docs") if path == "/docs" else path
     for link in links:
-        assert not re.match(r"\w+:|/", link)  # a gateway may serve it all below a path of its own
+        assert not re.match(r"\w+:|/", link)  # a gateway may add a prefix to all paths
         target = "/openapi.json" if link.endswith("openapi.json") else base + link
         answer = instance.get(target)
         assert answer.status == 200
@@ -37,7 +38,8 @@ TYPES = {
 
 
 @pytest.mark.parametrize("host", ["knative"], indirect=True, scope="session")
-def test_without_the_extra_there_is_no_page(instance: Instance) -> None:
+def test_no_extra(instance: Instance) -> None:
+    """Without the extra `docs`, /docs is 404."""
     answer = instance.get("/docs")
 
     assert (answer.status, answer.json()["code"]) == (404, "NOT_FOUND")
@@ -50,12 +52,11 @@ BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;
 @pytest.mark.parametrize(
     "accept", [BROWSER, "text/html", "*/*, TEXT/HTML ; q=0.1", "text/html;charset=utf-8;q=0.01"]
 )
-def test_a_browser_that_opens_the_address_is_led_to_the_page(
-    instance: Instance, host: str, method: str, accept: str
-) -> None:
+def test_redirect(instance: Instance, host: str, method: str, accept: str) -> None:
+    """A browser that opens / is redirected to the page."""
     answer = instance.request(method, "/", headers={"Accept": accept})
 
-    if host == "knative":  # without the extra there is no page
+    if host == "knative":  # it lacks the extra `docs`
         assert answer.status == 405
         return
     assert (answer.status, answer.headers["location"]) == (302, "docs")
@@ -77,9 +78,8 @@ def test_a_browser_that_opens_the_address_is_led_to_the_page(
         ("GET", "/v1/feedback", BROWSER),
     ],
 )
-def test_who_does_not_ask_for_html_is_told_the_method(
-    instance: Instance, method: str, path: str, accept: str
-) -> None:
+def test_no_redirect(instance: Instance, method: str, path: str, accept: str) -> None:
+    """A client that does not prefer HTML gets 405 instead of the redirect."""
     answer = instance.request(method, path, headers={"Accept": accept})
 
     assert (answer.status, answer.headers["allow"]) == (405, "POST")
@@ -87,13 +87,15 @@ def test_who_does_not_ask_for_html_is_told_the_method(
         assert answer.json()["code"] == "METHOD_NOT_ALLOWED"
 
 
-def test_what_a_browser_posts_is_feedback(instance: Instance) -> None:
+def test_browser_post(instance: Instance) -> None:
+    """A POST to / is read as feedback, also from a browser."""
     answer = instance.request("POST", "/", b"{}", {"Accept": BROWSER})
 
     assert answer.status == 400
 
 
-def test_docs_off_takes_the_page_away(hosts_database: str, tmp_path: Path) -> None:
+def test_docs_off(hosts_database: str, tmp_path: Path) -> None:
+    """With DOCS=off, there are no page and no redirect."""
     with running(tmp_path / "log", hosts_database, DOCS="off") as function:
         function.wait_until_ready()
         for path in ("/docs", "/docs/", "/docs/swagger-ui.css"):

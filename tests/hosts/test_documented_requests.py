@@ -1,4 +1,4 @@
-"""The requests in the README and in docs/ work as written, and requests.http has the same ones."""
+"""The requests in the README and docs/ work as written, and requests.http has the same ones."""
 
 import json
 import re
@@ -29,7 +29,7 @@ class Sent(NamedTuple):
 
 
 def documented() -> list[Sent]:
-    """The curl commands for the function of `make run`, each once."""
+    """The documented curl commands, without repeats."""
     files = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
     text = "\n".join(file.read_text(encoding="utf-8") for file in files)
     commands = re.findall(r"^curl (?:.*\\\n)*.*'(?:[^']*)'$", text, re.MULTILINE)
@@ -46,7 +46,7 @@ def _parsed(command: list[str]) -> Sent:
 
 
 def requests_file() -> list[Sent]:
-    """The requests in requests.http, parsed by the rules that editors share."""
+    """The requests in requests.http, parsed by the rules that all editors share."""
     parts = re.split(r"^###.*\n", (ROOT / "requests.http").read_text(), flags=re.MULTILINE)[1:]
     sent = []
     for part in parts:
@@ -57,11 +57,13 @@ def requests_file() -> list[Sent]:
     return sent
 
 
-def test_requests_http_has_the_documented_requests() -> None:
+def test_requests_http() -> None:
+    """requests.http contains the documented requests, in the same order."""
     assert [one.same() for one in requests_file()] == [one.same() for one in documented()]
 
 
-def test_documented_requests_are_stored_and_answered_in_their_modes(instance: Instance) -> None:
+def test_documented_requests(instance: Instance) -> None:
+    """Each documented request gets 200 in its own mode."""
     for requests in (documented(), requests_file()):
         plain, binary, structured, batched = (one.send(instance) for one in requests)
         assert [one.status for one in (plain, binary, structured, batched)] == [200] * 4

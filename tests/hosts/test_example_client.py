@@ -1,4 +1,4 @@
-"""examples/client.py stores its feedback once, whatever happens on the way."""
+"""examples/client.py stores its feedback once, whatever fails on the way."""
 
 import json
 import socket
@@ -31,9 +31,8 @@ def rows(url: str) -> list[dict[str, Any]]:
 ROW = {"task_id": "task-1", "message": "Zu schwer 😀"}
 
 
-def test_it_waits_for_postgresql_as_long_as_the_answer_says(
-    own_postgres: EmbeddedPostgres, tmp_path: Path
-) -> None:
+def test_no_postgresql(own_postgres: EmbeddedPostgres, tmp_path: Path) -> None:
+    """The client repeats its request until PostgreSQL is back."""
     with running(tmp_path / "log", own_postgres.url(), DATABASE_TIMEOUT="1") as instance:
         instance.wait_until_ready()
         own_postgres.stop()
@@ -45,7 +44,8 @@ def test_it_waits_for_postgresql_as_long_as_the_answer_says(
         assert rows(own_postgres.url()) == [ROW]
 
 
-def test_a_lost_answer_makes_no_second_row(feedback_database: str, tmp_path: Path) -> None:
+def test_lost_answer(feedback_database: str, tmp_path: Path) -> None:
+    """A client that lost its answer repeats the request, and one row is stored."""
     with running(tmp_path / "log", feedback_database) as instance:
         instance.wait_until_ready()
         with (
@@ -59,14 +59,17 @@ def test_a_lost_answer_makes_no_second_row(feedback_database: str, tmp_path: Pat
         assert rows(feedback_database) == [ROW]
 
 
-def test_all_attempts_have_one_key_and_come_when_the_answer_says() -> None:
+def test_attempts() -> None:
+    """All attempts have the same key, and wait as long as Retry-After says."""
     keys = []
 
     class Busy(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             keys.append(self.headers["Idempotency-Key"])
             self.send_response(200 if len(keys) == 8 else 503)
-            self.send_header("Retry-After", "0")  # without it these attempts take two minutes
+            self.send_header(
+                "Retry-After", "0"
+            )  # without the header these attempts take two minutes
             self.end_headers()
             self.wfile.write(b"{}")
 
@@ -78,7 +81,8 @@ def test_all_attempts_have_one_key_and_come_when_the_answer_says() -> None:
     assert (answer, len(keys), len(set(keys))) == ("{}\n", 8, 1)
 
 
-def test_it_does_not_repeat_what_can_never_succeed(feedback_database: str, tmp_path: Path) -> None:
+def test_no_repeat(feedback_database: str, tmp_path: Path) -> None:
+    """The client does not repeat a request that got 400."""
     with running(tmp_path / "log", feedback_database) as instance:
         instance.wait_until_ready()
         with client(instance.port, "nobody", *ROW.values()) as process:
@@ -89,7 +93,7 @@ def test_it_does_not_repeat_what_can_never_succeed(feedback_database: str, tmp_p
 
 @contextmanager
 def losing_first_answer(port: int) -> Iterator[int]:
-    """A proxy that closes its first connection where the answer comes, and passes on the second."""
+    """A proxy that drops the answer of the first connection, and relays the second."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=_relay, args=(listener, port))
         thread.start()

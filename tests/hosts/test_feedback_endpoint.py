@@ -1,4 +1,4 @@
-"""What a student's feedback is answered with, and the row that it leaves."""
+"""The answer to feedback, and the row that is stored."""
 
 import json
 import re
@@ -15,9 +15,8 @@ TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-0[01]")
 
 
-def test_feedback_is_answered_with_the_strategy_in_the_order_of_the_contract(
-    instance: Instance, student: str
-) -> None:
+def test_answer(instance: Instance, student: str) -> None:
+    """The answer has the fields of the contract, in the same order."""
     answer = instance.post({**FEEDBACK, "student_id": student})
 
     body = answer.json()
@@ -33,12 +32,11 @@ def test_feedback_is_answered_with_the_strategy_in_the_order_of_the_contract(
     assert answer.status == 200
     assert answer.headers["content-type"] == "application/json"
     assert "idempotency-replayed" not in answer.headers
-    assert json.dumps(body) == json.dumps(expected)  # the order and 0.0 in place of 0, too
+    assert json.dumps(body) == json.dumps(expected)  # compares the order, and 0.0 with 0
 
 
-def test_the_row_keeps_what_the_student_said_and_all_of_the_strategy(
-    instance: Instance, student: str, rows: Rows
-) -> None:
+def test_row(instance: Instance, student: str, rows: Rows) -> None:
+    """The row contains the feedback and the whole strategy."""
     instance.post({**FEEDBACK, "student_id": student})
 
     [row] = rows(student)
@@ -57,9 +55,10 @@ def test_the_row_keeps_what_the_student_said_and_all_of_the_strategy(
     }
 
 
-def test_the_timestamp_is_the_rows_created_at_in_utc_whatever_the_databases_time_zone(
+def test_timestamp(
     instance: Instance, student: str, rows: Rows, database_connection: Connection
 ) -> None:
+    """The timestamp is the row's created_at in UTC, in any time zone of the database."""
     timestamp = instance.post({**FEEDBACK, "student_id": student}).json()["timestamp"]
 
     assert database_connection.run("SHOW timezone") == [[TIME_ZONE]]
@@ -80,9 +79,8 @@ def test_the_timestamp_is_the_rows_created_at_in_utc_whatever_the_databases_time
         "/api/v1/f%65edback",
     ],
 )
-def test_every_spelling_of_the_path_takes_feedback(
-    instance: Instance, student: str, rows: Rows, path: str
-) -> None:
+def test_paths(instance: Instance, student: str, rows: Rows, path: str) -> None:
+    """Trailing slashes, queries and percent-encoding do not change the path."""
     body = json.dumps({**FEEDBACK, "student_id": student}).encode()
 
     assert instance.request("POST", path, body).status == 200
@@ -100,33 +98,31 @@ def test_every_spelling_of_the_path_takes_feedback(
         "nonsense",
     ],
 )
-def test_the_body_is_json_whatever_its_content_type_says(
-    instance: Instance, student: str, content_type: str
-) -> None:
+def test_content_type(instance: Instance, student: str, content_type: str) -> None:
+    """The body is read as JSON, whatever its Content-Type is."""
     headers = {"Content-Type": content_type}
 
     assert instance.post({**FEEDBACK, "student_id": student}, headers).status == 200
 
 
-def test_unknown_fields_are_ignored(instance: Instance, student: str, rows: Rows) -> None:
+def test_unknown_fields(instance: Instance, student: str, rows: Rows) -> None:
+    """Unknown fields are ignored."""
     unknown = {"id": "x", "timestamp": 5, "sentiment": "angry", "": [{"message": None}], "é": -1}
 
     assert instance.post({**unknown, **FEEDBACK, "student_id": student}).status == 200
     assert rows(student)[0]["sentiment"] == "neutral"
 
 
-def test_of_a_repeated_field_the_last_one_counts(
-    instance: Instance, student: str, rows: Rows
-) -> None:
+def test_repeated_field(instance: Instance, student: str, rows: Rows) -> None:
+    """If a field is repeated, its last value counts."""
     body = f'{{"message": 5, "task_id": "t", "student_id": "{student}", "message": "last"}}'
 
     assert instance.request("POST", PATH, body.encode()).status == 200
     assert rows(student)[0]["message"] == "last"
 
 
-def test_the_row_continues_the_trace_of_the_request(
-    instance: Instance, student: str, rows: Rows
-) -> None:
+def test_trace(instance: Instance, student: str, rows: Rows) -> None:
+    """The row continues the request's trace with a new span."""
     span = "00f067aa0ba902b7"
     headers = {"traceparent": f"00-{TRACE}-{span}-01"}
 

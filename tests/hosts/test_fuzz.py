@@ -1,4 +1,4 @@
-"""Nothing that a client sends makes an internal error."""
+"""No request causes an internal error."""
 
 import json
 import socket
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.hosts.conftest import on_uvicorn
 from tests.instance import FEEDBACK, Instance
 
-TEXT = st.text(st.characters(codec=None, categories=None), max_size=40)  # surrogates too
+TEXT = st.text(st.characters(codec=None, categories=None), max_size=40)  # with surrogates
 JSON: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | TEXT,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4),
@@ -20,7 +20,7 @@ JSON: st.SearchStrategy[Any] = st.recursive(
 
 @st.composite
 def feedback_with_anything(draw: st.DrawFn) -> bytes:
-    """An object with our fields, where one or two may be wrong."""
+    """An object with our fields, of which up to two are wrong."""
     wrong = draw(st.sets(st.sampled_from(sorted(FEEDBACK)), max_size=2))
     unknown = draw(st.dictionaries(TEXT, JSON, max_size=2))
     document = {**unknown, **FEEDBACK, **{name: draw(TEXT | JSON) for name in wrong}}
@@ -30,7 +30,7 @@ def feedback_with_anything(draw: st.DrawFn) -> bytes:
 
 @st.composite
 def cut_or_changed(draw: st.DrawFn, bodies: st.SearchStrategy[bytes]) -> bytes:
-    """A body with some bytes in its middle replaced."""
+    """A body in which some bytes are replaced."""
     body = draw(bodies)
     start = draw(st.integers(0, len(body)))
     end = draw(st.integers(start, len(body)))
@@ -72,7 +72,8 @@ REQUESTS = st.tuples(st.just(b"POST"), st.just(b"/api/v1/feedback"), HEADERS, BO
 
 
 @on_uvicorn
-def test_nothing_that_a_client_sends_makes_an_internal_error(instance: Instance) -> None:
+def test_fuzzed_requests(instance: Instance) -> None:
+    """No combination of method, path, headers and body causes a 5xx."""
     seen = set()
 
     @settings(max_examples=600)
@@ -84,7 +85,7 @@ def test_nothing_that_a_client_sends_makes_an_internal_error(instance: Instance)
 
     send()
 
-    assert {200, 400, 404, 405} <= seen  # the fuzz reaches past the first check
+    assert {200, 400, 404, 405} <= seen  # the fuzzing gets past the first check
     assert [event for event in instance.events() if "stack" in event] == []
 
 

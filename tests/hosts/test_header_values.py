@@ -1,4 +1,4 @@
-"""Whitespace around a header's value is not part of it: RFC 9110, 5.5."""
+"""Whitespace around a header's value is not part of it: RFC 9110, section 5.5."""
 
 import json
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from tests.instance import FEEDBACK, PATH, Instance
 
 
 def post(instance: Instance, student: str, headers: Mapping[str, str], padding: str) -> bytes:
-    """Send feedback with this padding behind each value."""
+    """Send feedback with this padding around each value of these headers."""
     body = json.dumps({**FEEDBACK, "student_id": student})
     lines = {"Host": "localhost", "Content-Length": str(len(body)), "Connection": "close"}
     head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
@@ -27,9 +27,10 @@ HEADERS = {
 
 @pytest.mark.parametrize("headers", HEADERS.values(), ids=HEADERS)
 @pytest.mark.parametrize("padding", [" ", "\t", " \t  "], ids=ascii)
-def test_whitespace_around_a_value_changes_nothing(
+def test_whitespace(
     instance: Instance, student: str, rows: Rows, headers: Mapping[str, str], padding: str
 ) -> None:
+    """A key or an event's attributes are the same with and without whitespace around them."""
     first = post(instance, student, headers, "")
     second = post(instance, student, headers, padding)
 
@@ -39,9 +40,8 @@ def test_whitespace_around_a_value_changes_nothing(
 
 
 @pytest.mark.parametrize("padding", [" ", "\t"], ids=ascii)
-def test_a_request_id_comes_back_without_the_whitespace(
-    instance: Instance, student: str, padding: str
-) -> None:
+def test_request_id(instance: Instance, student: str, padding: str) -> None:
+    """X-Request-Id is returned without the whitespace."""
     received = post(instance, student, {"X-Request-Id": "mine", "traceparent": ""}, padding)
 
     assert b"\r\nx-request-id: mine\r\n" in received.lower()

@@ -1,4 +1,4 @@
-"""Probes and requests while PostgreSQL is frozen, or gone, and after it came back."""
+"""Probes and requests while PostgreSQL is frozen or down, and after it is back."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -14,14 +14,14 @@ from tests.instance import Answer, Instance, running
 
 READY_PATHS = ("/health/ready", "/_/ready", "/health/readiness")
 DATABASE_TIMEOUT = 2  # seconds
-PROBE_LIMIT = 2.0  # seconds, of the contract
+PROBE_LIMIT = 2.0  # seconds, from the contract
 CHECK_INTERVAL = 1.0  # seconds for which probes share an answer
-SLACK = 20.0  # seconds, for a busy machine; without a limit of its own it would answer never
+SLACK = 20.0  # seconds, for a busy machine; without a limit there would be no answer
 
 
 @pytest.fixture(scope="module")
 def postgres() -> Iterator[EmbeddedPostgres]:
-    """A server to freeze and to stop."""
+    """A server that tests freeze and stop."""
     with EmbeddedPostgres.temporary() as server:
         apply_schema(server.url())
         yield server
@@ -31,7 +31,7 @@ def postgres() -> Iterator[EmbeddedPostgres]:
 def function(
     host: str, postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Instance]:
-    """An instance whose database may break."""
+    """An instance on that server."""
     log_file = tmp_path_factory.mktemp("health") / f"{host}.log"
     timeout = str(DATABASE_TIMEOUT)
     with running(log_file, postgres.url(), host, DATABASE_TIMEOUT=timeout) as instance:
@@ -41,7 +41,7 @@ def function(
 
 @contextmanager
 def frozen(postgres: EmbeddedPostgres) -> Iterator[None]:
-    """Freeze PostgreSQL when the last answer to a probe is no longer shared."""
+    """Freeze PostgreSQL, once the last check of a probe has expired."""
     time.sleep(CHECK_INTERVAL)
     with postgres.frozen():
         yield
@@ -59,7 +59,7 @@ def crashed(postgres: EmbeddedPostgres) -> Iterator[None]:
 
 
 def at_once(function: Instance, paths: Iterable[str]) -> list[tuple[str, Answer, float]]:
-    """Get all paths at the same time: path, answer and seconds of each."""
+    """Get all paths at the same time; return each path with its answer and its seconds."""
 
     def get(path: str) -> tuple[str, Answer, float]:
         started = time.monotonic()
@@ -94,12 +94,13 @@ def assert_unavailable(function: Instance, accept: str) -> None:
 
 
 @pytest.mark.parametrize("trouble", [frozen, crashed])
-def test_without_postgresql_it_is_alive_but_not_ready_and_says_503_in_time(
+def test_postgresql_fails(
     function: Instance,
     host: str,
     postgres: EmbeddedPostgres,
     trouble: Callable[[EmbeddedPostgres], AbstractContextManager[None]],
 ) -> None:
+    """Without PostgreSQL the function is alive but not ready, and answers 503 in time."""
     with trouble(postgres), ThreadPoolExecutor() as pool:
         checks = [
             pool.submit(assert_not_ready, function, READY_PATHS[:2]),
@@ -115,18 +116,16 @@ def test_without_postgresql_it_is_alive_but_not_ready_and_says_503_in_time(
     assert function.post().status == 200
 
 
-def test_many_probes_of_a_frozen_postgresql_at_once_each_answer_in_time(
-    function: Instance, host: str, postgres: EmbeddedPostgres
-) -> None:
+def test_probes_at_once(function: Instance, host: str, postgres: EmbeddedPostgres) -> None:
+    """Concurrent probes all get their answer in time while PostgreSQL is frozen."""
     with frozen(postgres):
         assert_not_ready(function, ["/health/readiness", "/health/ready"] * 2)
 
     function.wait_until_ready()
 
 
-def test_it_starts_without_postgresql_and_is_ready_when_that_comes(
-    host: str, postgres: EmbeddedPostgres, tmp_path: Path
-) -> None:
+def test_start_without_postgresql(host: str, postgres: EmbeddedPostgres, tmp_path: Path) -> None:
+    """The function starts without PostgreSQL, and is ready once PostgreSQL is up."""
     postgres.stop()
     try:
         with running(tmp_path / "log", postgres.url(), host) as function:

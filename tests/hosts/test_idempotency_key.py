@@ -1,4 +1,4 @@
-"""A request may come again under its Idempotency-Key: it is stored once and answered alike."""
+"""Requests with the same Idempotency-Key are stored once and get the same answer."""
 
 import json
 import uuid
@@ -9,7 +9,7 @@ import pytest
 from tests.hosts.conftest import Rows
 from tests.instance import FEEDBACK, PATH, Answer, Instance
 
-ALL = "".join(map(chr, range(33, 127)))  # a quote and a backslash among them
+ALL = "".join(map(chr, range(33, 127)))  # with a quote and a backslash
 
 
 def send(instance: Instance, student: str, key: str, **changes: str) -> Answer:
@@ -35,9 +35,8 @@ def replayed(answer: Answer) -> str | None:
     ],
     ids=lambda key: key[:20],
 )
-def test_a_repeat_gets_the_first_answer_byte_for_byte_and_says_so(
-    instance: Instance, student: str, rows: Rows, key: str
-) -> None:
+def test_repeat(instance: Instance, student: str, rows: Rows, key: str) -> None:
+    """A repeat gets the first answer byte for byte, and a header that says so."""
     first, second, third = (send(instance, student, key) for _ in range(3))
 
     assert [answer.status for answer in (first, second, third)] == [200, 200, 200]
@@ -46,7 +45,8 @@ def test_a_repeat_gets_the_first_answer_byte_for_byte_and_says_so(
     assert len(rows(student)) == 1
 
 
-def test_a_repeat_may_differ_in_all_but_its_meaning(instance: Instance, student: str) -> None:
+def test_other_spelling(instance: Instance, student: str) -> None:
+    """A repeat may spell the same feedback differently."""
     first = send(instance, student, "spelling")
     body = (
         '{"message": "\\u0054his is too hard", "task_id": "task-123", "unknown": 1, '
@@ -61,18 +61,18 @@ def test_a_repeat_may_differ_in_all_but_its_meaning(instance: Instance, student:
 
 
 @pytest.mark.parametrize(("key", "another"), [("abc", "ABC"), ("a", "aa"), ("a b", "a  b")])
-def test_another_key_is_another_request(
-    instance: Instance, student: str, rows: Rows, key: str, another: str
-) -> None:
+def test_other_key(instance: Instance, student: str, rows: Rows, key: str, another: str) -> None:
+    """Another key is another request."""
     assert replayed(send(instance, student, key)) is None
     assert replayed(send(instance, student, another)) is None
     assert len(rows(student)) == 2
 
 
 @pytest.mark.parametrize("changes", [{"message": "zebra"}, {"task_id": "zebra"}])
-def test_a_key_with_another_payload_is_refused_and_stays_with_its_first(
+def test_other_payload(
     instance: Instance, student: str, rows: Rows, changes: dict[str, str]
 ) -> None:
+    """A key that is reused with another payload gets 422; its first answer stays valid."""
     first = send(instance, student, "used")
 
     refused = send(instance, student, "used", **changes)
@@ -89,9 +89,8 @@ ALIKE = [b"caf\xe9", b"caf\xe8", b"caf\\ud83d", "caf\ufffd".encode()]
 
 
 @pytest.mark.parametrize("field", ["task_id", "message"])
-def test_texts_that_are_stored_alike_are_different_payloads(
-    instance: Instance, student: str, rows: Rows, field: str
-) -> None:
+def test_texts_stored_alike(instance: Instance, student: str, rows: Rows, field: str) -> None:
+    """Invalid texts that are stored alike still count as different payloads."""
     document = json.dumps({**FEEDBACK, "student_id": student, field: "HERE"}).encode()
 
     def post(text: bytes, key: str) -> Answer:
@@ -109,7 +108,8 @@ def test_texts_that_are_stored_alike_are_different_payloads(
     assert {row[field] for row in rows(student)} == {"caf\ufffd"}
 
 
-def test_two_students_may_use_one_key(instance: Instance, student: str, rows: Rows) -> None:
+def test_two_students(instance: Instance, student: str, rows: Rows) -> None:
+    """Two students can use the same key."""
     other = str(uuid.uuid4())
 
     assert send(instance, student, "shared").json()["student_id"] == student
@@ -124,9 +124,8 @@ def test_two_students_may_use_one_key(instance: Instance, student: str, rows: Ro
     [b"", b'""', b"x" * 256, b'"' + b"x" * 256 + b'"', "é".encode(), b"\xe9", b"a\tb", b'"\t"'],
     ids=lambda key: ascii(key)[:20],
 )
-def test_a_key_that_is_not_1_to_255_printable_ascii_characters_is_refused(
-    instance: Instance, student: str, rows: Rows, key: bytes
-) -> None:
+def test_invalid_key(instance: Instance, student: str, rows: Rows, key: bytes) -> None:
+    """A key that is not 1 to 255 printable ASCII characters gets 400."""
     body = json.dumps({**FEEDBACK, "student_id": student}).encode()
     received = instance.raw(
         f"POST {PATH} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n".encode()
@@ -138,9 +137,8 @@ def test_a_key_that_is_not_1_to_255_printable_ascii_characters_is_refused(
     assert rows(student) == []
 
 
-def test_50_concurrent_requests_with_one_key_make_one_row_and_50_equal_answers(
-    instance: Instance, student: str, rows: Rows
-) -> None:
+def test_concurrent_repeats(instance: Instance, student: str, rows: Rows) -> None:
+    """50 concurrent requests with one key store one row and get equal answers."""
     with ThreadPoolExecutor(50) as pool:
         answers = list(pool.map(lambda _: send(instance, student, "race"), range(50)))
 
@@ -150,9 +148,8 @@ def test_50_concurrent_requests_with_one_key_make_one_row_and_50_equal_answers(
     assert len(rows(student)) == 1
 
 
-def test_of_concurrent_requests_with_one_key_and_different_payloads_one_wins(
-    instance: Instance, student: str, rows: Rows
-) -> None:
+def test_concurrent_payloads(instance: Instance, student: str, rows: Rows) -> None:
+    """Of concurrent requests with one key and different payloads, one is stored."""
     messages = [f"message {number}" for number in range(20)]
 
     with ThreadPoolExecutor(20) as pool:

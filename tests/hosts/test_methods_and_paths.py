@@ -1,4 +1,4 @@
-"""Every method at every path, by every host; and, in one table, what a host answers by itself."""
+"""Every method at every path on every host, and a table of what a host answers by itself."""
 
 import json
 from dataclasses import dataclass
@@ -37,17 +37,17 @@ UNKNOWN = (
 
 @dataclass(frozen=True)
 class Kept:
-    """What the host answers without asking the function."""
+    """An answer that the host gives without the function."""
 
     status: int
     body: bytes
     reason: str
 
 
-NO_ROUTE = Kept(405, b"Method Not Allowed", "functions-framework routes seven methods to us")
+NO_ROUTE = Kept(405, b"Method Not Allowed", "functions-framework routes only seven methods")
 NO_ICON = Kept(404, b"Not Found", "functions-framework answers browsers and crawlers itself")
-NO_LINE = Kept(404, b"Not Found", "Starlette's {path:path} has no line breaks")
-LIVENESS = Kept(200, b"ok", "func-python asks alive() instead, whatever the method")
+NO_LINE = Kept(404, b"Not Found", "Starlette's {path:path} matches no line breaks")
+LIVENESS = Kept(200, b"ok", "func-python calls alive() instead, for all methods")
 
 EVERYWHERE = (*BODIES, *TO_POST, *UNKNOWN)
 KEPT: dict[tuple[str, str, str], Kept] = {
@@ -65,7 +65,7 @@ KEPT: dict[tuple[str, str, str], Kept] = {
 def by_contract(host: str, method: str, path: str) -> tuple[int, str | None, object]:
     """The status, the `Allow` header, and the body or the code in it."""
     if host != "knative" and method in ("BREW", "get"):
-        return 400, None, "INVALID_REQUEST"  # httptools knows the registered methods
+        return 400, None, "INVALID_REQUEST"  # httptools accepts only registered methods
     if path in UNKNOWN:
         return 404, None, "NOT_FOUND"
     if path in TO_POST:
@@ -88,9 +88,8 @@ def body_of(answer: Answer, method: str) -> object:
 
 @pytest.mark.parametrize("path", EVERYWHERE, ids=lambda path: path[:30])
 @pytest.mark.parametrize("method", METHODS)
-def test_each_method_at_each_path_is_answered_by_the_contract_or_by_the_table_of_what_hosts_keep(
-    instance: Instance, host: str, method: str, path: str
-) -> None:
+def test_method_and_path(instance: Instance, host: str, method: str, path: str) -> None:
+    """Each answer is that of the contract, or the host's own that the table lists."""
     answer = instance.request(method, path)
 
     if kept := KEPT.get((host, method, path)):
@@ -100,7 +99,7 @@ def test_each_method_at_each_path_is_answered_by_the_contract_or_by_the_table_of
         assert "x-request-id" not in answer.headers
         return
     if host == "knative":
-        method = method.upper()  # hypercorn does it: methods of HTTP have a case
+        method = method.upper()  # as hypercorn does, although methods are case-sensitive
     status, allow, body = by_contract(host, method, path)
     assert (answer.status, answer.headers.get("allow")) == (status, allow)
     assert answer.headers["content-type"] == "application/json"
@@ -108,7 +107,8 @@ def test_each_method_at_each_path_is_answered_by_the_contract_or_by_the_table_of
     assert body_of(answer, method) == (None if method == "HEAD" else body)
 
 
-def test_head_tells_the_length_that_get_has(instance: Instance) -> None:
+def test_head(instance: Instance) -> None:
+    """HEAD returns the Content-Length of GET, without a body."""
     head = instance.request("HEAD", "/openapi.json")
 
     assert head.headers["content-length"] == str(len(instance.get("/openapi.json").body))
@@ -118,7 +118,8 @@ def test_head_tells_the_length_that_get_has(instance: Instance) -> None:
 @pytest.mark.parametrize(
     "path", ["/docs/../openapi.json", "/docs/%2e%2e/docs.py", "/docs//etc/passwd", "/docs/nothing"]
 )
-def test_below_docs_are_only_the_files_of_the_page(instance: Instance, path: str) -> None:
+def test_paths_below_docs(instance: Instance, path: str) -> None:
+    """Below /docs/ there are only the page's files."""
     answer = instance.get(path)
 
     assert (answer.status, answer.json()["code"]) == (404, "NOT_FOUND")
@@ -129,10 +130,11 @@ def test_below_docs_are_only_the_files_of_the_page(instance: Instance, path: str
     [b"nonsense\r\n\r\n", b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: many\r\n\r\n"],
     ids=["no request line", "no length"],
 )
-def test_what_is_no_http_is_refused(instance: Instance, host: str, data: bytes) -> None:
+def test_malformed_request(instance: Instance, host: str, data: bytes) -> None:
+    """A malformed request gets 400, in the form of other errors where the host allows it."""
     received = instance.raw(data)
 
     assert int(received.split()[1]) == 400
-    if host != "knative":  # hypercorn refuses without a body
+    if host != "knative":  # hypercorn sends no body
         assert json.loads(received.split(b"\r\n\r\n")[1])["code"] == "INVALID_REQUEST"
         assert b"\r\nx-request-id: " in received

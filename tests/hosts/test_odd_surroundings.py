@@ -1,4 +1,4 @@
-"""What the container's host meets in the wild: upgrades on offer, a full disk, revoked rights."""
+"""The container's host: upgrade offers, a full disk, revoked rights, and a body that stops."""
 
 import json
 import os
@@ -12,9 +12,8 @@ from tests.conftest import open_connection
 from tests.instance import FEEDBACK, PATH, ROOT, Instance, command, free_port, running
 
 
-def test_an_offer_of_http2_does_not_cost_the_feedback(
-    feedback_database: str, tmp_path: Path
-) -> None:
+def test_http2_offer(feedback_database: str, tmp_path: Path) -> None:
+    """A request that offers HTTP/2 is answered over HTTP/1.1."""
     offer = {
         "Connection": "Upgrade, HTTP2-Settings",
         "Upgrade": "h2c",
@@ -30,9 +29,8 @@ def test_an_offer_of_http2_does_not_cost_the_feedback(
     assert rows == [["This is too hard"], ["Why upgrade: this is fine"]]
 
 
-def test_a_full_disk_under_the_log_does_not_cost_the_feedback(
-    feedback_database: str, tmp_path: Path
-) -> None:
+def test_full_disk(feedback_database: str, tmp_path: Path) -> None:
+    """Feedback is stored even if the log can't be written."""
     port = free_port()
     arguments, variables = command("uvicorn", port)
     environ = {**os.environ, **variables, "DATABASE_URL": feedback_database}
@@ -46,7 +44,8 @@ def test_a_full_disk_under_the_log_does_not_cost_the_feedback(
         process.wait(40)
 
 
-def test_who_may_not_insert_is_not_ready(feedback_database: str, tmp_path: Path) -> None:
+def test_read_only_database(feedback_database: str, tmp_path: Path) -> None:
+    """While the database is read-only, the function is not ready; then it recovers."""
     name = feedback_database.rsplit("/", 1)[1]
     with (
         running(tmp_path / "log", feedback_database, DATABASE_TIMEOUT="1") as instance,
@@ -67,9 +66,8 @@ def test_who_may_not_insert_is_not_ready(feedback_database: str, tmp_path: Path)
         assert instance.post().status == 200
 
 
-def test_a_body_that_stops_in_the_middle_is_given_up(
-    feedback_database: str, tmp_path: Path
-) -> None:
+def test_stalled_body(feedback_database: str, tmp_path: Path) -> None:
+    """A body that stops in the middle gets 408, so that a broker sends it again."""
     body = json.dumps(FEEDBACK).encode()
     head = f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode()
     with running(tmp_path / "log", feedback_database) as instance:

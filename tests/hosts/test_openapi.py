@@ -1,4 +1,4 @@
-"""/openapi.json says what the function does: schemathesis tries it, real answers are checked."""
+"""/openapi.json matches the function: schemathesis tries it, and real answers are checked."""
 
 import json
 import subprocess
@@ -19,21 +19,20 @@ from tests.hosts.conftest import on_uvicorn
 from tests.hosts.issuer import Issuer, bearer, issuing
 from tests.instance import FEEDBACK, Instance, free_port, running
 
-# A key that came before with another payload is refused, and no schema can say so.
+# A key that is reused with another payload is refused. No schema can express that.
 CONFIG = """
 [checks.positive_data_acceptance]
 expected-statuses = ["2xx", 422]
 """
 
-# It takes ten seconds: tests/hosts/test_odd_surroundings.py waits for it.
+# tests/hosts/test_odd_surroundings.py tests it, because it takes ten seconds.
 TRIED_ELSEWHERE = 408
 
 
 @on_uvicorn
 @pytest.mark.timeout(300)
-def test_schemathesis_finds_nothing_in_the_running_function(
-    instance: Instance, tmp_path: Path
-) -> None:
+def test_schemathesis(instance: Instance, tmp_path: Path) -> None:
+    """schemathesis finds no problem in the running function."""
     config = tmp_path / "schemathesis.toml"
     config.write_text(CONFIG)
     program = Path(sys.executable).with_name("schemathesis")
@@ -61,7 +60,7 @@ def test_schemathesis_finds_nothing_in_the_running_function(
 
 @pytest.fixture
 def function(feedback_database: str, tmp_path: Path) -> Iterator[Instance]:
-    """An instance whose PostgreSQL refuses one task, so that even a 500 can be seen."""
+    """An instance whose PostgreSQL refuses one task, so that there is a 500 too."""
     with closing(open_connection(feedback_database)) as connection:
         connection.run("ALTER TABLE feedback ADD CHECK (task_id <> 'bug')")
     with running(tmp_path / "log", feedback_database) as instance:
@@ -83,15 +82,16 @@ def issuer() -> Iterator[Issuer]:
 
 @pytest.fixture
 def guarded(feedback_database: str, issuer: Issuer, tmp_path: Path) -> Iterator[Instance]:
-    """An instance that checks callers, and accepts a feedback of each student in an hour."""
+    """An instance that checks callers, and accepts one feedback per student and hour."""
     environ = {**issuer.environ, "RATE_LIMIT": "1/h"}
     with running(tmp_path / "log-guarded", feedback_database, **environ) as instance:
         yield instance.wait_until_ready()
 
 
-def test_every_documented_answer_is_what_the_function_really_says(
+def test_answers(
     function: Instance, without_database: Instance, guarded: Instance, issuer: Issuer
 ) -> None:
+    """Each operation's real answers are exactly the documented ones."""
     schema = schemathesis.openapi.from_dict(closed(function.get("/openapi.json").json()))
 
     assert schema.validate() is None
@@ -112,7 +112,7 @@ def test_every_documented_answer_is_what_the_function_really_says(
 
 
 def closed(document: dict[str, Any]) -> dict[str, Any]:
-    """The description as it is now: clients must expect more fields, this test does not."""
+    """Forbid additional fields: clients must tolerate them, but this test does not."""
     for component in document["components"]["schemas"].values():
         if component.get("additionalProperties") is True:
             component["additionalProperties"] = False
@@ -120,7 +120,7 @@ def closed(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def check(schema: OpenApiSchema, path: str, answers: list[httpx.Response]) -> None:
-    """Each answer is documented, and each documented answer is among them."""
+    """Check that the answers are exactly the documented ones, and match their schemas."""
     [(method, operation)] = schema.raw_schema["paths"][path].items()
     documented = {
         (int(status), content_type)
@@ -147,7 +147,9 @@ def post_everything(
     headers = {"Accept": accept}
     key = {**headers, "Idempotency-Key": f"{path} {accept}"}
     yield httpx.post(url, json={**FEEDBACK, "task_id": "bug"}, headers=headers)
-    yield httpx.post(url, json=FEEDBACK, headers=headers)  # after it: a row makes it ready again
+    yield httpx.post(
+        url, json=FEEDBACK, headers=headers
+    )  # after the 500: a row makes it ready again
     first = httpx.post(url, json=FEEDBACK, headers=key)
     again = httpx.post(url, json=FEEDBACK, headers=key)
     assert again.headers["idempotency-replayed"] == "true"
@@ -192,7 +194,8 @@ def get_from_both(
 
 
 @on_uvicorn
-def test_the_attributes_of_a_reply_are_described(instance: Instance) -> None:
+def test_reply_attributes(instance: Instance) -> None:
+    """The documented ce- headers are exactly those of a reply."""
     url = f"http://127.0.0.1:{instance.port}/"
     operation = httpx.get(f"{url}openapi.json").json()["paths"]["/"]["post"]
 
@@ -203,7 +206,8 @@ def test_the_attributes_of_a_reply_are_described(instance: Instance) -> None:
 
 
 @on_uvicorn
-def test_the_models_are_described_with_their_limits(instance: Instance) -> None:
+def test_limits(instance: Instance) -> None:
+    """The schema of feedback contains its limits."""
     document = instance.get("/openapi.json").json()
 
     feedback = document["components"]["schemas"]["Feedback"]
@@ -214,7 +218,8 @@ def test_the_models_are_described_with_their_limits(instance: Instance) -> None:
     assert (message["minLength"], message["maxLength"]) == (1, 5000)
 
 
-def test_every_host_serves_the_same_description(instance: Instance, function: Instance) -> None:
+def test_hosts(instance: Instance, function: Instance) -> None:
+    """All hosts serve the same description."""
     answer = instance.get("/openapi.json")
 
     assert (answer.status, answer.headers["content-type"]) == (200, "application/json")

@@ -1,4 +1,4 @@
-"""What pages in a browser may do: none of another origin, unless CORS_ORIGINS names it."""
+"""Pages of other origins can't call the function, unless CORS_ORIGINS names them."""
 
 import json
 from collections.abc import Iterator
@@ -39,10 +39,8 @@ def open_to_app(
         "chrome-extension://127.0.0.1:{port}",
     ],
 )
-def test_a_page_of_another_origin_can_store_nothing(
-    instance: Instance, student: str, rows: Rows, origin: str
-) -> None:
-    """As text/plain, which a browser sends without asking first."""
+def test_foreign_page(instance: Instance, student: str, rows: Rows, origin: str) -> None:
+    """A page of another origin can't store feedback, even as text/plain without a preflight."""
     headers = {"Origin": origin.format(port=instance.port), "Content-Type": "text/plain"}
     body = json.dumps({**FEEDBACK, "student_id": student}).encode()
 
@@ -64,9 +62,10 @@ def test_a_page_of_another_origin_can_store_nothing(
         ("https://mentor.example:8443", "mentor.example:8443"),
     ],
 )
-def test_the_functions_own_page_may_call(
+def test_own_page(
     instance: Instance, student: str, rows: Rows, origin: str, host_header: str | None
 ) -> None:
+    """The function's own page can call it, also behind a proxy that ends TLS."""
     headers = {"Origin": origin.format(port=instance.port)}
     headers |= {"Host": host_header} if host_header else {}
 
@@ -77,7 +76,8 @@ def test_the_functions_own_page_may_call(
 
 
 @pytest.mark.parametrize("path", ["/openapi.json", "/health/ready", "/nothing"])
-def test_a_foreign_origin_is_refused_at_every_path(instance: Instance, path: str) -> None:
+def test_foreign_origin(instance: Instance, path: str) -> None:
+    """A foreign Origin gets 403 at every path."""
     assert instance.get(path, Origin=OTHER).status == 403
 
 
@@ -91,9 +91,8 @@ def preflight(function: Instance, origin: str, path: str = PATH) -> Any:
 
 
 @pytest.mark.parametrize("origin", [APP, "http://localhost:5173"])
-def test_a_preflight_of_an_allowed_origin_is_answered_without_a_token(
-    open_to_app: Instance, origin: str
-) -> None:
+def test_preflight(open_to_app: Instance, origin: str) -> None:
+    """The preflight of an allowed origin is answered without a token."""
     answer = preflight(open_to_app, origin)
 
     assert (answer.status, answer.body) == (200, b"")
@@ -105,22 +104,21 @@ def test_a_preflight_of_an_allowed_origin_is_answered_without_a_token(
     assert answer.headers["vary"] == "Origin"
 
 
-def test_a_preflight_of_another_origin_is_refused(
-    instance: Instance, open_to_app: Instance
-) -> None:
+def test_foreign_preflight(instance: Instance, open_to_app: Instance) -> None:
+    """The preflight of any other origin gets 403."""
     assert preflight(instance, APP).status == 403
     assert preflight(open_to_app, OTHER).status == 403
     assert preflight(open_to_app, APP + ".evil.example").status == 403
 
 
-def test_options_that_are_no_preflight_are_answered_as_before(open_to_app: Instance) -> None:
+def test_options(open_to_app: Instance) -> None:
+    """An OPTIONS request that is not a preflight gets 405, and an unknown path 404."""
     assert open_to_app.request("OPTIONS", PATH, headers={"Origin": APP}).status == 405
     assert preflight(open_to_app, APP, "/nothing").status == 404
 
 
-def test_a_page_of_an_allowed_origin_reads_answers_and_errors(
-    open_to_app: Instance, issuer: Issuer, student: str
-) -> None:
+def test_allowed_page(open_to_app: Instance, issuer: Issuer, student: str) -> None:
+    """A page of an allowed origin can read answers, errors and their headers."""
     token = {"Authorization": f"Bearer {issuer.key.token(student)}", "Idempotency-Key": student}
     feedback = {**FEEDBACK, "student_id": student}
 
@@ -136,7 +134,8 @@ def test_a_page_of_an_allowed_origin_reads_answers_and_errors(
     assert "access-control-allow-credentials" not in stored.headers
 
 
-def test_answers_that_depend_on_the_origin_say_so_to_caches(open_to_app: Instance) -> None:
+def test_vary(open_to_app: Instance) -> None:
+    """Answers vary by Origin, so that caches keep them apart."""
     answer = open_to_app.get("/openapi.json")
 
     assert (answer.status, answer.headers["vary"]) == (200, "Origin")

@@ -1,4 +1,4 @@
-"""Errors come as RFC 9457 problems to those who ask for them, with the same code."""
+"""Errors are RFC 9457 problems for clients that prefer them, with the same code."""
 
 import json
 import uuid
@@ -33,7 +33,8 @@ def provoke(instance: Instance, code: str, accept: str) -> Answer:
 
 
 @pytest.mark.parametrize("code", ERRORS)
-def test_each_error(instance: Instance, code: str) -> None:
+def test_errors(instance: Instance, code: str) -> None:
+    """Each error has both forms, with the same status, code and text."""
     problem, plain = provoke(instance, code, PROBLEM), provoke(instance, code, "*/*")
 
     status = ERRORS[code][0]
@@ -64,7 +65,8 @@ def test_each_error(instance: Instance, code: str) -> None:
         "application/json;q=0.1, application/problem+json;q=0.2, */*",
     ],
 )
-def test_accepted(instance: Instance, accept: str) -> None:
+def test_problem_preferred(instance: Instance, accept: str) -> None:
+    """A client that prefers application/problem+json gets it."""
     answer = instance.get("/nothing", Accept=accept)
 
     assert answer.headers["content-type"] == PROBLEM
@@ -89,7 +91,8 @@ def test_accepted(instance: Instance, accept: str) -> None:
         ",;,=;q",
     ],
 )
-def test_not_accepted(instance: Instance, accept: str | None) -> None:
+def test_problem_not_preferred(instance: Instance, accept: str | None) -> None:
+    """Any other Accept gets application/json."""
     headers = {} if accept is None else {"Accept": accept}
 
     answer = instance.get("/nothing", **headers)
@@ -97,7 +100,8 @@ def test_not_accepted(instance: Instance, accept: str | None) -> None:
     assert answer.headers["content-type"] == "application/json"
 
 
-def test_the_accept_header_may_come_in_two_lines(instance: Instance) -> None:
+def test_two_accept_headers(instance: Instance) -> None:
+    """Two Accept headers are read as one list."""
     received = instance.raw(
         b"GET /nothing HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
         b"Accept: text/html\r\nAccept: application/problem+json\r\n\r\n"
@@ -106,7 +110,8 @@ def test_the_accept_header_may_come_in_two_lines(instance: Instance) -> None:
     assert b"application/problem+json" in received
 
 
-def test_a_success_is_no_problem(instance: Instance) -> None:
+def test_success(instance: Instance) -> None:
+    """A successful answer is application/json, whatever Accept says."""
     answer = instance.post(headers={"Accept": "application/problem+json"})
 
     assert (answer.status, answer.headers["content-type"]) == (200, "application/json")

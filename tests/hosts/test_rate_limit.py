@@ -1,4 +1,4 @@
-"""A student's limit, at every host; how the bucket fills is for tests/unit/test_rate_limit.py."""
+"""A student's limit on every host; tests/unit/test_rate_limit.py tests the limiter itself."""
 
 import uuid
 from collections.abc import Iterator
@@ -21,9 +21,8 @@ def limited(
         yield function.wait_until_ready()
 
 
-def test_beyond_the_limit_a_student_is_told_when_to_come_again(
-    limited: Instance, student: str, rows: Rows
-) -> None:
+def test_limit(limited: Instance, student: str, rows: Rows) -> None:
+    """Over the limit, a student gets 429 with Retry-After; other students are not affected."""
     feedback = {**FEEDBACK, "student_id": student}
     assert [limited.post(feedback).status for _ in range(LIMIT)] == [200] * LIMIT
 
@@ -35,7 +34,8 @@ def test_beyond_the_limit_a_student_is_told_when_to_come_again(
     assert limited.post({**FEEDBACK, "student_id": str(uuid.uuid4())}).status == 200
 
 
-def test_a_repeat_counts(limited: Instance, student: str) -> None:
+def test_repeat(limited: Instance, student: str) -> None:
+    """A repeat counts too."""
     feedback, key = {**FEEDBACK, "student_id": student}, {"Idempotency-Key": student}
 
     statuses = [limited.post(feedback, key).status for _ in range(LIMIT + 1)]
@@ -43,9 +43,9 @@ def test_a_repeat_counts(limited: Instance, student: str) -> None:
     assert statuses == [200] * LIMIT + [429]
 
 
-def test_each_feedback_of_a_batch_counts_and_a_batch_over_the_limit_stores_nothing(
-    limited: Instance, student: str, rows: Rows
-) -> None:
+def test_batch(limited: Instance, student: str, rows: Rows) -> None:
+    """Each feedback of a batch counts, and a batch over the limit stores nothing."""
+
     def send(*ids: str) -> int:
         return send_batch(limited, *(event(student, event_id) for event_id in ids)).status
 

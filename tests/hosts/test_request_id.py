@@ -1,4 +1,4 @@
-"""Every answer carries an X-Request-Id: the client's own, if it is fit for a log."""
+"""Every answer has an X-Request-Id: the client's own if it is printable, or a new one."""
 
 import json
 import re
@@ -37,7 +37,8 @@ def send(instance: Instance, value: bytes) -> bytes:
         PRINTABLE,
     ],
 )
-def test_the_clients_own_id_is_kept(instance: Instance, given: str) -> None:
+def test_own_id(instance: Instance, given: str) -> None:
+    """The client's own id is returned."""
     assert request_id_of(send(instance, given.encode())) == given
 
 
@@ -54,17 +55,17 @@ def test_the_clients_own_id_is_kept(instance: Instance, given: str) -> None:
     ],
     ids=lambda given: ascii(given)[:20],
 )
-def test_what_is_not_1_to_128_printable_ascii_characters_is_replaced(
-    instance: Instance, given: bytes
-) -> None:
+def test_replaced_id(instance: Instance, given: bytes) -> None:
+    """An id that is not 1 to 128 printable ASCII characters is replaced."""
     assert OURS.fullmatch(request_id_of(send(instance, given)))
 
 
 @pytest.mark.parametrize("given", [b"a\x01b", b"a\x7f", b"\x1b[31m"], ids=ascii)
-def test_a_control_character_never_comes_back(instance: Instance, host: str, given: bytes) -> None:
+def test_control_character(instance: Instance, host: str, given: bytes) -> None:
+    """An id with a control character is never returned."""
     received = send(instance, given)
 
-    if host == "knative":  # the other servers refuse it before the function sees it
+    if host == "knative":  # the other servers refuse it themselves
         assert OURS.fullmatch(request_id_of(received))
     else:
         assert received.startswith(b"HTTP/1.1 400 ")
@@ -72,7 +73,7 @@ def test_a_control_character_never_comes_back(instance: Instance, host: str, giv
 
 
 def logged(instance: Instance, request_id: str) -> dict[str, Any]:
-    """The line of this request, which is written just after its answer."""
+    """Return the request's line in the log, which is written just after its answer."""
     wait_until(lambda: request_id in instance.log)
     [line] = [event for event in instance.events() if event.get("request_id") == request_id]
     return line
@@ -94,9 +95,10 @@ def logged(instance: Instance, request_id: str) -> dict[str, Any]:
     ],
     ids=lambda value: ascii(value)[:20],
 )
-def test_every_answer_carries_it_and_so_does_the_log(
+def test_answers_and_log(
     instance: Instance, method: str, path: str, body: bytes, status: int
 ) -> None:
+    """Each answer and its line in the log have the id."""
     given = f"test-{uuid.uuid4()}"
 
     answer = instance.request(method, path, body, {"X-Request-Id": given})

@@ -1,4 +1,4 @@
-"""No byte of a message becomes part of another, and no message is lost, wherever packets end."""
+"""Requests are kept apart and complete, wherever packets end."""
 
 import json
 import socket
@@ -41,12 +41,12 @@ def chunked(student: str, trailers: bytes, headers: bytes = b"") -> bytes:
 
 
 def exchange(instance: Instance, packets: Iterable[bytes], answers: int = 1) -> bytes:
-    """Send packet by packet; return what comes up to the last of so many answers."""
+    """Send the packets one by one, and return the bytes of so many answers."""
     with socket.create_connection(("127.0.0.1", instance.port), 30) as client:
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for packet in packets:
             client.sendall(packet)
-            time.sleep(0.005)  # the next may come apart
+            time.sleep(0.005)  # so that the next packet can arrive separately
         received = b""
         while received.count(b"HTTP/1.1 ") < answers or not received.endswith(b"}"):
             part = client.recv(65536)
@@ -62,9 +62,10 @@ def statuses(received: bytes) -> list[int]:
 
 @pytest.mark.parametrize("offer", OFFERS.values(), ids=OFFERS)
 @pytest.mark.parametrize("split", range(0, 90, 7))
-def test_an_offer_to_upgrade_is_ignored_wherever_a_packet_ends(
+def test_upgrade_offer(
     instance: Instance, rows: Rows, student: str, offer: bytes, split: int
 ) -> None:
+    """An offer to upgrade is ignored, wherever a packet ends."""
     request = post(body_of(student), offer)
     start = request.index(HOST) + len(HOST) + split
 
@@ -74,9 +75,8 @@ def test_an_offer_to_upgrade_is_ignored_wherever_a_packet_ends(
     assert len(rows(student)) == 1
 
 
-def test_a_request_inside_of_a_body_is_not_taken_for_one(
-    instance: Instance, rows: Rows, student: str
-) -> None:
+def test_request_in_body(instance: Instance, rows: Rows, student: str) -> None:
+    """A request in the body of another is not executed."""
     received = exchange(instance, [post(post(body_of(student)), OFFER)])
 
     assert statuses(received) == [400]
@@ -84,9 +84,8 @@ def test_a_request_inside_of_a_body_is_not_taken_for_one(
     assert rows(student) == []
 
 
-def test_a_body_that_speaks_of_an_upgrade_stays_as_it_is(
-    instance: Instance, rows: Rows, student: str
-) -> None:
+def test_upgrade_in_body(instance: Instance, rows: Rows, student: str) -> None:
+    """A body that contains upgrade headers is not changed."""
     request = post(body_of(student, message="x") + b"\r\nUpgrade: h2c\r\n")
     assert statuses(exchange(instance, [request])) == [400]
 
@@ -96,9 +95,8 @@ def test_a_body_that_speaks_of_an_upgrade_stays_as_it_is(
 
 
 @pytest.mark.parametrize("packet", [1, 50, 10_000])
-def test_trailers_do_not_become_headers(
-    instance: Instance, rows: Rows, student: str, packet: int
-) -> None:
+def test_trailers(instance: Instance, rows: Rows, student: str, packet: int) -> None:
+    """Trailers are not read as headers."""
     trailers = b"Idempotency-Key: k\r\nX-Request-Id: from-trailer\r\n"
     request = chunked(student, trailers)
     packets = [request[start : start + packet] for start in range(0, len(request), packet)]
@@ -113,9 +111,8 @@ def test_trailers_do_not_become_headers(
 
 
 @pytest.mark.parametrize("offer", [b"", OFFER], ids=["without an offer", "with an offer"])
-def test_what_follows_a_chunked_body_is_the_next_request(
-    instance: Instance, rows: Rows, student: str, offer: bytes
-) -> None:
+def test_pipelining(instance: Instance, rows: Rows, student: str, offer: bytes) -> None:
+    """The bytes after a chunked body are the next request."""
     request = chunked(student, b"X-Trailer: 1\r\n", offer)
 
     received = exchange(instance, [request * 3], answers=3)
@@ -124,9 +121,8 @@ def test_what_follows_a_chunked_body_is_the_next_request(
     assert len(rows(student)) == 3
 
 
-def test_a_client_that_half_closes_gets_all_answers(
-    instance: Instance, rows: Rows, student: str
-) -> None:
+def test_half_close(instance: Instance, rows: Rows, student: str) -> None:
+    """A client that half-closes its connection gets all answers."""
     for count in (1, 3):
         received = instance.raw(post(body_of(student)) * count)
         assert statuses(received) == [200] * count
@@ -134,11 +130,13 @@ def test_a_client_that_half_closes_gets_all_answers(
 
 
 @pytest.mark.parametrize("length", [0, 20, -1])
-def test_a_client_that_half_closes_in_a_request_is_let_go(instance: Instance, length: int) -> None:
+def test_half_close_in_request(instance: Instance, length: int) -> None:
+    """A client that half-closes in the middle of a request is disconnected."""
     assert statuses(instance.raw(post(body_of("x"))[:length])) in ([], [400])
 
 
-def test_a_connection_that_a_client_has_closed_is_closed(instance: Instance) -> None:
+def test_closed_connections(instance: Instance) -> None:
+    """Connections that clients have closed free their descriptors."""
     before = descriptors(instance)
     for _ in range(50):
         instance.get("/health/startup")
@@ -177,7 +175,7 @@ REFUSED = {
     ),
     "bare LF": (b"GET /health/startup HTTP/1.1\nHost: a\n\n", 400),
     "a space before the colon": (b"GET / HTTP/1.1\r\nHost : a\r\n\r\n", 400),
-    "a size of a chunk that is none": (
+    "an invalid chunk size": (
         b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0x1\r\n1\r\n0\r\n\r\n",
         400,
     ),
@@ -185,14 +183,13 @@ REFUSED = {
 }
 
 
-# h11 knows every method, and takes an LF for the end of a line, as RFC 9112, 2.2 allows.
+# h11 accepts every method, and a bare LF as a line end, as RFC 9112, section 2.2 allows.
 BY_HYPERCORN = {"chunked, then identity": [501], "bare LF": [200, 200], "CONNECT": [404, 200]}
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_two_programs_could_read_differently_is_refused(
-    host: str, instance: Instance, name: str
-) -> None:
+def test_ambiguous_requests(host: str, instance: Instance, name: str) -> None:
+    """A request that a proxy could read differently is refused, and the connection closed."""
     request, status = REFUSED[name]
     received = instance.raw(request + b"GET /health/liveness HTTP/1.1\r\nHost: a\r\n\r\n")
 
@@ -207,9 +204,8 @@ def test_what_two_programs_could_read_differently_is_refused(
     ("target", "status"),
     [("http://x", 405), ("HTTP://x:80/health/startup", 200), ("http://x/nothing?a=/b", 404)],
 )
-def test_absolute_form_targets_are_read_as_others(
-    instance: Instance, target: str, status: int
-) -> None:
+def test_absolute_form(instance: Instance, target: str, status: int) -> None:
+    """A target in absolute form is read as its path."""
     received = instance.raw(b"GET %b HTTP/1.0\r\nHost: x\r\n\r\n" % target.encode())
 
     assert int(received.split()[1]) == status

@@ -1,4 +1,4 @@
-"""A student's UUID may be spelled as RFC 9562's readers usually spell it; one is nobody's."""
+"""The spellings of a student's UUID."""
 
 from collections.abc import Callable
 from uuid import UUID
@@ -23,9 +23,10 @@ SPELLINGS: dict[str, Callable[[UUID], str]] = {
 
 @on_uvicorn
 @pytest.mark.parametrize("spelling", SPELLINGS.values(), ids=SPELLINGS)
-def test_each_spelling_names_the_same_student(
+def test_spellings(
     instance: Instance, student: str, rows: Rows, spelling: Callable[[UUID], str]
 ) -> None:
+    """All spellings of a UUID name the same student."""
     answer = instance.post({**FEEDBACK, "student_id": spelling(UUID(student))})
 
     assert answer.status == 200
@@ -54,7 +55,8 @@ def test_each_spelling_names_the_same_student(
         "550e8400-e29b-41d4-a716-446655440000\0",
     ],
 )
-def test_what_is_no_uuid_is_refused(instance: Instance, student_id: str) -> None:
+def test_invalid_ids(instance: Instance, student_id: str) -> None:
+    """An invalid UUID is refused, and the nil UUID in each spelling."""
     answer = instance.post({**FEEDBACK, "student_id": student_id})
 
     assert answer.status == 400

@@ -1,4 +1,4 @@
-"""What a student writes is stored as it is, or as nearly so as PostgreSQL and Unicode allow."""
+"""Texts are stored unchanged, as far as PostgreSQL and Unicode allow."""
 
 import json
 
@@ -11,7 +11,7 @@ EMOJI = "\N{GRINNING FACE}"
 
 
 def send(instance: Instance, student: str, field: str, literal: bytes) -> Answer:
-    """Post feedback whose `field` is this very piece of JSON."""
+    """Post feedback whose `field` has this literal as its JSON."""
     document = json.dumps({**FEEDBACK, "student_id": student, field: "HERE"}).encode()
     return instance.request("POST", PATH, document.replace(b'"HERE"', literal))
 
@@ -25,18 +25,18 @@ def send(instance: Instance, student: str, field: str, literal: bytes) -> Answer
     ],
     ids=["emoji in UTF-8", "emoji as escapes", "letters"],
 )
-def test_a_message_may_have_5000_code_points(
+def test_longest_message(
     instance: Instance, student: str, rows: Rows, written: bytes, size: int
 ) -> None:
+    """A message of 5000 code points is stored, in UTF-8 and as JSON escapes."""
     assert len(written) == size
 
     assert send(instance, student, "message", written).status == 200
     assert rows(student)[0]["message"] == json.loads(written)
 
 
-def test_a_task_id_has_no_limit_but_that_of_the_body(
-    instance: Instance, student: str, rows: Rows
-) -> None:
+def test_long_task_id(instance: Instance, student: str, rows: Rows) -> None:
+    """The length of task_id is limited only by the body's limit."""
     answer = instance.post({**FEEDBACK, "student_id": student, "task_id": "x" * 60_000})
 
     assert answer.json()["task_id"] == rows(student)[0]["task_id"] == "x" * 60_000
@@ -73,9 +73,10 @@ def test_a_task_id_has_no_limit_but_that_of_the_body(
         "beyond Unicode",
     ],
 )
-def test_what_is_not_unicode_is_stored_as_replacement_characters(
+def test_invalid_unicode(
     instance: Instance, student: str, rows: Rows, field: str, written: bytes, stored: str
 ) -> None:
+    """Lone surrogates and invalid UTF-8 are stored as U+FFFD."""
     answer = send(instance, student, field, written)
 
     assert answer.status == 200
@@ -96,9 +97,8 @@ def test_what_is_not_unicode_is_stored_as_replacement_characters(
     ],
     ids=ascii,
 )
-def test_any_other_character_is_stored_as_it_is(
-    instance: Instance, student: str, rows: Rows, text: str
-) -> None:
+def test_unusual_characters(instance: Instance, student: str, rows: Rows, text: str) -> None:
+    """All other characters are stored unchanged."""
     feedback = {"student_id": student, "task_id": text, "message": text}
 
     assert instance.post(feedback).json()["task_id"] == text
@@ -106,7 +106,8 @@ def test_any_other_character_is_stored_as_it_is(
     assert (row["task_id"], row["message"]) == (text, text)
 
 
-def test_a_byte_order_mark_before_the_json_is_passed_over(instance: Instance, student: str) -> None:
+def test_byte_order_mark(instance: Instance, student: str) -> None:
+    """A byte order mark before the JSON is ignored."""
     body = b"\xef\xbb\xbf" + json.dumps({**FEEDBACK, "student_id": student}).encode()
 
     assert instance.request("POST", PATH, body).status == 200

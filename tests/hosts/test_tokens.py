@@ -1,4 +1,4 @@
-"""Who may call, where callers are checked: real tokens, signed by real keys, at every host."""
+"""Callers are checked by tokens: real ones, signed by real keys."""
 
 import base64
 import hashlib
@@ -45,9 +45,8 @@ def post(function: Instance, student: str, headers: dict[str, str]) -> Answer:
     return function.post({**FEEDBACK, "student_id": student}, headers)
 
 
-def test_a_student_posts_with_a_token_of_its_own(
-    guarded: Instance, issuer: Issuer, student: str, rows: Rows
-) -> None:
+def test_own_token(guarded: Instance, issuer: Issuer, student: str, rows: Rows) -> None:
+    """A student's own token is accepted."""
     answer = post(guarded, student, bearer(issuer.key.token(student)))
 
     assert answer.status == 200
@@ -56,14 +55,16 @@ def test_a_student_posts_with_a_token_of_its_own(
 
 @on_uvicorn
 @pytest.mark.parametrize("spelling", [str.upper, "{{{}}}".format, "urn:uuid:{}".format])
-def test_a_subject_has_the_spellings_of_a_student(
+def test_subject_spellings(
     guarded: Instance, issuer: Issuer, student: str, spelling: Callable[[str], str]
 ) -> None:
+    """The subject may have any spelling of the student's UUID."""
     token = issuer.key.token(spelling(student))
     assert post(guarded, student, {"authorization": f"bearer  {token}"}).status == 200
 
 
-def test_each_kind_of_key_is_accepted(host: str, hosts_database: str, tmp_path: Path) -> None:
+def test_algorithms(host: str, hosts_database: str, tmp_path: Path) -> None:
+    """RSA, RSA-PSS and EC keys are accepted, and fetched once."""
     keys = [SigningKey(algorithm) for algorithm in ("RS256", "PS384", "ES256")]
     with (
         issuing(*keys) as issuer,
@@ -90,7 +91,7 @@ def claims(student: str) -> dict[str, object]:
 
 
 def by_public_key(key: SigningKey, student: str) -> str:
-    """What a library signs that takes the issuer's public key for a secret."""
+    """A token whose HMAC secret is the issuer's public key."""
     form = (Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     secret = key.private.public_key().public_bytes(*form)
     return forged({"alg": "HS256", "kid": key.id}, claims(student), secret)
@@ -131,9 +132,10 @@ REFUSED: dict[str, Callable[[SigningKey, str], str]] = {
 
 @on_uvicorn
 @pytest.mark.parametrize("kind", REFUSED)
-def test_a_token_that_is_not_valid_is_refused_and_nothing_is_stored(
+def test_invalid_token(
     guarded: Instance, issuer: Issuer, student: str, rows: Rows, kind: str
 ) -> None:
+    """An invalid token gets 401, is not logged, and nothing is stored."""
     token = REFUSED[kind](issuer.key, student)
 
     answer = post(guarded, student, bearer(token))
@@ -145,9 +147,8 @@ def test_a_token_that_is_not_valid_is_refused_and_nothing_is_stored(
 
 
 @pytest.mark.parametrize("authorization", [None, "Basic bWVudG9yOm1lbnRvcg==", "", "Bearer1 x"])
-def test_without_a_bearer_token_the_scheme_is_named(
-    guarded: Instance, student: str, authorization: str | None
-) -> None:
+def test_no_token(guarded: Instance, student: str, authorization: str | None) -> None:
+    """Without a bearer token, 401 names the scheme but no error."""
     headers = {} if authorization is None else {"Authorization": authorization}
 
     answer = post(guarded, student, headers)
@@ -155,16 +156,16 @@ def test_without_a_bearer_token_the_scheme_is_named(
     assert (answer.status, answer.headers["www-authenticate"]) == (401, 'Bearer realm="mentor"')
 
 
-def test_the_token_is_checked_before_the_body(guarded: Instance, issuer: Issuer) -> None:
+def test_before_body(guarded: Instance, issuer: Issuer) -> None:
+    """The token is checked before the body is parsed."""
     assert guarded.request("POST", PATH, b"nonsense").status == 401
     token = issuer.key.token("anyone")
     assert guarded.request("POST", PATH, b"nonsense", bearer(token)).status == 400
 
 
 @on_uvicorn
-def test_a_clock_may_be_wrong_by_half_a_minute(
-    guarded: Instance, issuer: Issuer, student: str
-) -> None:
+def test_clock_skew(guarded: Instance, issuer: Issuer, student: str) -> None:
+    """A clock that is wrong by 30 seconds is tolerated."""
     now = int(time.time())
     for claim in ({"exp": now - 30}, {"nbf": now + 30}, {"iat": now + 30}):
         assert post(guarded, student, bearer(issuer.key.token(student, **claim))).status == 200
@@ -172,9 +173,10 @@ def test_a_clock_may_be_wrong_by_half_a_minute(
 
 @on_uvicorn
 @pytest.mark.parametrize("subject", ["", "admin", "6ba7b810-9dad-11d1-80b4-00c04fd430c8", None])
-def test_another_student_is_forbidden(
+def test_other_student(
     guarded: Instance, issuer: Issuer, student: str, rows: Rows, subject: str | None
 ) -> None:
+    """A token can't write feedback of another student."""
     token = issuer.key.token(student, sub=subject)
 
     answer = post(guarded, student, bearer(token))
@@ -183,9 +185,8 @@ def test_another_student_is_forbidden(
     assert rows(student) == []
 
 
-def test_every_student_of_a_batch_must_be_the_callers(
-    guarded: Instance, issuer: Issuer, student: str, rows: Rows
-) -> None:
+def test_batch(guarded: Instance, issuer: Issuer, student: str, rows: Rows) -> None:
+    """All students of a batch must be the caller."""
     headers = bearer(issuer.key.token(student))
     own, other = event(student, "1"), event(str(uuid.uuid4()))
 
@@ -207,9 +208,10 @@ def test_every_student_of_a_batch_must_be_the_callers(
     ],
     ids=lambda claim: next(iter(claim)),
 )
-def test_who_is_trusted_writes_for_others(
+def test_trusted_caller(
     guarded: Instance, issuer: Issuer, student: str, claim: dict[str, object]
 ) -> None:
+    """A trusted subject or scope can write for every student."""
     token = issuer.key.token(str(uuid.uuid4()), **claim)
     events = event(student), event(str(uuid.uuid4()))
 
@@ -228,9 +230,10 @@ def test_who_is_trusted_writes_for_others(
     ],
     ids=str,
 )
-def test_who_is_almost_trusted_does_not(
+def test_similar_claims(
     guarded: Instance, issuer: Issuer, student: str, claim: dict[str, object]
 ) -> None:
+    """A claim that only resembles the trusted one gives no rights."""
     token = issuer.key.token(str(uuid.uuid4()), **claim)
     assert post(guarded, student, bearer(token)).status == 403
 
@@ -238,13 +241,13 @@ def test_who_is_almost_trusted_does_not(
 @pytest.mark.parametrize(
     "path", ["/health/ready", "/health/liveness", "/_/health", "/openapi.json"]
 )
-def test_probes_and_the_description_need_no_token(guarded: Instance, path: str) -> None:
+def test_public_paths(guarded: Instance, path: str) -> None:
+    """Probes and /openapi.json need no token."""
     assert guarded.get(path).status == 200
 
 
-def test_another_claim_names_the_student(
-    hosts_database: str, issuer: Issuer, student: str, tmp_path: Path
-) -> None:
+def test_student_claim(hosts_database: str, issuer: Issuer, student: str, tmp_path: Path) -> None:
+    """AUTH_STUDENT_CLAIM names the claim that identifies the student."""
     environ = {**issuer.environ, "AUTH_STUDENT_CLAIM": "https://mathtrail.example/student"}
     with running(tmp_path / "log", hosts_database, **environ) as function:
         function.wait_until_ready()
@@ -255,9 +258,8 @@ def test_another_claim_names_the_student(
         assert post(function, student, bearer(issuer.key.token(student))).status == 403
 
 
-def test_a_rotated_key_is_fetched_and_the_old_one_goes(
-    host: str, hosts_database: str, student: str, tmp_path: Path
-) -> None:
+def test_key_rotation(host: str, hosts_database: str, student: str, tmp_path: Path) -> None:
+    """A new key is fetched, and tokens of a withdrawn key are refused."""
     old, new = SigningKey(), SigningKey()
     with (
         issuing(old) as issuer,
@@ -270,9 +272,8 @@ def test_a_rotated_key_is_fetched_and_the_old_one_goes(
         assert post(function, student, bearer(old.token(student))).status == 401
 
 
-def test_while_the_issuer_is_away_its_keys_are_kept(
-    host: str, hosts_database: str, student: str, tmp_path: Path
-) -> None:
+def test_issuer_fails(host: str, hosts_database: str, student: str, tmp_path: Path) -> None:
+    """Known keys are kept while the issuer fails; unknown keys get 503."""
     with (
         issuing() as issuer,
         running(tmp_path / "log", hosts_database, host, **issuer.environ) as function,
@@ -286,7 +287,8 @@ def test_while_the_issuer_is_away_its_keys_are_kept(
         assert {"reason": "status"}.items() <= warnings(function)[-1].items()
 
 
-def test_without_any_keys_the_answer_is_503(host: str, hosts_database: str, tmp_path: Path) -> None:
+def test_no_keys(host: str, hosts_database: str, tmp_path: Path) -> None:
+    """Without any keys, the answer is 503 with Retry-After."""
     environ = {
         "AUTH_ISSUER": URL,
         "AUTH_AUDIENCE": "mentor",
@@ -326,13 +328,14 @@ def be_empty(issuer: Issuer) -> None:
         (be_empty, "no usable keys"),
     ],
 )
-def test_an_issuer_that_misbehaves_costs_a_503_and_holds_nobody_up(
+def test_bad_issuer(
     host: str,
     hosts_database: str,
     tmp_path: Path,
     misbehave: Callable[[Issuer], None],
     reason: str,
 ) -> None:
+    """A slow or wrong issuer causes 503 with its reason, and other requests are not delayed."""
     with (
         issuing() as issuer,
         ThreadPoolExecutor(1) as threads,
@@ -348,9 +351,8 @@ def test_an_issuer_that_misbehaves_costs_a_503_and_holds_nobody_up(
         assert [event["reason"] for event in warnings(function)] == [reason]
 
 
-def test_who_may_not_call_is_told_without_a_look_at_postgresql(
-    issuer: Issuer, student: str, tmp_path: Path
-) -> None:
+def test_before_database(issuer: Issuer, student: str, tmp_path: Path) -> None:
+    """Callers are checked before the rate limit, and both before PostgreSQL is asked."""
     url = f"postgresql://postgres@127.0.0.1:{free_port()}/postgres"
     with running(tmp_path / "log", url, **issuer.environ, RATE_LIMIT="1/h") as function:
         function.wait_until_ready(probe="/health/startup")
@@ -366,10 +368,12 @@ def warnings(function: Instance) -> list[dict[str, Any]]:
     return [event for event in function.events() if event["level"] == "WARNING"]
 
 
-def test_that_callers_are_not_checked_is_one_warning(host: str, instance: Instance) -> None:
+def test_no_checks_warning(host: str, instance: Instance) -> None:
+    """If callers are not checked, each host logs one warning."""
     events = [event for event in instance.events() if event["event"] == "callers are not checked"]
     assert [event["level"] for event in events] == ["WARNING"]
 
 
-def test_where_they_are_checked_there_is_no_warning(guarded: Instance) -> None:
+def test_checks_no_warning(guarded: Instance) -> None:
+    """If callers are checked, there is no such warning."""
     assert "callers are not checked" not in guarded.log

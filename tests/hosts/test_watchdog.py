@@ -1,4 +1,4 @@
-"""Behind OpenFaaS's of-watchdog, which passes SIGTERM on at once, and requests for a while more."""
+"""Behind OpenFaaS's of-watchdog, which passes on SIGTERM at once and requests for some time."""
 
 import socket
 import time
@@ -16,13 +16,13 @@ from tests.hosts.watchdog import HEADERS, UNANSWERED, Watchdog
 from tests.instance import Instance, running
 from tests.waiting import wait_until
 
-POOL = 100  # connections that of-watchdog keeps
+POOL = 100  # connections that of-watchdog keeps open
 IN_FLIGHT = 40
 
 
 @pytest.fixture
 def function(feedback_database: str, tmp_path: Path) -> Iterator[Instance]:
-    """The container's host; it is the one that stands behind a watchdog."""
+    """The function on the container's host, which of-watchdog starts."""
     with running(tmp_path / "log", feedback_database) as instance:
         yield instance.wait_until_ready()
 
@@ -52,9 +52,8 @@ def stored(connection: Connection) -> list[int]:
     return [int(count) for count in counts]
 
 
-def test_chunks_behind_headers_of_the_connection_are_stored_and_it_stays_open(
-    function: Instance, connection: Connection
-) -> None:
+def test_chunks(function: Instance, connection: Connection) -> None:
+    """Chunked feedback with hop-by-hop headers is stored, and the connection stays open."""
     with closing(Watchdog(function.port)) as watchdog:
         for _ in range(3):
             assert watchdog.post() == 200
@@ -64,9 +63,8 @@ def test_chunks_behind_headers_of_the_connection_are_stored_and_it_stays_open(
     assert stored(connection) == [4, 4]
 
 
-def test_a_full_pool_of_connections_is_used_again_and_again_while_probes_come(
-    function: Instance, connection: Connection, pool: list[Watchdog]
-) -> None:
+def test_full_pool(function: Instance, connection: Connection, pool: list[Watchdog]) -> None:
+    """A full pool of connections is reused many times while probes arrive."""
     with ThreadPoolExecutor(POOL) as threads:
         rounds = [list(threads.map(Watchdog.post, pool)) for _ in range(3)]
         again = [threads.submit(Watchdog.post, watchdog) for watchdog in pool]
@@ -79,9 +77,8 @@ def test_a_full_pool_of_connections_is_used_again_and_again_while_probes_come(
     assert stored(connection) == [4 * POOL] * 2
 
 
-def test_requests_that_come_after_sigterm_are_answered_for_a_while(
-    feedback_database: str, tmp_path: Path, connection: Connection
-) -> None:
+def test_shutdown_delay(feedback_database: str, tmp_path: Path, connection: Connection) -> None:
+    """With SHUTDOWN_DELAY, requests that arrive after SIGTERM are answered."""
     with (
         ExitStack() as stack,
         ThreadPoolExecutor(POOL + 1) as threads,
@@ -105,9 +102,8 @@ def test_requests_that_come_after_sigterm_are_answered_for_a_while(
     assert stored(connection) == [POOL] * 2
 
 
-def test_sigterm_while_requests_keep_coming_lets_those_in_flight_be_answered(
-    function: Instance, connection: Connection, pool: list[Watchdog]
-) -> None:
+def test_sigterm(function: Instance, connection: Connection, pool: list[Watchdog]) -> None:
+    """Requests in flight at SIGTERM are answered; later ones are stored only if answered."""
     with ThreadPoolExecutor(POOL + 1) as threads:
         assert list(threads.map(Watchdog.post, pool)) == [200] * POOL
         connection.run("BEGIN")
@@ -123,6 +119,6 @@ def test_sigterm_while_requests_keep_coming_lets_those_in_flight_be_answered(
         assert [answer.result() for answer in in_flight] == [200] * IN_FLIGHT
         assert exit_code.result() == 0
         statuses = [answer.result() for answer in late]
-    # What met the signal was taken or refused, but never stored without an answer.
+    # Later requests were accepted or refused, but never stored without an answer.
     assert set(statuses) <= {UNANSWERED, 200}
     assert stored(connection) == [POOL + IN_FLIGHT + statuses.count(200)] * 2

@@ -1,7 +1,7 @@
-"""A client that speaks to the function as OpenFaaS's of-watchdog does in its mode "http".
+"""A client that behaves like OpenFaaS's of-watchdog in its mode "http".
 
-It passes on all headers of the gateway, those of the connection too, and sends each body in chunks,
-for it has forgotten the length: https://github.com/openfaas/of-watchdog
+It forwards all headers of the gateway, also hop-by-hop headers, and sends each body in chunks:
+https://github.com/openfaas/of-watchdog
 """
 
 import json
@@ -12,7 +12,7 @@ from http.client import HTTPConnection, HTTPException
 from tests.instance import FEEDBACK, PATH
 
 CHUNK = 40  # bytes
-# What clients and the gateway add.
+# Headers of clients and of the gateway.
 HEADERS = {
     "X-Call-Id": "6ba7b810-9dad-11d1-80b4-00c04fd430c8",
     "X-Forwarded-For": "10.42.0.7:51234",
@@ -28,14 +28,14 @@ UNANSWERED = 0
 
 
 class Watchdog:
-    """One connection of of-watchdog's pool; it stays open as long as the function lets it."""
+    """A connection of of-watchdog's pool."""
 
     def __init__(self, port: int) -> None:
         self._connection = HTTPConnection("127.0.0.1", port, timeout=40)
         self.sent = 0  # requests
 
     def post(self, student: str = "", headers: Mapping[str, str] = HEADERS) -> int:
-        """Send a student's feedback; the status, or UNANSWERED where of-watchdog would say 500."""
+        """Send feedback; return the status, or UNANSWERED where of-watchdog would return 500."""
         feedback = {**FEEDBACK, "student_id": student or str(uuid.uuid4())}
         try:
             self._connection.request(
@@ -47,7 +47,7 @@ class Watchdog:
         except (OSError, HTTPException):
             self.close()
             return UNANSWERED
-        assert json.loads(body), "an answer that begins is whole"
+        assert json.loads(body), "the answer is incomplete"
         return response.status
 
     @property
