@@ -20,7 +20,7 @@ from tests.waiting import wait_until
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome") or ""
 CHROMEDRIVER = shutil.which("chromedriver") or ""
-NAME = "mentor.example"  # Swagger UI can ask a validator elsewhere, but not for localhost
+NAME = "mentor.example"  # Swagger UI may contact an external validator, but not for localhost
 OPTIONS = [
     "--headless",
     "--no-sandbox",
@@ -41,7 +41,7 @@ pytestmark = [
         reason="chromium or chromedriver is missing (Debian: chromium, chromium-driver)",
     ),
 ]
-BUILT_IN = ("data:", "chrome:", "about:", "blob:")  # no network
+BUILT_IN = ("data:", "chrome:", "about:", "blob:")  # URLs that need no network
 CLICK = "document.querySelector(arguments[0]).click()"
 VALUE = "return document.querySelector(arguments[0])?.value"
 PATHS = """return [...document.querySelectorAll(".opblock-summary-path")]
@@ -69,12 +69,12 @@ class Browser:
         return str(self.run(found, selector))
 
     def console(self) -> list[str]:
-        """What the page's console says of failures."""
+        """Return the errors in the page's console."""
         log = self._client.post("se/log", json={"type": "browser"}).json()["value"]
         return [entry["message"] for entry in log if entry["level"] == "SEVERE"]
 
     def requested(self) -> set[str]:
-        """Every URL that the network stack of the browser was asked for, for any reason."""
+        """Return every URL that the browser has requested."""
         log = self._client.post("se/log", json={"type": "performance"}).json()["value"]
         events = [json.loads(entry["message"])["message"] for entry in log]
         return {
@@ -118,9 +118,8 @@ def function(feedback_database: str, tmp_path: Path) -> Iterator[Instance]:
 
 
 @pytest.mark.parametrize("path", ["/docs", "/docs/"])
-def test_feedback_can_be_tried_on_the_page_and_no_other_server_is_asked(
-    function: Instance, browser: Browser, feedback_database: str, path: str
-) -> None:
+def test_docs_page(function: Instance, browser: Browser, feedback_database: str, path: str) -> None:
+    """Feedback can be sent from the page, and no other server is contacted."""
     base = f"http://{NAME}:{function.port}/"
     browser.open(f"{base.rstrip('/')}{path}")
     wait_until(lambda: browser.text(POST) != "")

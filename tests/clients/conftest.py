@@ -1,4 +1,4 @@
-"""The function on each of its hosts, programs in other languages, and public test data."""
+"""The function on each host, programs in other languages, and public test data."""
 
 import os
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ def instances(
     hosts_database: str,  # noqa: F811 - the fixture of that name
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[dict[str, Instance]]:
-    """All hosts at once, for what they must answer alike."""
+    """All hosts at once, for tests that compare their answers."""
     folder = tmp_path_factory.mktemp("instances")
     with ExitStack() as stack:
         found = {
@@ -39,7 +39,7 @@ def instances(
 
 @pytest.fixture(scope="session")
 def programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Programs]:
-    """One program a language, which keeps its connections from one task to the next."""
+    """One program per language, which keeps its connections between tasks."""
     with ExitStack() as stack:
         yield {
             name: stack.enter_context(running_program(build(tmp_path_factory.mktemp(name))))

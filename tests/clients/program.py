@@ -1,9 +1,9 @@
-"""Programs in other languages that send requests as their libraries do.
+"""Programs in other languages that send requests with the libraries of their language.
 
-Each line of stdin is a task in JSON, and each line of stdout its result. A task has a `client`, and
-a `url`; for an SDK, a `mode` ("binary" or "structured") and an `event` in JSON; for others, the
-`headers`, the `body`, and whether to send it in chunks. A result has the answer's `status`,
-`headers` and `body`, and the `event` that an SDK reads from it.
+Each line of stdin is a task in JSON, and each line of stdout its result. A task has a `client` and
+a `url`. For an SDK it also has a `mode` ("binary" or "structured") and an `event` in JSON, for
+other clients the `headers`, the `body`, and whether to send it in chunks. A result has the answer's
+`status`, `headers` and `body`, and the `event` that an SDK reads from it.
 """
 
 import json
@@ -25,7 +25,7 @@ Command = list[str | Path]
 
 @dataclass(frozen=True)
 class Program:
-    """A running program, for tests."""
+    """A running program."""
 
     process: "Popen[str]"
 

@@ -1,4 +1,4 @@
-"""nginx or haproxy in front of an instance, letting through one path only."""
+"""nginx or haproxy in front of an instance, which allows only one path."""
 
 import os
 import shutil
@@ -64,7 +64,7 @@ OPTIONS = {"nginx": ["-c"], "haproxy": ["-db", "-f"]}
 
 
 def program(name: str) -> str:
-    """The proxy's program, which Debian has in a folder for administrators; or skip the test."""
+    """Return the proxy's program, which Debian installs in /usr/sbin, or skip the test."""
     found = shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin")
     if not found:
         pytest.skip(f"{name} is not installed")
@@ -73,10 +73,10 @@ def program(name: str) -> str:
 
 @contextmanager
 def running_proxy(name: str, instance: Instance, folder: Path) -> Iterator[int]:
-    """Yield the port of the proxy."""
+    """Run the proxy until the end of the block; the value is its port."""
     port = free_port()
     file = folder / f"{name}.conf"
-    user = "user root;" if os.getuid() == 0 else ""  # its folders are the test's
+    user = "user root;" if os.getuid() == 0 else ""  # so that it can write to the test's folders
     text = CONFIGURATIONS[name].format(
         user=user, folder=folder, port=port, target=instance.port, path=PATH
     )

@@ -1,4 +1,4 @@
-"""HTTP clients and SDKs of Go, JavaScript and Java get what they ask for."""
+"""HTTP clients and SDKs of Go, JavaScript and Java work with the function."""
 
 import json
 from typing import Any
@@ -41,7 +41,7 @@ def post(
 
 
 @pytest.mark.parametrize("chunked", [False, True], ids=["with a length", "in chunks"])
-def test_a_client_stores_feedback_once_and_gets_the_same_answer_again(
+def test_feedback(
     programs: Programs,
     client: tuple[str, str],
     instance: Instance,
@@ -49,6 +49,7 @@ def test_a_client_stores_feedback_once_and_gets_the_same_answer_again(
     rows: Rows,
     chunked: bool,
 ) -> None:
+    """Each client stores feedback once, and gets the same answer for a repeat."""
     message = "Zu schwer \U0001f600 " * 400  # two packets
     body = json.dumps({**FEEDBACK, "student_id": student, "message": message}, ensure_ascii=False)
     headers = {"Idempotency-Key": "k", "X-Request-Id": "mine", "Content-Type": "application/json"}
@@ -65,9 +66,8 @@ def test_a_client_stores_feedback_once_and_gets_the_same_answer_again(
     assert row["message"] == message
 
 
-def test_a_client_is_told_of_an_error_and_keeps_its_connection(
-    programs: Programs, client: tuple[str, str], instance: Instance
-) -> None:
+def test_errors(programs: Programs, client: tuple[str, str], instance: Instance) -> None:
+    """A client gets errors as JSON, and its next request works."""
     bodies = ["{}", "x" * 65_537, json.dumps(FEEDBACK)]
 
     answers = [post(programs, client, instance, body) for body in bodies]
@@ -81,9 +81,10 @@ def events_of(language: str) -> list[str]:
 
 
 @pytest.mark.parametrize("language", ["go", "javascript", "java"])
-def test_an_event_of_an_sdk_has_one_id_in_each_mode(
+def test_event_ids(
     programs: Programs, instance: Instance, student: str, rows: Rows, language: str
 ) -> None:
+    """An event is stored once, in whichever mode the SDK sends it."""
     for event_id in events_of(language):
         event = {
             "specversion": "1.0",

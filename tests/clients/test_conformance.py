@@ -2,8 +2,8 @@
 
 https://github.com/cloudevents/conformance/blob/main/features/http-protocol-binding.feature
 
-The function takes one type of event. So the scenarios are sent as they are, which shows that all
-their attributes are read, and once more as feedback, which shows that it is one event in all modes.
+The function accepts one type of event. So the scenarios are sent twice: unchanged, to test that all
+their attributes are read, and as feedback, to test that it is one event in all modes.
 """
 
 import json
@@ -59,17 +59,15 @@ def scenarios(test_data: Path) -> list[Scenario]:
     return found
 
 
-def test_all_attributes_of_the_scenarios_are_read(
-    instance: Instance, scenarios: list[Scenario]
-) -> None:
+def test_attributes(instance: Instance, scenarios: list[Scenario]) -> None:
+    """The function reads all attributes of each scenario, and refuses only its type."""
     for scenario in scenarios:
         answer = scenario.send(instance)
         assert (answer.status, answer.json()["message"]) == (400, f"type must be {SUBMITTED}")
 
 
-def test_the_scenarios_are_one_event_in_each_mode(
-    instance: Instance, scenarios: list[Scenario], rows: Rows
-) -> None:
+def test_modes(instance: Instance, scenarios: list[Scenario], rows: Rows) -> None:
+    """Each scenario as feedback is the same event, and is answered in its own mode."""
     student = str(uuid.uuid4())
 
     answers = [scenario.as_feedback(student).send(instance) for scenario in scenarios]

@@ -1,4 +1,4 @@
-"""JSONTestSuite: what is JSON is accepted, what is not is refused, and all hosts agree.
+"""JSONTestSuite: valid JSON is accepted, invalid JSON is refused, and all hosts agree.
 
 https://github.com/nst/JSONTestSuite
 """
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.clients
 
 
 def is_json(instance: Instance, text: bytes) -> bool:
-    """Whether the function can parse the body, whatever it says of the fields."""
+    """Whether the function can parse the body, even if it refuses its fields."""
     answer = instance.request("POST", PATH, text)
     assert answer.status in (200, 400, 413)
     return answer.status == 200 or not REFUSAL.match(answer.json()["message"])
@@ -39,9 +39,10 @@ def texts(test_data: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("accepts", [is_json, is_ignored])
-def test_all_hosts_accept_and_refuse_the_same(
+def test_json_suite(
     instances: dict[str, Instance], texts: dict[str, bytes], accepts: Accepts
 ) -> None:
+    """All hosts accept valid JSON and refuse invalid JSON, as the body and in an extra field."""
     accepted = {
         host: {name for name, text in texts.items() if accepts(instance, text)}
         for host, instance in instances.items()

@@ -12,7 +12,7 @@ from tests.hosts.conftest import Rows
 from tests.instance import FEEDBACK, PATH, Instance
 
 HEAD = f"POST {PATH} HTTP/1.1\r\nHost: localhost\r\n".encode()
-FORBIDDEN = "/v1/feedback"  # which the proxy does not let through, and the function would answer
+FORBIDDEN = "/v1/feedback"  # the proxy refuses this path, and the function accepts it
 
 pytestmark = pytest.mark.clients
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.clients
 def proxy(
     request: pytest.FixtureRequest, instance: Instance, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Instance]:
-    """The instance, but at the port of a proxy."""
+    """The instance at the port of a proxy."""
     folder = tmp_path_factory.mktemp(request.param)
     with running_proxy(request.param, instance, folder) as port:
         yield Instance(instance.process, port, folder / "log")
@@ -32,14 +32,14 @@ def feedback_of(student: str) -> bytes:
 
 
 def hidden_in(student: str) -> bytes:
-    """A request that only one who bypasses the proxy can send."""
+    """A request that the function gets only if it bypasses the proxy."""
     body = feedback_of(student)
     head = f"POST {FORBIDDEN} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n"
     return head.encode() + body
 
 
-# One parser takes the body for chunked, so that it ends before the hidden request, and another
-# one reads as many bytes as the Content-Length says.
+# One parser reads a chunked body, which ends before the hidden request. Another one reads the
+# number of bytes in Content-Length.
 CHUNKED_OR_NOT = {
     "a length and chunked": b"Content-Length: %d\r\nTransfer-Encoding: chunked",
     "a folded header": b"X-Folded: x\r\n Transfer-Encoding: chunked\r\nContent-Length: %d",
@@ -66,7 +66,7 @@ def two_lengths(hidden: bytes) -> bytes:
 
 
 def bare_lf_in_chunk_extension(hidden: bytes) -> bytes:
-    """One parser ends the size's line at the LF, another at the CRLF."""
+    """One parser ends the line of the size at the LF, another one at the CRLF."""
     chunk = b"5\r\n0\r\n\r\n" + hidden
     body = b"2;\n%x\r\n%b\r\n0\r\n\r\n" % (len(chunk), chunk)
     return HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + body
@@ -86,9 +86,8 @@ SHAPES: dict[str, Callable[[bytes], bytes]] = {
 }
 
 
-def test_the_hidden_request_is_one_that_only_the_function_answers(
-    instance: Instance, proxy: Instance, student: str, rows: Rows
-) -> None:
+def test_hidden_request(instance: Instance, proxy: Instance, student: str, rows: Rows) -> None:
+    """The proxy refuses the hidden request, and the function would answer it."""
     hidden = hidden_in(student)
 
     assert proxy.stalled(hidden).startswith(b"HTTP/1.1 403 ")
@@ -98,9 +97,10 @@ def test_the_hidden_request_is_one_that_only_the_function_answers(
 
 
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
-def test_no_request_bypasses_the_proxy_inside_another(
+def test_request_smuggling(
     proxy: Instance, student: str, rows: Rows, shape: Callable[[bytes], bytes]
 ) -> None:
+    """No request bypasses the proxy inside another one."""
     proxy.stalled(shape(hidden_in(student)))
 
     for _ in range(8):  # more than the proxy has connections to the function
@@ -115,9 +115,10 @@ def test_no_request_bypasses_the_proxy_inside_another(
     [(b"", b""), (b';name="value"', b""), (b"", b"X-Trailer: value\r\n")],
     ids=["chunks", "chunk extensions", "a trailer"],
 )
-def test_chunks_come_through_a_proxy(
+def test_chunks(
     proxy: Instance, student: str, rows: Rows, extension: bytes, trailer: bytes
 ) -> None:
+    """Chunks, their extensions and trailers pass through a proxy."""
     body = feedback_of(student)
     parts = [body[at : at + 7] for at in range(0, len(body), 7)]
     chunks = b"".join(b"%x%b\r\n%b\r\n" % (len(part), extension, part) for part in parts)

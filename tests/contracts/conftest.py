@@ -1,4 +1,4 @@
-"""The function with its stub and with a model, and the description that it serves."""
+"""The function with the stub and with a model, and its description."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,7 +37,7 @@ def function_with_model(
 
 @pytest.fixture(scope="session")
 def description(function: Instance, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the function serves at /openapi.json, as a file."""
+    """The function's /openapi.json as a file."""
     file = tmp_path_factory.mktemp("description") / "openapi.json"
     file.write_bytes(function.get("/openapi.json").body)
     return file

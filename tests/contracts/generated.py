@@ -1,4 +1,4 @@
-"""Clients made of the description by generators: each built, and ready to ask the function."""
+"""Builds clients that generators make from the description."""
 
 import json
 import os
@@ -11,10 +11,10 @@ from tests.contracts.programs import program, run
 from tests.instance import ROOT
 
 PROGRAMS = Path(__file__).with_name("clients")
-# With what Python's generated clients import.
+# It has the packages that the generated clients for Python import.
 PYTHON = ROOT / ".venv-contracts/bin/python"
 
-# Sends this feedback to this URL with this Idempotency-Key; returns what the client makes of it.
+# Sends feedback to a URL with an Idempotency-Key; returns the answer as the client decodes it.
 Client = Callable[[str, str, object], Any]
 
 

@@ -1,4 +1,4 @@
-"""The programs that read what is published; each is needed, and said to be missing if it is."""
+"""The programs that the tests need; an error names a missing one."""
 
 import os
 import shutil
@@ -14,16 +14,16 @@ NEEDED = {
     "node": "Node.js 20.19 or later: https://nodejs.org",
     "npm": "npm 10 or later, which comes with Node.js: https://nodejs.org",
 }
-# Nothing asks a server of its makers, for an update or to report its use.
+# No telemetry and no check for updates.
 SILENT = {"REDOCLY_TELEMETRY": "off", "REDOCLY_SUPPRESS_UPDATE_NOTICE": "true"}
 
 
 class MissingProgram(Exception):
-    """A program is not on the PATH; the text says which, and where it is had."""
+    """A program is not on the PATH; the text names it and says where to get it."""
 
 
 def program(name: str) -> str:
-    """The program of that name, from the PATH. Raises MissingProgram."""
+    """Return the path of the program. Raises MissingProgram."""
     found = shutil.which(name)
     if not found:
         raise MissingProgram(f"{name} is missing: {NEEDED[name]}")
@@ -31,7 +31,7 @@ def program(name: str) -> str:
 
 
 def run(*command: str | Path, cwd: Path, env: Mapping[str, str] | None = None) -> str:
-    """What the command writes to stdout; raises AssertionError with all of it if it fails."""
+    """Return the command's stdout. Raises AssertionError with its output if it fails."""
     environ = {**os.environ, **SILENT, **(env or {})}
     done = subprocess.run(
         command, cwd=cwd, env=environ, capture_output=True, text=True, check=False

@@ -1,4 +1,4 @@
-"""Clients that generators make of the description decode what the function really answers."""
+"""Clients that generators build from /openapi.json decode the function's real answers."""
 
 import json
 import threading
@@ -34,25 +34,27 @@ def client(
 
 
 def ask(client: Client, instance: Instance) -> tuple[Any, Any]:
-    """What the client makes of an answer, and the same answer word for word."""
+    """Return an answer as the client decodes it, and the same answer as JSON."""
     key = str(uuid.uuid4())
     answer = instance.post(FEEDBACK, {"Idempotency-Key": key}).json()
     return client(f"http://127.0.0.1:{instance.port}", key, FEEDBACK), answer
 
 
 def with_time(update: dict[str, Any]) -> dict[str, Any]:
-    """The update with its timestamp parsed, for each language has its own way to write it."""
+    """Parse the timestamp, which each language formats differently."""
     return {**update, "timestamp": datetime.fromisoformat(update["timestamp"])}
 
 
-def test_the_strategy_of_the_stub(client: Client, function: Instance) -> None:
+def test_stub(client: Client, function: Instance) -> None:
+    """A client decodes the strategy of the stub."""
     told, answer = ask(client, function)
 
     assert told["decided_by"] == "StrategySnapshot"
     assert with_time(told["update"]) == with_time(answer)
 
 
-def test_the_strategy_of_a_model(client: Client, function_with_model: Instance) -> None:
+def test_model(client: Client, function_with_model: Instance) -> None:
+    """A client decodes the strategy of a model."""
     told, answer = ask(client, function_with_model)
 
     assert told["decided_by"] == "ModelSnapshot"
@@ -60,16 +62,16 @@ def test_the_strategy_of_a_model(client: Client, function_with_model: Instance) 
     assert answer["strategy_snapshot"]["model"] == MODEL
 
 
-def test_an_error(client: Client, function: Instance) -> None:
+def test_error(client: Client, function: Instance) -> None:
+    """A client decodes an error."""
     told = client(f"http://127.0.0.1:{function.port}", "key", {**FEEDBACK, "student_id": NIL})
 
     assert told["error"]["code"] == "INVALID_REQUEST"
     assert "student_id" in told["error"]["message"]
 
 
-def test_an_answer_of_a_later_version_that_has_more_fields(
-    client: Client, function: Instance
-) -> None:
+def test_later_version(client: Client, function: Instance) -> None:
+    """A client decodes an answer that has additional fields."""
     answer = function.post().json()
     later = {
         **answer,
@@ -85,7 +87,7 @@ def test_an_answer_of_a_later_version_that_has_more_fields(
 
 @contextmanager
 def answering(body: bytes) -> Iterator[int]:
-    """The port of a server that has this one answer."""
+    """Serve this answer until the end of the block; the value is the port."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:

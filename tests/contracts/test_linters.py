@@ -1,4 +1,4 @@
-"""Linters and parsers of other projects find nothing wrong with what is published."""
+"""Linters and parsers of other projects find no problem in what the project publishes."""
 
 import json
 from pathlib import Path
@@ -17,20 +17,22 @@ pytestmark = [pytest.mark.contracts, pytest.mark.timeout(300)]
 
 
 def lint(name: str, *arguments: str | Path, cwd: Path) -> Any:
-    """What a linter of npm's reports as JSON; findings are not a failure of the program."""
+    """Run a linter from npm and return its JSON report, also if it found problems."""
     return json.loads(run(program("node"), NODE_MODULES / ".bin" / name, *arguments, cwd=cwd))
 
 
-def test_redocly_finds_nothing_with_its_default_rules(description: Path) -> None:
+def test_redocly(description: Path) -> None:
+    """Redocly finds no problem with its default rules."""
     report = lint("redocly", "lint", "--format=json", description, cwd=description.parent)
 
-    # A probe has neither parameters nor a body that a client could get wrong.
+    # A probe has no parameters and no body, so no request to it can be wrong.
     found = [one for one in report["problems"] if one["ruleId"] != "operation-4xx-response"]
     assert found == []
     assert report["totals"]["errors"] == 0
 
 
-def test_spectral_finds_nothing_with_its_rules_for_openapi(description: Path) -> None:
+def test_spectral(description: Path) -> None:
+    """Spectral finds no problem with its rules for OpenAPI."""
     rules = description.with_name("spectral.yaml")
     rules.write_text('extends: ["spectral:oas"]')
     options = ["--format=json", "--quiet", "--fail-severity=hint", f"--ruleset={rules}"]
@@ -38,17 +40,19 @@ def test_spectral_finds_nothing_with_its_rules_for_openapi(description: Path) ->
     assert lint("spectral", "lint", *options, description, cwd=description.parent) == []
 
 
-def test_kin_openapi_takes_the_document_with_its_patterns_and_examples(description: Path) -> None:
+def test_kin_openapi(description: Path) -> None:
+    """kin-openapi accepts the document with its patterns and examples."""
     run(tool("kin-openapi"), "-multi", description, cwd=description.parent)
 
 
 def asyncapi_findings(document: Path) -> list[Any]:
-    """What @asyncapi/parser warns of; that a later AsyncAPI exists is information."""
+    """Return the warnings and errors of @asyncapi/parser."""
     diagnostics = json.loads(run(program("node"), "check_asyncapi.js", document, cwd=HERE))
     return [one for one in diagnostics if one["severity"] <= WARNING]
 
 
-def test_the_parser_of_asyncapi_finds_nothing(tmp_path: Path) -> None:
+def test_asyncapi(tmp_path: Path) -> None:
+    """@asyncapi/parser finds no problem, but finds a deliberate mistake."""
     assert asyncapi_findings(ASYNCAPI) == []
 
     spoilt = tmp_path / ASYNCAPI.name
@@ -56,14 +60,15 @@ def test_the_parser_of_asyncapi_finds_nothing(tmp_path: Path) -> None:
     assert asyncapi_findings(spoilt) != []
 
 
-def test_the_others_would_find_a_mistake(description: Path, tmp_path: Path) -> None:
+def test_mistake(description: Path, tmp_path: Path) -> None:
+    """Redocly, Spectral and kin-openapi find a deliberate mistake."""
     spoilt = tmp_path / "openapi.json"
     spoilt.write_text(description.read_text().replace('"type": "integer"', '"type": "int"'))
 
     for check in (
-        test_redocly_finds_nothing_with_its_default_rules,
-        test_spectral_finds_nothing_with_its_rules_for_openapi,
-        test_kin_openapi_takes_the_document_with_its_patterns_and_examples,
+        test_redocly,
+        test_spectral,
+        test_kin_openapi,
     ):
         with pytest.raises(AssertionError):
             check(spoilt)

@@ -1,4 +1,4 @@
-"""A provider for tests: it wants a key, counts tokens, and refuses one message."""
+"""A test provider that requires a key, counts tokens, and refuses one message."""
 
 import json
 from contextlib import AbstractContextManager

@@ -1,8 +1,8 @@
-"""Reads the tables that are printed."""
+"""Reads printed tables."""
 
 
 def cells(text: str, start: str) -> list[list[str]]:
-    """The cells of each table's line that begins with this one."""
+    """Return the cells of each row whose first cell is `start`."""
     rows = [line.strip("| ").split("|") for line in text.splitlines() if line.startswith("|")]
     stripped = [[cell.strip() for cell in row] for row in rows]
     return [row for row in stripped if row[0] == start]

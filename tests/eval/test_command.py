@@ -1,4 +1,4 @@
-"""`make eval` as its users run it: a process, and providers on real sockets."""
+"""`make eval` as a process, with providers on real sockets."""
 
 import json
 import os
@@ -20,7 +20,7 @@ BY_RULES = "by rules, not a model"
 
 
 def environ(**variables: str) -> dict[str, str]:
-    """These variables, and none that a developer may have set."""
+    """Return the environment with these variables, and without a developer's own."""
     others = {
         name: value for name, value in os.environ.items() if not name.startswith(("LLM_", "EVAL_"))
     }
@@ -58,9 +58,8 @@ def url() -> Iterator[str]:
     ("missing", "named"),
     [({}, "LLM_PROVIDER"), ({"LLM_PROVIDER": "openai", "LLM_MODEL": "model-a"}, "LLM_API_KEY")],
 )
-def test_without_a_provider_or_key_rules_answer_and_every_output_says_so(
-    missing: dict[str, str], named: str, tmp_path: Path
-) -> None:
+def test_no_provider(missing: dict[str, str], named: str, tmp_path: Path) -> None:
+    """Without a provider or key, rules answer, and every output says so."""
     file = tmp_path / "run.json"
     done = evaluate("--json", file, **missing)
     assert done.returncode == 0
@@ -73,7 +72,8 @@ def test_without_a_provider_or_key_rules_answer_and_every_output_says_so(
     assert json.loads(file.read_text())["by_rules"] is True
 
 
-def test_a_provider_is_measured_with_tokens_cost_and_fallbacks(url: str) -> None:
+def test_provider(url: str) -> None:
+    """A provider is measured, with tokens, cost and fallbacks."""
     done = evaluate("--price-in", "2", "--price-out", "10", **variables(url))
     assert done.returncode == 0, done.stderr
     assert BY_RULES not in done.stdout + done.stderr
@@ -86,16 +86,16 @@ def test_a_provider_is_measured_with_tokens_cost_and_fallbacks(url: str) -> None
     assert cells(done.stdout, "cost of 1000") == [["cost of 1000", "2.50"]]
 
 
-def test_prices_may_come_from_the_environment_and_are_unknown_otherwise(url: str) -> None:
+def test_prices(url: str) -> None:
+    """Prices can be set in the environment; without them, the cost is unknown."""
     prices = {"EVAL_PRICE_IN": "0", "EVAL_PRICE_OUT": "1000"}
     assert "3.0000" in evaluate(**prices, **variables(url)).stdout
     [cost] = cells(evaluate(**variables(url)).stdout, "cost of these")
     assert cost == ["cost of these", "unknown"]
 
 
-def test_a_wrong_key_measures_nothing_says_why_and_never_shows_the_key(
-    url: str, tmp_path: Path
-) -> None:
+def test_wrong_key(url: str, tmp_path: Path) -> None:
+    """With a wrong key nothing is measured, and the key is never shown."""
     file = tmp_path / "run.json"
     done = evaluate("--json", file, **variables(url, key="sk-wrong-1b9d"))
     assert done.returncode == 1
@@ -105,8 +105,9 @@ def test_a_wrong_key_measures_nothing_says_why_and_never_shows_the_key(
     assert "sk-wrong" not in done.stdout + done.stderr + file.read_text()
 
 
-def test_a_server_that_is_not_there_makes_fallbacks() -> None:
-    with socket.socket() as taken:  # bound, but nobody listens
+def test_no_server() -> None:
+    """Without a server, all answers are fallbacks."""
+    with socket.socket() as taken:  # bound, but it does not listen
         taken.bind(("127.0.0.1", 0))
         nowhere = f"http://127.0.0.1:{taken.getsockname()[1]}/v1"
         done = evaluate("--concurrency", "30", **variables(nowhere))
@@ -116,7 +117,8 @@ def test_a_server_that_is_not_there_makes_fallbacks() -> None:
     assert cells(done.stdout, "second attempts")[0][1] == "60"
 
 
-def test_a_saved_run_is_compared_without_asking_again(url: str, tmp_path: Path) -> None:
+def test_saved_run(url: str, tmp_path: Path) -> None:
+    """A saved run is compared without asking the model again."""
     by_rules, by_model = tmp_path / "rules.json", tmp_path / "model.json"
     evaluate("--json", by_rules)
     done = evaluate("--json", by_model, "--compare", by_rules, **variables(url))
@@ -146,29 +148,31 @@ def test_a_saved_run_is_compared_without_asking_again(url: str, tmp_path: Path) 
         (["--concurrency", "0"], "must be at least 1"),
     ],
 )
-def test_what_is_asked_for_wrongly_is_said_before_anything_is_asked(
-    arguments: list[str], text: str
-) -> None:
+def test_wrong_options(arguments: list[str], text: str) -> None:
+    """Wrong options are reported before the model is asked."""
     done = evaluate(*arguments)
     assert done.returncode == 2
     assert text in done.stderr
     assert "asked" not in done.stderr
 
 
-def test_a_wrong_configuration_is_named_as_the_function_names_it() -> None:
+def test_wrong_configuration() -> None:
+    """A wrong configuration is reported as by the function."""
     done = evaluate(LLM_PROVIDER="openai", LLM_BASE_URL="ftp://x", LLM_API_KEY="k")
     assert done.returncode == 2
     named = [line.split(":")[0] for line in done.stderr.splitlines()[1:]]
     assert named == ["LLM_BASE_URL", "LLM_MODEL"]
 
 
-def test_a_misspelt_provider_is_not_taken_for_none() -> None:
+def test_misspelled_provider() -> None:
+    """A misspelled provider is an error, not a missing one."""
     done = evaluate(LLM_PROVIDER="opneai", LLM_MODEL="model-a")
     assert done.returncode == 2
     assert "LLM_PROVIDER: must be one of" in done.stderr
 
 
-def test_ctrl_c_ends_it_at_once_and_quietly() -> None:
+def test_ctrl_c() -> None:
+    """Ctrl-C ends the command at once, without a stack trace."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/v1"
         process = subprocess.Popen(
@@ -178,7 +182,7 @@ def test_ctrl_c_ends_it_at_once_and_quietly() -> None:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            # A job in the background, as these tests may be, has Ctrl-C ignored.
+            # A background job, which this process may be, ignores SIGINT.
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
         )
         with silent.accept()[0]:

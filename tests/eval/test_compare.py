@@ -1,4 +1,4 @@
-"""Two runs side by side."""
+"""The comparison of two runs, and the report of one."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -16,7 +16,7 @@ LABELLED = examples.load()
 
 
 def answers(wrong: int) -> Sequence[Answer]:
-    """Right in all, but for the difficulty of the first `wrong`."""
+    """Right answers, except the difficulty of the first `wrong` ones."""
     return [
         Answer(
             one.id,
@@ -50,7 +50,8 @@ def compared(before: int, now: int) -> str:
     return compare.render(run(before), run(now), LABELLED.examples, None)
 
 
-def test_five_lost_may_be_chance_and_six_are_not() -> None:
+def test_significance() -> None:
+    """Five lost answers may be chance; six are a significant change."""
     assert ["difficulty", "60", "55", "0", "5", "0.062", "may be chance"] in cells(
         compared(0, 5), "difficulty"
     )
@@ -62,23 +63,27 @@ def test_five_lost_may_be_chance_and_six_are_not() -> None:
     )
 
 
-def test_each_label_that_changed_is_shown() -> None:
+def test_changed_label() -> None:
+    """Each changed label is shown."""
     [changed] = cells(compared(0, 1), "en-01")
     assert changed == ["en-01", "difficulty", "easy", "no-such", "easy", "lost"]
 
 
-def test_a_run_beside_itself_is_the_same() -> None:
+def test_same_run() -> None:
+    """A run that is compared with itself is the same."""
     text = compared(3, 3)
     assert ["all three", "57", "57", "0", "0", "1.000", "the same"] in cells(text, "all three")
     assert "No label has changed." in text
 
 
-def test_a_saved_run_comes_back_as_it_was(tmp_path: Path) -> None:
+def test_save_and_load(tmp_path: Path) -> None:
+    """A saved run is loaded unchanged."""
     save(run(2), tmp_path / "run.json")
     assert load(tmp_path / "run.json", LABELLED) == run(2)
 
 
-def test_a_file_that_compares_with_nothing_is_refused(tmp_path: Path) -> None:
+def test_other_set(tmp_path: Path) -> None:
+    """A run of another set, or with missing answers, is refused."""
     file = tmp_path / "run.json"
     save(replace(run(0), set_sha256="another"), file)
     with pytest.raises(EvalFailure, match="another set"):
@@ -88,7 +93,8 @@ def test_a_file_that_compares_with_nothing_is_refused(tmp_path: Path) -> None:
         load(file, LABELLED)
 
 
-def test_the_report_of_a_run_counts_and_names_what_is_wrong() -> None:
+def test_report() -> None:
+    """The report counts and lists the wrong labels."""
     text = render(run(3), LABELLED.examples, None)
     assert cells(text, "difficulty")[0][1:3] == ["57 of 60", "95%"]
     assert cells(text, "all three")[0][1:3] == ["57 of 60", "95%"]
@@ -99,7 +105,8 @@ def test_the_report_of_a_run_counts_and_names_what_is_wrong() -> None:
     assert "fallbacks:" not in text
 
 
-def test_a_fallback_is_listed_with_its_reason() -> None:
+def test_fallback() -> None:
+    """A fallback is listed with its reason, and counts as wrong."""
     fallback = Answer("en-01", 0.5, 1, None, "HTTP 401")
     found = replace(run(0), answers=[fallback, *answers(0)[1:]])
     text = render(found, LABELLED.examples, None)

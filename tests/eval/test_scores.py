@@ -1,4 +1,4 @@
-"""What counts as right, and how sure a count can be."""
+"""How answers are scored, and how certain the scores are."""
 
 from collections.abc import Mapping
 
@@ -26,7 +26,8 @@ def reading(topics: Mapping[str, float], difficulty: str = "ok") -> Reading:
 
 
 @pytest.mark.parametrize(("difficulty", "right"), [("ok", True), ("hard", True), ("easy", False)])
-def test_any_of_the_accepted_labels_is_right(difficulty: str, right: bool) -> None:
+def test_accepted_labels(difficulty: str, right: bool) -> None:
+    """Each of the accepted labels is right."""
     found = judge(EXAMPLE, reading({"fractions": 1.0}, difficulty))
     assert found == {"difficulty": right, "sentiment": True, "topics": True}
 
@@ -40,25 +41,27 @@ def test_any_of_the_accepted_labels_is_right(difficulty: str, right: bool) -> No
         ({"decimals": 0.5, "algebra": 0.5}, False),
     ],
 )
-def test_the_topic_of_the_largest_weight_decides_and_of_several_all(
-    topics: Mapping[str, float], right: bool
-) -> None:
+def test_topics(topics: Mapping[str, float], right: bool) -> None:
+    """The topics with the largest weight must all be accepted."""
     assert judge(EXAMPLE, reading(topics))["topics"] == right
 
 
-def test_a_fallback_is_wrong_in_all_even_where_the_neutral_strategy_would_be_right() -> None:
+def test_fallback() -> None:
+    """A fallback is wrong in every label, even if the neutral strategy is right."""
     [judged] = judge_all([EXAMPLE], [Answer("en-01", 0.1, 1, None, "timeout")])
     assert not any(judged.right.values())
     assert not judged.all_right
     assert accepted_weight(judged) == 0
 
 
-def test_the_weight_on_accepted_topics_is_a_share() -> None:
+def test_accepted_weight() -> None:
+    """The weight on accepted topics is a share of 1."""
     answer = Answer("en-01", 0.1, 1, reading({"fractions": 0.5, "decimals": 0.3, "algebra": 0.2}))
     assert accepted_weight(Judged(EXAMPLE, answer, {})) == pytest.approx(0.8)
 
 
-def test_the_interval_is_wilsons() -> None:
+def test_wilson() -> None:
+    """The confidence interval is Wilson's."""
     assert wilson(8, 10) == pytest.approx((0.4902, 0.9433), abs=1e-4)
     assert wilson(60, 60) == pytest.approx((0.9398, 1.0), abs=1e-4)
     assert wilson(0, 60)[0] == pytest.approx(0)
@@ -68,17 +71,20 @@ def test_the_interval_is_wilsons() -> None:
     ("gained", "lost", "p"),
     [(0, 0, 1.0), (3, 3, 1.0), (5, 0, 0.0625), (6, 0, 0.03125), (0, 6, 0.03125), (10, 2, 0.03857)],
 )
-def test_the_test_of_a_change_is_mcnemars_exact_one(gained: int, lost: int, p: float) -> None:
+def test_mcnemar(gained: int, lost: int, p: float) -> None:
+    """The significance of a change is McNemar's exact test."""
     assert mcnemar(gained, lost) == pytest.approx(p, abs=1e-5)
 
 
-def test_percentiles_are_values_that_were_measured() -> None:
+def test_percentiles() -> None:
+    """A percentile is one of the measured values."""
     assert percentile([*range(1, 61)], 50) == 30
     assert percentile([*range(1, 61)], 95) == 57
     assert percentile([7.0], 95) == 7.0
 
 
-def test_cost_is_tokens_times_prices_and_else_unknown() -> None:
+def test_cost() -> None:
+    """The cost is tokens times prices, and unknown if one of them is."""
     counted = Answer("a", 1.0, 1, None, tokens_in=500_000, tokens_out=100_000)
     uncounted = Answer("b", 3.0, 2, None, "timeout")
     found = spending([counted, uncounted], Prices(2.0, 10.0))

@@ -1,4 +1,4 @@
-"""The whole chain: the function, PostgreSQL, Debezium, Kafka; each one real."""
+"""The whole chain of real programs: the function, PostgreSQL, Debezium and Kafka."""
 
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -16,9 +16,9 @@ from tests.instance import FEEDBACK, Answer, Instance, running
 from tests.migrate.job import ORIGINAL
 
 DATABASE = "mentor"
-TIME_ZONE = "Asia/Kolkata"  # of the sessions; events are in UTC all the same
+TIME_ZONE = "Asia/Kolkata"  # of the sessions; events are in UTC
 
-# Each column as the event has it.
+# Each column in the form that events have.
 ROWS = """
 SELECT id::text, student_id::text, task_id, message, perceived_difficulty::text,
        difficulty_adjustment, topic_weights::text, sentiment, strategy_snapshot::text,
@@ -26,7 +26,7 @@ SELECT id::text, student_id::text, task_id, message, perceived_difficulty::text,
        traceparent
 FROM feedback WHERE student_id = CAST(:student AS uuid) ORDER BY created_at, id
 """
-# What the original service writes, with its own columns alone.
+# The original service writes only its own columns.
 ORIGINAL_INSERT = """
 INSERT INTO feedback (student_id, message, perceived_difficulty, strategy_snapshot)
 VALUES (CAST(:student AS uuid), 'too hard', 'hard', '{"difficulty_weight": 0.5}')
@@ -51,12 +51,12 @@ def connect(folder: Path, environ: Mapping[str, str]) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Chain:
-    """The chain while it runs. Every test uses students of its own, and finds their records."""
+    """The running chain. Each test uses its own students, and finds their records."""
 
     database: str
     kafka: Kafka
     function: Instance
-    before: Row  # which the original service wrote, before Debezium came
+    before: Row  # a row of the original service, older than Debezium's slot
 
     def post(self, student: str, message: str, **headers: str) -> Answer:
         answer = self.function.post(
@@ -73,7 +73,7 @@ class Chain:
         return rows(self.database, student)
 
     def records(self, student: str, count: int) -> list[Record]:
-        """The student's records, once there are so many."""
+        """Wait for this number of records of the student, and return them."""
 
         def of_student(records: list[Record]) -> list[Record]:
             return [record for record in records if record.student == student]
@@ -82,10 +82,10 @@ class Chain:
         return of_student(found)
 
     def records_to_the_end(self, student: str) -> list[Record]:
-        """All of the student's records, those that ought not to be there too.
+        """Return all records of the student, including unexpected ones.
 
-        One more feedback, whose record comes last in their partition, tells that nothing is under
-        way; it is left out.
+        One more feedback, whose record is the last one, shows that no record is on its way. That
+        record is left out.
         """
         last = str(uuid.uuid4())
         self.post(student, last)
@@ -99,7 +99,7 @@ class Chain:
 
 @contextmanager
 def running_chain(folder: Path, kafka: Kafka, debezium: Debezium) -> Iterator[Chain]:
-    """Start Debezium on a database that the original service has left."""
+    """Start the chain on a database of the original service."""
     with EmbeddedPostgres.temporary() as postgres:
         url = postgres.create_database(DATABASE)
         before = _upgrade_from_the_original(url)
@@ -123,13 +123,13 @@ def _upgrade_from_the_original(url: str) -> Row:
 
 
 def rows(url: str, student: str) -> list[Row]:
-    """What the table has of a student, in the order of time."""
+    """Return the student's rows in order of time."""
     with closing(open_connection(url)) as connection:
         return select(connection, ROWS, student=student)
 
 
 def assert_event_of(record: Record, row: Row) -> None:
-    """The contract: design.md's "The event", and nothing beyond it."""
+    """Check the record against the row and the contract, without additional headers or fields."""
     assert record.key == row["student_id"].encode()
     assert sorted(record.headers) == [
         ("ce_id", row["id"].encode()),

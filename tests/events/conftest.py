@@ -1,4 +1,4 @@
-"""One Kafka for all tests, and one chain at a time: first of Debezium Server, then of Connect."""
+"""One Kafka for all tests, and one chain at a time: first with Debezium Server, then Connect."""
 
 import shutil
 import uuid

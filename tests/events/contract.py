@@ -1,4 +1,4 @@
-"""The documents that consumers are given: read, resolved, and checked against."""
+"""Reads and resolves the documents for consumers, and checks records against them."""
 
 import json
 import re
@@ -18,7 +18,7 @@ GUIDE = ROOT / "docs/events.md"
 OFFICIAL_SCHEMA = Path(__file__).parent / "vendored/asyncapi-3.0.0.schema.json"
 
 JSON_IN_A_STRING = ("topic_weights", "strategy_snapshot")
-# What every event has. Columns that are added later are no part of it: old events lack them.
+# Every event has these fields. Old events lack columns that are added later.
 FIRST_FIELDS = [
     "id",
     "student_id",
@@ -40,7 +40,7 @@ def read(path: Path) -> Any:
 
 
 def resolved(document: Any) -> Any:
-    """The document with what each `$ref` points to in its place."""
+    """Return the document with each `$ref` replaced by its target."""
 
     def follow(node: Any) -> Any:
         if isinstance(node, list):
@@ -55,14 +55,14 @@ def resolved(document: Any) -> Any:
 
 
 def _target(reference: str, document: Any) -> Any:
-    """A part of the document (`#/a/b`), or a file beside asyncapi.yaml."""
+    """Return a part of the document (`#/a/b`), or a file beside asyncapi.yaml."""
     file, _, pointer = reference.partition("#/")
     found = read(ASYNCAPI.parent / file) if file else document
     return reduce(getitem, pointer.split("/"), found) if pointer else found
 
 
 def message() -> Any:
-    """The one message of asyncapi.yaml, resolved."""
+    """Return the only message of asyncapi.yaml, resolved."""
     return resolved(read(ASYNCAPI))["components"]["messages"]["strategyUpdated"]
 
 
@@ -71,12 +71,12 @@ def validator(schema: Any) -> Validator:
 
 
 def official_problems(document: Any) -> list[str]:
-    """What AsyncAPI's own schema finds wrong with a document."""
+    """Return the problems that AsyncAPI's own schema finds in a document."""
     return [error.message for error in Draft7Validator(read(OFFICIAL_SCHEMA)).iter_errors(document)]
 
 
 def problems(key: str, headers: dict[str, str], value: Any) -> list[str]:
-    """What is not as consumers were told, with one record."""
+    """Return how a record differs from the contract."""
     described = message()
     parts = [
         (described["bindings"]["kafka"]["key"], key),
@@ -91,7 +91,7 @@ def problems(key: str, headers: dict[str, str], value: Any) -> list[str]:
 
 
 def _problems_inside(schema: Any, value: Any) -> list[str]:
-    """JSON Schema only notes what a string holds; here it is checked."""
+    """Check the JSON in strings, which JSON Schema only annotates."""
     return [
         f"{name}: {error.message}"
         for name in JSON_IN_A_STRING
@@ -103,6 +103,6 @@ def _problems_inside(schema: Any, value: Any) -> list[str]:
 
 
 def code_blocks(language: str) -> list[str]:
-    """The code of docs/events.md."""
+    """Return the code blocks of docs/events.md in this language."""
     text = GUIDE.read_text(encoding="utf-8")
     return re.findall(rf"^ *```{language}\n(.*?)^ *```$", text, re.DOTALL | re.MULTILINE)

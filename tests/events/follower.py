@@ -1,4 +1,4 @@
-"""Runs `make events` as its users do: a process of its own, whose stdout is read as it comes."""
+"""Runs `make events` as a process, and reads its stdout while it runs."""
 
 import json
 import os
@@ -18,8 +18,8 @@ from tests.conftest import apply_schema, open_connection
 from tests.instance import ROOT
 
 PYTHON = ROOT / ".venv-events/bin/python"
-PATIENCE = 60  # seconds, on a machine that does much else
-TOO_LONG = 6  # seconds; what waits for Debezium's heartbeat takes 10, all else below 1
+PATIENCE = 60  # seconds, for a busy machine
+TOO_LONG = 6  # seconds; waiting for Debezium's heartbeat takes 10, everything else less than 1
 
 INSERT = """
 INSERT INTO feedback (student_id, task_id, message, perceived_difficulty, strategy_snapshot)
@@ -40,12 +40,12 @@ class Follower:
 
     @property
     def said(self) -> str:
-        """What it wrote to stderr."""
+        """Its stderr so far."""
         return self._said.read_text()
 
     @property
     def events(self) -> list[dict[str, Any]]:
-        """What it has shown so far, with --json."""
+        """The events so far, with --json."""
         return [json.loads(line) for line in list(self._lines)]
 
     @property
@@ -72,18 +72,18 @@ class Follower:
         self._until(lambda: message in self.messages, f"shown {message!r}")
 
     def ended(self) -> int:
-        """Its exit code, when it ends by itself."""
+        """Wait until it ends by itself; return its exit code."""
         code = self.process.wait(PATIENCE)
         self._reader.join(PATIENCE)
         return code
 
     def stop(self, number: signal.Signals = signal.SIGINT) -> None:
-        """Stop it as its users do; it must end without complaint."""
+        """Stop it with a signal; it must end without an error."""
         self.process.send_signal(number)
         try:
             code = self.process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
-            self.process.send_signal(signal.SIGABRT)  # faulthandler writes the stacks
+            self.process.send_signal(signal.SIGABRT)  # faulthandler prints the stacks
             self.process.wait(PATIENCE)
             pytest.fail(f"it does not end after {number.name}:\n{self.said}")
         assert code == 0, self.said
@@ -112,7 +112,7 @@ class Follower:
 def following(
     folder: Path, *arguments: str, url: str | None = None, **environ: str
 ) -> Iterator[Follower]:
-    """`make events` with the data in the folder, until the end of the block."""
+    """Run `make events` with its data in the folder until the end of the block."""
     clean = {n: v for n, v in os.environ.items() if n != "DATABASE_URL" and not n.startswith("PG")}
     database = {} if url is None else {"DATABASE_URL": url}
     said = folder / "said.txt"
@@ -143,7 +143,7 @@ def command(folder: Path, *arguments: str) -> Sequence[str | Path]:
 
 @contextmanager
 def server_of_make_run() -> Iterator[EmbeddedPostgres]:
-    """A server with the database of `make run`, and the schema in it."""
+    """Run a server that has the database of `make run`, with the schema."""
     with EmbeddedPostgres.temporary() as server:
         apply_schema(server.create_database("mentor"))
         yield server

@@ -1,4 +1,4 @@
-"""The consumer of docs/events.md, as a process that can be killed, and what it has counted."""
+"""Runs the consumer of docs/events.md as a process that can be killed, and reads its counts."""
 
 import ast
 import os
@@ -12,12 +12,11 @@ from pathlib import Path
 
 from tests.events.contract import code_blocks
 
-# Its database lies in the folder that it runs in.
+# Its database is in its working directory.
 DATABASE = "feedbacks.db"
 LOG = "consumer.log"
 
-# What the program is given to be killed: when nothing of what it may tell Kafka has got there, or
-# all of it.
+# Kills the program, before or after Kafka has got the offsets that the program has stored.
 DEATH = """
 from contextlib import suppress
 
@@ -27,7 +26,7 @@ def die():
     reached.append(True)
     if len(reached) == {nth}:
         if {told}:
-            with suppress(KafkaException):  # it has nothing to tell yet
+            with suppress(KafkaException):  # there is nothing to commit yet
                 consumer.commit(asynchronous=False)
         os.kill(os.getpid(), 9)
 
@@ -35,10 +34,10 @@ def die():
 
 
 def program(group: str) -> str:
-    """The guide's consumer, in a group of this name.
+    """Return the guide's consumer, in a group of this name.
 
-    As a static member of it: Kafka would let one that was killed and started again wait until the
-    dead one's session has expired, for 45 seconds.
+    It is a static member of the group. Otherwise a restarted consumer would wait for 45 seconds
+    until the session of the killed one has expired.
     """
     (code,) = (code for code in code_blocks("python") if "import Consumer" in code)
     its_own = '"group.id": "count-feedbacks",'
@@ -47,15 +46,15 @@ def program(group: str) -> str:
 
 
 def dying(code: str, nth: int, *, told: bool) -> Iterator[tuple[str, str]]:
-    """For each statement of the loop: it, and the program that is killed when it gets there.
+    """Yield each statement of the loop, and the program that is killed before it executes.
 
-    The statement is reached for the `nth` time then, and has not been done. `told` says whether
-    Kafka knows by then what the program would tell it in the background.
+    The program is killed when it reaches the statement for the `nth` time. `told` says whether its
+    offsets, which it commits in the background, are committed before.
     """
     lines = code.splitlines()
     (loop,) = (node for node in ast.parse(code).body if isinstance(node, ast.While))
     for node in ast.walk(loop):
-        # Nothing may be wrong, and it may have no time to wait.
+        # These statements may not be reached.
         if not isinstance(node, ast.stmt) or isinstance(node, ast.While | ast.Raise | ast.Continue):
             continue
         before, after = lines[: node.lineno - 1], lines[node.lineno - 1 :]
@@ -66,7 +65,7 @@ def dying(code: str, nth: int, *, told: bool) -> Iterator[tuple[str, str]]:
 
 @contextmanager
 def running(code: str, folder: Path, bootstrap: str) -> "Iterator[subprocess.Popen[bytes]]":
-    """The program, killed at the end of the block."""
+    """Run the program, and kill it at the end of the block."""
     with (folder / LOG).open("ab") as log:
         process = subprocess.Popen(
             [sys.executable, "-c", code],
@@ -83,12 +82,12 @@ def running(code: str, folder: Path, bootstrap: str) -> "Iterator[subprocess.Pop
 
 
 def counted(folder: Path, students: Iterable[str]) -> Counter[str]:
-    """How many feedbacks of each of these students it has counted."""
+    """Return how many feedbacks of each student it has counted."""
     with closing(sqlite3.connect(folder / DATABASE)) as database:
         numbers = dict(database.execute("SELECT student_id, number FROM feedbacks"))
     return Counter({student: numbers.get(student, 0) for student in students})
 
 
 def log(folder: Path) -> str:
-    """What it wrote to its terminal, in all its runs."""
+    """Return its output in all its runs."""
     return (folder / LOG).read_text(encoding="utf-8")

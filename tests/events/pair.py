@@ -1,4 +1,4 @@
-"""A primary, its standby, and an address that leads to whichever is in charge."""
+"""A primary, its standby, and an address that leads to the current primary."""
 
 import re
 import shutil
@@ -12,13 +12,13 @@ from dev import account, places, ports
 from dev.postgres import TEMPORARY, EmbeddedPostgres
 from tests.operations_guide import GUIDE
 
-# What pg_basebackup doesn't write.
+# Settings that pg_basebackup doesn't write.
 [SETTINGS] = re.findall(r"^sync_replication_slots.*\n.*\n", GUIDE, re.MULTILINE)
 
 
 @contextmanager
 def standby_of(primary: EmbeddedPostgres, database: str) -> Iterator[EmbeddedPostgres]:
-    """A running standby, with a physical slot `standby`; docs/operations.md has its settings."""
+    """Run a standby with a physical slot `standby` and the settings of docs/operations.md."""
     user = account.unprivileged()
     folder = places.temporary_folder(user, TEMPORARY)
     user.own(folder)
@@ -50,15 +50,15 @@ def _copy_cluster(primary: EmbeddedPostgres, database: str, standby: EmbeddedPos
 
 
 class Address:
-    """A port that stays the same, as a virtual address does, in front of `server`."""
+    """A port that stays the same, like a virtual address, in front of `server`."""
 
     def __init__(self, server: EmbeddedPostgres, listener: socket.socket) -> None:
-        self.server: EmbeddedPostgres | None = server  # None: nobody is in charge
+        self.server: EmbeddedPostgres | None = server  # None: there is no primary
         self.port = listener.getsockname()[1]
         self._listener = listener
 
     def serve(self) -> None:
-        """Pass connections on until the listener is shut down; returns when all have ended."""
+        """Forward connections until the listener is shut down and all of them have ended."""
         with suppress(OSError), ThreadPoolExecutor(20) as pool:
             while True:
                 pool.submit(self._pass_on, self._listener.accept()[0])

@@ -1,7 +1,7 @@
-"""Reads a Kafka record with the official SDK, which lives in one environment per version.
+"""Reads a Kafka record with the official SDK, in the environment of each version.
 
-A program: argv[1] is the SDK's module, the record comes as JSON on stdin (bytes in base64), and
-what the SDK makes of it goes as JSON to stdout.
+It runs as a program: argv[1] is the SDK's module, stdin is the record as JSON (bytes in Base64),
+and stdout is the event as JSON.
 """
 
 import json
@@ -17,11 +17,11 @@ def main() -> None:
         key=b64decode(record["key"]).decode(),
         value=b64decode(record["value"]),
     )
-    # 2.x has a format of its own for the value, and this for JSON.
+    # In version 2 this function is for JSON; another one takes a format.
     parse = getattr(kafka, "from_binary_event", kafka.from_binary)
     event = parse(message)
     result = {"attributes": dict(event.get_attributes()), "data": event.get_data()}
-    print(json.dumps(result, default=str))  # 2.x makes a datetime of the time
+    print(json.dumps(result, default=str))  # in version 2 the time is a datetime
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Students who send feedback at a steady rate, each one the next when the last is acknowledged."""
+"""Students who send feedback at a steady rate, each one after the other is acknowledged."""
 
 import asyncio
 import time
@@ -10,15 +10,14 @@ import httpx
 
 from tests.instance import PATH
 
-PATIENCE = 60.0  # seconds for which a student sends the same again
+PATIENCE = 60.0  # seconds for which a student repeats a request
 
 
 @dataclass
 class Load:
-    """Sends `total` feedbacks of `students` students to the function, `rate` a second in all.
+    """Sends `total` feedbacks of `students` students to the function, `rate` per second in total.
 
-    A student who gets no 200, or no answer, sends the same again with the same key, as the
-    contract has it.
+    A student who gets 503 or no answer repeats the request with the same key, as in the contract.
     """
 
     port: int
@@ -29,7 +28,7 @@ class Load:
 
     @property
     def count(self) -> int:
-        """How many are acknowledged so far."""
+        """The number of acknowledged feedbacks so far."""
         return sum(map(len, self.acknowledged.values()))
 
     def run(self) -> None:
@@ -58,7 +57,7 @@ async def _send(client: httpx.AsyncClient, student: str, message: str) -> None:
     body = {"student_id": student, "task_id": "task-123", "message": message}
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
-        with suppress(httpx.TransportError):  # an idle connection that ends as it is used
+        with suppress(httpx.TransportError):  # an idle connection that ends when it is used
             answer = await client.post(PATH, json=body, headers={"Idempotency-Key": message})
             if answer.status_code == 200:
                 return

@@ -1,4 +1,4 @@
-"""A chain of a test's own, whose parts may be killed: PostgreSQL, Debezium, Kafka."""
+"""A chain for one test, whose parts it can kill: PostgreSQL, Debezium and Kafka."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -21,16 +21,16 @@ FROM pg_replication_slots WHERE slot_name = 'mentor_feedback'
 
 @dataclass(frozen=True)
 class Slot:
-    """What PostgreSQL says of Debezium's slot."""
+    """The state of Debezium's slot."""
 
     wal_status: str
     is_active: bool
-    has_passed: bool  # the place in the log that was asked for
+    has_passed: bool  # the position in the log that was asked for
 
 
 @dataclass(frozen=True)
 class Stack:
-    """The parts, all of them running."""
+    """The running parts."""
 
     postgres: EmbeddedPostgres
     kafka: Kafka
@@ -38,12 +38,12 @@ class Stack:
     function: Instance
 
     def run(self, sql: str, database: str = DATABASE, **parameters: object) -> list[list[Any]]:
-        """Run a statement as a superuser, on a connection of its own."""
+        """Run a statement as a superuser, on a new connection."""
         with closing(open_connection(self.postgres.url(database))) as connection:
             return connection.run(sql, **parameters) or []
 
     def slot(self, passed: str = "0/0") -> Slot | None:
-        """The slot, if there is one."""
+        """Return the slot, if it exists."""
         found = self.run(SLOT, lsn=passed)
         return Slot(*found[0]) if found else None
 
@@ -57,7 +57,7 @@ def running_stack(folder: Path, overrides: Mapping[str, str] | None = None) -> I
         url = postgres.create_database(DATABASE)
         apply_schema(url)
         create_role(postgres)
-        # The time of a record is when Kafka has it, however long it was on its way.
+        # A record's time is the time at which Kafka stores it.
         create_topics(kafka, message_timestamp_type="LogAppendTime")
         environ = variables(postgres, DATABASE, kafka)
         with (

@@ -1,4 +1,4 @@
-"""The official CloudEvents SDK, old and new, reads the records as they lie in Kafka."""
+"""The official CloudEvents SDK, in old and new versions, reads the records in Kafka."""
 
 import json
 import subprocess
@@ -46,7 +46,8 @@ def read_with_sdk(environment: str, module: str, record: Record) -> Any:
 
 
 @pytest.mark.parametrize(("environment", "module"), READERS)
-def test_the_sdk_reads_a_record(chain: Chain, student: str, environment: str, module: str) -> None:
+def test_record(chain: Chain, student: str, environment: str, module: str) -> None:
+    """The SDK reads a record as an event with all attributes."""
     chain.post(student, "zu schwer 😀")
     (record,) = chain.records(student, 1)
     (row,) = chain.rows(student)
@@ -66,9 +67,8 @@ def test_the_sdk_reads_a_record(chain: Chain, student: str, environment: str, mo
 
 
 @pytest.mark.parametrize(("environment", "module"), READERS)
-def test_the_sdk_reads_a_record_from_before_traces(
-    chain: Chain, environment: str, module: str
-) -> None:
+def test_record_without_trace(chain: Chain, environment: str, module: str) -> None:
+    """The SDK reads the record of a row that is older than traces."""
     record = chain.records(chain.before["student_id"], 1)[0]
     event = read_with_sdk(environment, module, record)
     assert event["attributes"]["id"] == chain.before["id"]

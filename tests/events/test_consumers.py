@@ -1,4 +1,4 @@
-"""What docs/events.md tells consumers, on real records."""
+"""docs/events.md is correct for real records."""
 
 import threading
 import uuid
@@ -23,20 +23,20 @@ PATIENCE = 90  # seconds
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300)]
 
 
-def test_every_record_is_what_the_contract_says(chain: Chain) -> None:
+def test_contract(chain: Chain) -> None:
+    """Every record matches the published schemas."""
     sent = post(chain, students(2), each=2)
     original = chain.before["student_id"]
     records = records_of(chain, sent + Counter([original]))
     assert breaches(of_students([original, *sent], records)) == []
 
 
-def test_the_guides_consumer_counts_each_event_once_wherever_it_is_killed(
-    chain: Chain, tmp_path: Path
-) -> None:
+def test_killed_consumer(chain: Chain, tmp_path: Path) -> None:
+    """The guide's consumer counts each event once, at whatever statement it is killed."""
     group = new_group(chain)
     code = guide.program(group)
     sent = post(chain, students(10), each=20)
-    # Not all come again: what the consumer skipped must not be saved by a repeat.
+    # Only some are repeated: a repeat must not hide an event that the consumer skipped.
     repeated = of_students([*sent][:5], records_of(chain, sent))
     send_again(chain, repeated)
 
@@ -52,7 +52,8 @@ def test_the_guides_consumer_counts_each_event_once_wherever_it_is_killed(
     assert guide.counted(tmp_path, sent) == sent
 
 
-def test_a_column_may_be_added_while_everything_runs(chain: Chain, tmp_path: Path) -> None:
+def test_added_column(chain: Chain, tmp_path: Path) -> None:
+    """A column can be added while the chain and a consumer run."""
     group = new_group(chain)
     sent: Counter[str] = Counter()
     enough = threading.Event()
@@ -73,7 +74,9 @@ def test_a_column_may_be_added_while_everything_runs(chain: Chain, tmp_path: Pat
         finally:
             enough.set()
             poster.join()
-            chain.run("ALTER TABLE feedback DROP COLUMN classroom")  # the next test's chain
+            chain.run(
+                "ALTER TABLE feedback DROP COLUMN classroom"
+            )  # the next test uses the same chain
         records = of_students(sent, records_of(chain, sent))
         wait_until(lambda: lag(chain, group) == 0, PATIENCE)
         assert consumer.poll() is None, guide.log(tmp_path)
@@ -87,7 +90,8 @@ def test_a_column_may_be_added_while_everything_runs(chain: Chain, tmp_path: Pat
         assert {*has_it} == {False, True}
 
 
-def test_the_guides_look_at_the_slot_tells_that_debezium_keeps_up(chain: Chain) -> None:
+def test_slot_query(chain: Chain) -> None:
+    """The guide's query shows that Debezium keeps up with the slot."""
     records_of(chain, post(chain, students(1), each=1))
     look = next(sql for sql in code_blocks("sql") if "wal_status" in sql)
     with closing(open_connection(chain.database)) as connection:
@@ -101,14 +105,14 @@ def students(number: int) -> list[str]:
 
 
 def post(chain: Chain, some: Sequence[str], each: int) -> Counter[str]:
-    """Post feedback of these students, in turns; returns how many of each were acknowledged."""
+    """Post feedback of these students in turns; return how many of each were acknowledged."""
     for student in [*some] * each:
         chain.post(student, "This is too hard")
     return Counter(dict.fromkeys(some, each))
 
 
 def records_of(chain: Chain, sent: Counter[str]) -> list[Record]:
-    """All records of the topic, as soon as those that were sent are among them."""
+    """Wait for the records of all sent feedback; return all records of the topic."""
 
     def all_there(records: list[Record]) -> bool:
         return Counter(record.student for record in records) >= sent
@@ -121,7 +125,7 @@ def of_students(some: Iterable[str], records: Iterable[Record]) -> list[Record]:
 
 
 def send_again(chain: Chain, records: Iterable[Record]) -> None:
-    """Repeat records where they were, as Debezium does when it was killed."""
+    """Repeat records in their partitions, as Debezium does after it was killed."""
     producer = Producer({"bootstrap.servers": chain.kafka.bootstrap})
     for record in records:
         producer.produce(
@@ -131,7 +135,7 @@ def send_again(chain: Chain, records: Iterable[Record]) -> None:
 
 
 def breaches(records: Iterable[Record]) -> list[str]:
-    """What is not as consumers were told."""
+    """Return how records differ from the contract."""
     found: list[str] = []
     for record in records:
         headers = {name: (value or b"").decode() for name, value in record.headers}
@@ -141,7 +145,7 @@ def breaches(records: Iterable[Record]) -> list[str]:
 
 
 def new_group(chain: Chain) -> str:
-    """A group that begins with what is yet to come: the topic has other tests' records, too."""
+    """Return a new group that starts at the end of the topic, after records of other tests."""
     group = f"test-{uuid.uuid4()}"
     with closing(Consumer({"bootstrap.servers": chain.kafka.bootstrap, "group.id": group})) as it:
         it.commit(offsets=ends(it), asynchronous=False)
@@ -149,7 +153,7 @@ def new_group(chain: Chain) -> str:
 
 
 def lag(chain: Chain, group: str) -> int:
-    """How many records the group has still to commit."""
+    """Return how many records the group has not committed."""
     with closing(Consumer({"bootstrap.servers": chain.kafka.bootstrap, "group.id": group})) as it:
         last = ends(it)
         done = it.committed(last, timeout=30)
@@ -157,7 +161,7 @@ def lag(chain: Chain, group: str) -> int:
 
 
 def ends(consumer: Consumer) -> list[TopicPartition]:
-    """The topic's partitions, each with the offset that its next record will have."""
+    """Return the topic's partitions, each with the offset of its next record."""
     numbers = consumer.list_topics(TOPIC, timeout=30).topics[TOPIC].partitions
     partitions = [TopicPartition(TOPIC, number) for number in numbers]
     for partition in partitions:

@@ -1,4 +1,4 @@
-"""What consumers are told is valid, agrees with itself, and is what the chain is set up to send."""
+"""The contract of the events is valid, consistent, and matches the chain's configuration."""
 
 import copy
 import json
@@ -37,10 +37,11 @@ JSON_TYPES = {
 }
 
 
-def test_asyncapis_own_schema_finds_nothing_wrong() -> None:
+def test_asyncapi() -> None:
+    """AsyncAPI's own schema finds no problem in asyncapi.yaml."""
     document = read(ASYNCAPI)
     assert official_problems(document) == []
-    # An operation may only refer to its channel: it's the components that can be put together.
+    # Only components can be resolved: an operation must refer to its channel by `$ref`.
     document["components"] = resolved(document)["components"]
     assert official_problems(document) == []
 
@@ -55,13 +56,15 @@ def test_asyncapis_own_schema_finds_nothing_wrong() -> None:
         lambda d: d["components"]["messages"]["strategyUpdated"]["headers"].update(type="map"),
     ],
 )
-def test_it_would_find_a_mistake(spoil: Callable[[Any], object]) -> None:
+def test_asyncapi_mistake(spoil: Callable[[Any], object]) -> None:
+    """AsyncAPI's own schema finds deliberate mistakes."""
     document = copy.deepcopy(read(ASYNCAPI))
     spoil(document)
     assert official_problems(document) != []
 
 
-def test_a_mistake_in_the_values_schema_is_one_in_asyncapi_too() -> None:
+def test_value_schema_in_asyncapi() -> None:
+    """asyncapi.yaml contains the value's schema, so that a mistake there is found too."""
     document = read(ASYNCAPI)
     (sent,) = resolved(document)["operations"]["publishStrategyUpdated"]["messages"]
     assert sent == message()
@@ -71,14 +74,16 @@ def test_a_mistake_in_the_values_schema_is_one_in_asyncapi_too() -> None:
     assert official_problems(document) != []
 
 
-def test_the_values_schema_is_a_json_schema() -> None:
+def test_value_schema() -> None:
+    """The value's schema is a valid JSON Schema."""
     schema = read(VALUE_SCHEMA)
     Draft202012Validator.check_schema(schema)
     for name in JSON_IN_A_STRING:
         Draft202012Validator.check_schema(schema["properties"][name]["contentSchema"])
 
 
-def test_the_example_is_what_the_schemas_say() -> None:
+def test_example() -> None:
+    """The example matches the schemas."""
     (example,) = message()["examples"]
     headers, value = example["headers"], example["payload"]
     assert problems(value["student_id"], headers, value) == []
@@ -100,13 +105,15 @@ def test_the_example_is_what_the_schemas_say() -> None:
         ("traceparent", ""),
     ],
 )
-def test_a_value_that_breaks_the_contract_is_told(field: str, wrong: object) -> None:
+def test_wrong_value(field: str, wrong: object) -> None:
+    """A value that breaks the contract is found."""
     (example,) = message()["examples"]
     value = example["payload"]
     assert problems(value["student_id"], example["headers"], {**value, field: wrong}) != []
 
 
-def test_a_field_or_header_that_is_new_breaks_nothing_and_one_that_is_missing_does() -> None:
+def test_new_and_missing_fields() -> None:
+    """New fields and headers are allowed; missing ones are not."""
     (example,) = message()["examples"]
     key, headers, value = example["payload"]["student_id"], example["headers"], example["payload"]
     assert problems(key, {**headers, "ce_new": "1"}, {**value, "new": 1}) == []
@@ -116,7 +123,8 @@ def test_a_field_or_header_that_is_new_breaks_nothing_and_one_that_is_missing_do
         assert problems(key, headers, {k: v for k, v in value.items() if k != name}) != []
 
 
-def test_topic_and_headers_are_those_of_the_chain() -> None:
+def test_topic_and_headers() -> None:
+    """The topic and the headers are those of Debezium's configuration."""
     transforms = {
         name.removeprefix("debezium.transforms."): value
         for name, value in server_settings().items()
@@ -140,7 +148,8 @@ def test_topic_and_headers_are_those_of_the_chain() -> None:
     assert described["contentType"] == constants["content-type"]
 
 
-def test_the_values_fields_are_the_tables_columns(feedback_database: str) -> None:
+def test_columns(feedback_database: str) -> None:
+    """The value's fields are the table's columns."""
     with closing(open_connection(feedback_database)) as connection:
         columns = connection.run(
             "SELECT attname, format_type(atttypid, atttypmod), attnotnull FROM pg_attribute"
@@ -157,16 +166,16 @@ def test_the_values_fields_are_the_tables_columns(feedback_database: str) -> Non
     assert [name for name, kind, _ in columns if kind == "jsonb"] == list(JSON_IN_A_STRING)
 
 
-def test_the_guide_shows_the_example_of_asyncapi() -> None:
+def test_guide_example() -> None:
+    """The guide shows the example of asyncapi.yaml."""
     (example,) = message()["examples"]
     (shown,) = code_blocks("json")
     assert json.loads(shown) == example["payload"]
 
 
 @pytest.mark.parametrize(("version", "environment"), [("1.x", ".venv"), ("2.x", ".venv-func")])
-def test_the_guides_lines_for_the_cloudevents_sdk_parse_an_event(
-    version: str, environment: str
-) -> None:
+def test_guide_sdk(version: str, environment: str) -> None:
+    """The guide's code for each version of the CloudEvents SDK parses an event."""
     (example,) = message()["examples"]
     headers, value = example["headers"], example["payload"]
     (lines,) = [
@@ -184,7 +193,7 @@ def test_the_guides_lines_for_the_cloudevents_sdk_parse_an_event(
     assert done.stdout.split() == [value["id"], value["traceparent"], value["student_id"]], done
 
 
-# A record as confluent-kafka returns it, for environments that don't have it.
+# A record like confluent-kafka's, for environments without that package.
 RECORD = """
 import json
 

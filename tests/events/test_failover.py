@@ -1,4 +1,4 @@
-"""A standby takes over, and Debezium goes on where it was, by a failover slot."""
+"""A standby takes over, and a failover slot lets Debezium continue there."""
 
 import time
 from contextlib import closing
@@ -31,7 +31,8 @@ def run(server: EmbeddedPostgres, sql: str) -> list[list[Any]]:
 
 
 @pytest.mark.timeout(240)
-def test_no_event_is_lost_and_none_comes_of_a_row_that_the_standby_lacks(data: Path) -> None:
+def test_failover(data: Path) -> None:
+    """No event is lost, and none is sent for a row that the standby lacks."""
     with server_of_make_run() as primary, address_of(primary) as address:
         with closing(open_connection(primary.url(NAME))) as connection:
             make_role(connection)
@@ -45,7 +46,7 @@ def test_no_event_is_lost_and_none_comes_of_a_row_that_the_standby_lacks(data: P
                 last = insert_until_synced(primary, standby, follower)
                 with standby.frozen():
                     insert(primary.url(NAME), last + 1, last + 10)
-                    time.sleep(2)  # what comes without delay has come by then
+                    time.sleep(2)  # an event that does not wait for the standby has arrived by now
                     assert f"message {last + 1}" not in follower.messages
                 follower.until_message(f"message {last + 10}")
                 insert(primary.url(NAME), last + 11, last + 20)
@@ -57,7 +58,7 @@ def test_no_event_is_lost_and_none_comes_of_a_row_that_the_standby_lacks(data: P
                 address.server = standby
                 follower.until_message(f"message {last + 30}")
                 follower.stop()
-                # Without a snapshot: that would begin with the first message again.
+                # There was no snapshot, which would repeat the first message.
                 assert follower.messages.count("message 1") == 1
                 assert list(dict.fromkeys(follower.messages)) == messages(1, last + 30)
 
@@ -65,9 +66,9 @@ def test_no_event_is_lost_and_none_comes_of_a_row_that_the_standby_lacks(data: P
 def insert_until_synced(
     primary: EmbeddedPostgres, standby: EmbeddedPostgres, follower: Follower
 ) -> int:
-    """Insert messages from the second on until the standby has the slot; return the last one.
+    """Insert messages until the standby has the slot; return the number of the last one.
 
-    The slot must first pass the place where the standby began.
+    The slot must first pass the position at which the standby started.
     """
     deadline = time.monotonic() + PATIENCE
     number = 1
@@ -81,7 +82,7 @@ def insert_until_synced(
 
 
 def wait_until_replayed(primary: EmbeddedPostgres, standby: EmbeddedPostgres) -> None:
-    """The function is answered before a standby has the row, unless replication is synchronous."""
+    """Wait until the standby has all rows, because replication is asynchronous."""
     [[place]] = run(primary, "SELECT pg_current_wal_lsn()::text")
     while run(standby, f"SELECT pg_last_wal_replay_lsn() >= '{place}'::pg_lsn") != [[True]]:
         time.sleep(0.05)

@@ -1,4 +1,4 @@
-"""kill -9 of each part, in the middle of 5,000 feedbacks: nothing is lost, nothing out of order."""
+"""Each part is killed during 5,000 feedbacks: none is lost or out of order."""
 
 import threading
 import time
@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.kafka, pytest.mark.timeout(400)]
 
 TOTAL = 5000
 DOWN = 3.0  # seconds
-LONG_DOWN = 60.0  # seconds: twice what Debezium Server waits for by default
+LONG_DOWN = 60.0  # seconds; Debezium Server waits for half of it by default
 
 
 def debezium(stack: Stack) -> None:
@@ -50,7 +50,7 @@ def debezium_and_kafka(stack: Stack) -> None:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of the feedbacks of one fault; `slowest` in seconds from row to Kafka."""
+    """The result of one fault; `slowest` is in seconds from the row to Kafka."""
 
     fault: str
     sent: int
@@ -61,7 +61,7 @@ class Outcome:
 
 @pytest.fixture(scope="module")
 def outcomes(request: pytest.FixtureRequest) -> Iterator[list[Outcome]]:
-    """Collects what the tests saw, and prints it at the end."""
+    """Collect the results of the tests, and print them at the end."""
     found: list[Outcome] = []
     yield found
     rows = [[*map(str, astuple(one)[:-1]), f"{one.slowest:.1f}"] for one in found]
@@ -77,13 +77,14 @@ def outcomes(request: pytest.FixtureRequest) -> Iterator[list[Outcome]]:
         (debezium_and_kafka, 150, None),
     ],
 )
-def test_every_acknowledged_feedback_reaches_kafka_in_order(
+def test_kill(
     fault: Callable[[Stack], None],
     rate: float,
     survivor: str | None,
     tmp_path: Path,
     outcomes: list[Outcome],
 ) -> None:
+    """Every acknowledged feedback reaches Kafka, in the order of its student."""
     with running_stack(tmp_path) as stack:
         pid = stack.debezium.pid
         load = Load(stack.function.port, TOTAL, rate)
@@ -98,7 +99,7 @@ def test_every_acknowledged_feedback_reaches_kafka_in_order(
         _wait_for_all(stack)
         if survivor:
             assert stack.debezium.pid == pid, "Debezium needed a restart"
-        stack.debezium.stop()  # no repeat is under way then
+        stack.debezium.stop()  # so that no repeat is on its way
         records = read_to_the_end(stack.kafka.bootstrap, TOPIC)
     firsts = _firsts(records)
     outcomes.append(_outcome(fault.__name__.replace("_", " "), records, firsts))
@@ -106,7 +107,7 @@ def test_every_acknowledged_feedback_reaches_kafka_in_order(
 
 
 def _wait_for_all(stack: Stack) -> None:
-    """Wait until the topic has all that was sent, for two minutes at most."""
+    """Wait until the topic has all feedback, for at most two minutes."""
     deadline = time.monotonic() + 120
 
     def enough(records: list[Record]) -> bool:
@@ -117,7 +118,7 @@ def _wait_for_all(stack: Stack) -> None:
 
 
 def _firsts(records: list[Record]) -> list[Record]:
-    """What a consumer keeps that drops repeats by ce_id."""
+    """Return the records that a consumer keeps when it drops repeats by ce_id."""
     firsts: dict[bytes | None, Record] = {}
     for record in records:
         firsts.setdefault(record.header("ce_id"), record)
@@ -125,7 +126,7 @@ def _firsts(records: list[Record]) -> list[Record]:
 
 
 def _in_order(records: list[Record]) -> dict[str, list[str]]:
-    """The messages of each student, in the order of the topic."""
+    """Return the messages of each student in the order of the topic."""
     found: dict[str, list[str]] = {}
     for record in records:
         found.setdefault(record.student, []).append(record.row()["message"])

@@ -1,4 +1,4 @@
-"""`make events` shows what Kafka would get, and goes on where it stopped."""
+"""`make events` shows the events that Kafka would get, and continues where it stopped."""
 
 import json
 import os
@@ -63,7 +63,7 @@ def server_of_all() -> Iterator[EmbeddedPostgres]:
 
 @pytest.fixture
 def server(server_of_all: EmbeddedPostgres) -> Iterator[EmbeddedPostgres]:
-    """One that no `make events` has seen yet."""
+    """A server without rows and without the slot of `make events`."""
     yield server_of_all
     shutil.rmtree(server_of_all.folder / "events", ignore_errors=True)
     with closing(open_connection(server_of_all.url("mentor"))) as connection:
@@ -78,9 +78,8 @@ def url(server: EmbeddedPostgres) -> str:
     return server.url("mentor")
 
 
-def test_the_event_of_a_feedback_is_its_row_as_a_cloudevent(
-    server: EmbeddedPostgres, url: str, tmp_path: Path
-) -> None:
+def test_event(server: EmbeddedPostgres, url: str, tmp_path: Path) -> None:
+    """The event of a feedback is its row as a CloudEvent, read by a role with few rights."""
     with running(tmp_path / "log", url) as instance, following(server.folder) as follower:
         instance.wait_until_ready()
         follower.until_following()
@@ -92,7 +91,7 @@ def test_the_event_of_a_feedback_is_its_row_as_a_cloudevent(
         assert TRACE_ID in event["headers"]["ce_traceparent"]
         assert_debezium_has_few_rights(url)
         assert_no_second_one_starts(server)
-        assert len(follower.events) == 1  # a heartbeat is none
+        assert len(follower.events) == 1  # a heartbeat is not an event
         follower.stop()
 
 
@@ -143,17 +142,16 @@ def assert_no_second_one_starts(server: EmbeddedPostgres) -> None:
 
 
 @pytest.fixture
-def hangups_are_heard() -> Iterator[None]:
-    """Children inherit that SIGHUP is ignored, which it is where the tests run under nohup."""
+def receive_sighup() -> Iterator[None]:
+    """Let children receive SIGHUP even if the tests run under nohup."""
     before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
     yield
     signal.signal(signal.SIGHUP, before)
 
 
-@pytest.mark.usefixtures("hangups_are_heard")
-def test_each_start_goes_on_where_the_one_before_was_stopped(
-    server: EmbeddedPostgres, url: str
-) -> None:
+@pytest.mark.usefixtures("receive_sighup")
+def test_restart(server: EmbeddedPostgres, url: str) -> None:
+    """Each start continues where the one before stopped."""
     insert(url, 1, 3)
     for number, stop in enumerate([signal.SIGINT, signal.SIGTERM, signal.SIGHUP]):
         first = 10 * number + 1
@@ -167,23 +165,24 @@ def test_each_start_goes_on_where_the_one_before_was_stopped(
     assert left_of(server) == []
 
 
-def test_it_is_told_to_stop_while_it_starts(server: EmbeddedPostgres) -> None:
+def test_stop_during_start(server: EmbeddedPostgres) -> None:
+    """It can be stopped while it starts."""
     with following(server.folder) as follower:
         follower.until_said("Starting Debezium")
         follower.stop()
 
 
-def test_it_is_told_to_stop_while_postgresql_is_silent(server: EmbeddedPostgres) -> None:
+def test_stop_without_postgresql(server: EmbeddedPostgres) -> None:
+    """It can be stopped while PostgreSQL does not answer."""
     with following(server.folder) as follower:
         follower.until_said("Starting Debezium")
         with server.frozen():
             follower.stop()
-        assert "Waiting" not in follower.said  # it did not sit out the time limit of a connection
+        assert "Waiting" not in follower.said  # it did not wait for the connection's time limit
 
 
-def test_nothing_is_lost_and_all_is_in_order_after_kill_9(
-    server: EmbeddedPostgres, url: str
-) -> None:
+def test_kill(server: EmbeddedPostgres, url: str) -> None:
+    """After SIGKILL, no event is lost or out of order."""
     shown: list[list[str]] = []
     inserting = threading.Thread(target=insert_steadily, args=[url, 300])
     inserting.start()
@@ -196,7 +195,7 @@ def test_nothing_is_lost_and_all_is_in_order_after_kill_9(
             follower.kill()
             shown.append(follower.messages)
     assert list(dict.fromkeys(chain.from_iterable(shown))) == messages(1, 300)
-    for events in shown:  # without repeats, each is in order and has no gap
+    for events in shown:  # without repeats, each run is in order and has no gap
         firsts = list(dict.fromkeys(events))
         first, last = (int(firsts[place].split()[1]) for place in (0, -1))
         assert firsts == messages(first, last)
@@ -209,7 +208,8 @@ def insert_steadily(url: str, last: int) -> None:
             time.sleep(0.02)
 
 
-def test_it_ends_quietly_when_nobody_reads_any_more(server: EmbeddedPostgres, url: str) -> None:
+def test_closed_pipe(server: EmbeddedPostgres, url: str) -> None:
+    """It ends without an error when its reader closes the pipe."""
     insert(url, 1, 500)
     done = subprocess.run(
         ["sh", "-c", '"$@" | head -n 3', "sh", *command(server.folder, "--json")],
@@ -225,8 +225,9 @@ def test_it_ends_quietly_when_nobody_reads_any_more(server: EmbeddedPostgres, ur
     assert "Stopped" not in done.stderr
 
 
-def test_ctrl_c_reaches_it_while_its_reader_pauses(server: EmbeddedPostgres, url: str) -> None:
-    insert(url, 1, 500)  # more than a pipe holds
+def test_full_pipe(server: EmbeddedPostgres, url: str) -> None:
+    """Ctrl-C works while its reader does not read."""
+    insert(url, 1, 500)  # more than a pipe can hold
     with subprocess.Popen(
         command(server.folder),
         cwd=ROOT,
@@ -234,7 +235,7 @@ def test_ctrl_c_reaches_it_while_its_reader_pauses(server: EmbeddedPostgres, url
         stderr=subprocess.PIPE,
     ) as process:
         assert process.stdout is not None
-        first = process.stdout.readline()  # and no more
+        first = process.stdout.readline()  # the rest stays in the pipe
         time.sleep(1)
         process.send_signal(signal.SIGINT)
         try:
@@ -246,9 +247,8 @@ def test_ctrl_c_reaches_it_while_its_reader_pauses(server: EmbeddedPostgres, url
         assert b"Traceback" not in process.stderr.read()
 
 
-def test_people_read_the_event_without_escapes_that_are_not_ours(
-    server: EmbeddedPostgres, url: str
-) -> None:
+def test_terminal(server: EmbeddedPostgres, url: str) -> None:
+    """On a terminal, escape sequences in a message are not passed on."""
     with closing(open_connection(url)) as connection:
         connection.run(
             """INSERT INTO feedback (student_id, message, perceived_difficulty, strategy_snapshot,
@@ -270,7 +270,7 @@ def test_people_read_the_event_without_escapes_that_are_not_ours(
 
 
 def on_a_terminal(arguments: Sequence[str | Path]) -> str:
-    """What is written to a terminal until the first event is there."""
+    """Run the command on a terminal; return its output up to the first event."""
     controller, terminal = pty.openpty()
     environ = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
     with subprocess.Popen(
@@ -286,13 +286,14 @@ def on_a_terminal(arguments: Sequence[str | Path]) -> str:
     return text.decode().replace("\r\n", "\n")
 
 
-@pytest.mark.parametrize(("environ", "colours"), [({}, True), ({"NO_COLOR": "1"}, False)])
-def test_colours_are_for_terminals_whose_user_wants_them(
+@pytest.mark.parametrize(("environ", "colors"), [({}, True), ({"NO_COLOR": "1"}, False)])
+def test_colors(
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
     environ: dict[str, str],
-    colours: bool,
+    colors: bool,
 ) -> None:
+    """Colors are used on terminals, unless NO_COLOR is set."""
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
     monkeypatch.delenv("NO_COLOR", raising=False)
     for name, value in environ.items():
@@ -300,10 +301,10 @@ def test_colours_are_for_terminals_whose_user_wants_them(
     never = cast("StopRequest", SimpleNamespace(check=lambda: None))
     event = Event("topic", "key", {"ce_id": "1"}, '{"id": 1}')
     Output(never, as_json=False).show(event)
-    assert ("\x1b" in capfd.readouterr().out) is colours
+    assert ("\x1b" in capfd.readouterr().out) is colors
 
 
 def left_of(server: EmbeddedPostgres) -> list[str]:
-    """What still runs of any `make events` for this server."""
+    """Return the processes of any `make events` for this server that still run."""
     listing = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True)
     return [line for line in listing.stdout.splitlines() if f"--data {server.folder}" in line]

@@ -1,4 +1,4 @@
-"""The engine of `make events` runs the chain of deploy/debezium, and knows its own place."""
+"""The engine of `make events` uses the chain of deploy/debezium, with its own storage."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +16,7 @@ ENVIRON = {
     "PGPORT": "5433",
     "PGDATABASE": "mentor",
     "PGUSER": "mentor_debezium",
-    "PGPASSWORD": "${PGHOST}",  # a password is no template
+    "PGPASSWORD": "${PGHOST}",  # a password is not expanded
     "PGSSLMODE": "disable",
     "KAFKA_BOOTSTRAP_SERVERS": "",
 }
@@ -37,9 +37,10 @@ def postgres() -> PostgresSettings:
     return load({"DATABASE_URL": URL}).postgres
 
 
-def test_only_what_the_place_decides_differs_from_debezium_server(
+def test_settings(
     postgres: PostgresSettings,
 ) -> None:
+    """Only settings of the environment differ from Debezium Server's."""
     server = expand(source_settings(), ENVIRON)
     engine = engine_settings(postgres, "slot", Path("offsets"))
     assert {n for n, value in server.items() if engine.get(n) != value} == OF_THE_PLACE
@@ -54,9 +55,8 @@ def test_only_what_the_place_decides_differs_from_debezium_server(
 @pytest.mark.parametrize(
     ("mode", "expected"), [("require", "verify-ca"), ("verify-full", "verify-full")]
 )
-def test_a_root_certificate_is_for_use_as_with_libpq(
-    postgres: PostgresSettings, mode: str, expected: str
-) -> None:
+def test_root_certificate(postgres: PostgresSettings, mode: str, expected: str) -> None:
+    """A root certificate is used as by libpq."""
     secured = replace(postgres, sslmode=mode, sslrootcert=Path("ca.pem"))
     engine = engine_settings(secured, "slot", Path("offsets"))
     assert engine["database.sslmode"] == expected

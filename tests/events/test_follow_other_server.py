@@ -1,4 +1,4 @@
-"""`make events DATABASE_URL=...` asks little of the server, says what is missing, and tidies up."""
+"""`make events DATABASE_URL=...` needs few rights, reports what is missing, and can clean up."""
 
 import os
 import re
@@ -54,9 +54,8 @@ def refused(data: Path, url: str) -> str:
     return done.stderr
 
 
-def test_it_refuses_a_superuser_and_says_which_role_to_make(
-    server: EmbeddedPostgres, data: Path
-) -> None:
+def test_superuser(server: EmbeddedPostgres, data: Path) -> None:
+    """A superuser is refused, and the message shows how to create the right role."""
     said = refused(data, server.url("mentor"))
     assert "postgres is a superuser, and Debezium has no need of one" in said
     statement = "CREATE ROLE mentor_debezium LOGIN REPLICATION PASSWORD '...' IN ROLE mentor_cdc;"
@@ -68,9 +67,8 @@ def test_it_refuses_a_superuser_and_says_which_role_to_make(
         follower.stop()
 
 
-def test_it_names_all_that_is_missing_with_the_way_to_mend_it(
-    monkeypatch: pytest.MonkeyPatch, data: Path
-) -> None:
+def test_missing_rights(monkeypatch: pytest.MonkeyPatch, data: Path) -> None:
+    """All missing rights and settings are reported with the SQL that fixes them."""
     monkeypatch.setitem(cluster.SETTINGS, "wal_level", "replica")
     monkeypatch.setitem(cluster.SETTINGS, "max_replication_slots", "1")
     with EmbeddedPostgres.temporary() as server:
@@ -93,9 +91,9 @@ def test_it_names_all_that_is_missing_with_the_way_to_mend_it(
             "all replication slots are taken",
         ):
             assert problem in said
-        # ALTER SYSTEM yields to the command line that this server is started with.
+        # The command line of this server overrides ALTER SYSTEM.
         monkeypatch.setitem(cluster.SETTINGS, "wal_level", "logical")
-        mend(
+        fix(
             server,
             said.replace("pg_drop_replication_slot('...')", "pg_drop_replication_slot('taken')"),
         )
@@ -105,25 +103,25 @@ def test_it_names_all_that_is_missing_with_the_way_to_mend_it(
             follower.stop()
 
 
-def mend(server: EmbeddedPostgres, said: str) -> None:
-    """Run what it says is to be run."""
+def fix(server: EmbeddedPostgres, said: str) -> None:
+    """Run the statements that the message shows."""
     run_sql(server, *re.findall(r"^      (\w.*);$", said, flags=re.MULTILINE))
 
 
-def test_a_wrong_password_and_an_unknown_database_are_told(
-    server: EmbeddedPostgres, data: Path
-) -> None:
+def test_wrong_address(server: EmbeddedPostgres, data: Path) -> None:
+    """A wrong password and an unknown database are reported."""
     make_role_with_password(server)
     said = refused(data, url_of(server, ROLE, "wrong-secret"))
     assert "password authentication failed" in said
     assert "wrong-secret" not in said
-    assert "password authentication failed" in refused(data, url_of(server, ROLE))  # without any
+    assert "password authentication failed" in refused(
+        data, url_of(server, ROLE)
+    )  # without a password
     assert "does not exist" in refused(data, server.url("nowhere"))
 
 
-def test_the_password_is_used_but_told_nowhere_and_clean_drops_the_slot(
-    server: EmbeddedPostgres, data: Path
-) -> None:
+def test_password_and_clean(server: EmbeddedPostgres, data: Path) -> None:
+    """The password is written nowhere, and `make clean` drops the slot."""
     make_role_with_password(server)
     url = url_of(server, ROLE, PASSWORD)
     with following(data, url=url) as follower:
@@ -132,7 +130,7 @@ def test_the_password_is_used_but_told_nowhere_and_clean_drops_the_slot(
         with pytest.raises(CleanError, match="`make events` is at work here"):
             clean(data, {})
         follower.stop()
-    assert_told_nowhere(data, PASSWORD, quote(PASSWORD, safe=""))
+    assert_not_written(data, PASSWORD, quote(PASSWORD, safe=""))
     [[slot]] = run_sql(server, SLOTS)
     assert re.fullmatch(r"mentor_events_[0-9a-f]{10}", str(slot))
     [note] = data.glob("events-*/server.json")
@@ -145,7 +143,7 @@ def test_the_password_is_used_but_told_nowhere_and_clean_drops_the_slot(
     assert run_sql(server, SLOTS) == [[slot]]
     clean(data, {"PGPASSWORD": PASSWORD})
     assert run_sql(server, SLOTS) == []
-    clean(data, {"DATABASE_URL": url})  # a second time does no harm
+    clean(data, {"DATABASE_URL": url})  # repeating it is harmless
 
 
 def make_role_with_password(server: EmbeddedPostgres) -> None:
@@ -159,16 +157,15 @@ def make_role_with_password(server: EmbeddedPostgres) -> None:
     )
 
 
-def assert_told_nowhere(data: Path, *secrets: str) -> None:
-    """Not on stderr, not in Debezium's log, not in what is kept."""
+def assert_not_written(data: Path, *secrets: str) -> None:
+    """Check stderr, Debezium's log and the kept files for these secrets."""
     for file in data.rglob("*"):
         text = file.read_text(errors="replace") if file.is_file() else ""
         assert not [secret for secret in secrets if secret in text], file
 
 
-def test_clean_says_what_to_do_when_the_server_is_gone(
-    server: EmbeddedPostgres, data: Path
-) -> None:
+def test_clean_without_server(server: EmbeddedPostgres, data: Path) -> None:
+    """If the server is gone, `make clean` says what to do."""
     run_sql(server, "CREATE ROLE mentor_debezium LOGIN REPLICATION IN ROLE mentor_cdc")
     with following(data, url=url_of(server, "mentor_debezium")) as follower:
         follower.until_following()

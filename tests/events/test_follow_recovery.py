@@ -1,4 +1,4 @@
-"""`make events` loses nothing when PostgreSQL, the offsets or the slot go away."""
+"""`make events` loses no event when PostgreSQL stops, or the offsets or the slot are lost."""
 
 import time
 from collections.abc import Iterator
@@ -37,7 +37,8 @@ def url(server: EmbeddedPostgres) -> str:
     return server.url("mentor")
 
 
-def test_it_waits_for_make_run_and_for_its_database() -> None:
+def test_wait_for_make_run() -> None:
+    """It waits for `make run`, and for its database."""
     with EmbeddedPostgres.temporary() as server:
         server.stop()
         with following(server.folder) as follower:
@@ -51,18 +52,17 @@ def test_it_waits_for_make_run_and_for_its_database() -> None:
             assert follower.messages == messages(1, 2)
 
 
-def test_it_goes_on_after_postgresql_was_stopped_and_after_it_crashed(
-    server: EmbeddedPostgres, url: str
-) -> None:
+def test_restarted_postgresql(server: EmbeddedPostgres, url: str) -> None:
+    """It continues after PostgreSQL stopped or crashed."""
     with following(server.folder) as follower:
         follower.until_following()
         insert(url, 1, 5)
         follower.until_message("message 5")
         stopping = time.monotonic()
         server.stop()
-        assert time.monotonic() - stopping < TOO_LONG  # it waits for no heartbeat of Debezium's
+        assert time.monotonic() - stopping < TOO_LONG  # it does not wait for Debezium's heartbeat
         follower.until_said("Waiting for `make run`")
-        server.port = None if server.port is None else server.port + 1  # another one than before
+        server.port = None if server.port is None else server.port + 1  # another port
         server.start()
         insert(server.url("mentor"), 6, 10)
         follower.until_message("message 10")
@@ -74,9 +74,8 @@ def test_it_goes_on_after_postgresql_was_stopped_and_after_it_crashed(
         assert list(dict.fromkeys(follower.messages)) == messages(1, 15)
 
 
-def test_it_shows_all_again_when_slot_or_offsets_are_gone(
-    server: EmbeddedPostgres, url: str
-) -> None:
+def test_lost_slot_or_offsets(server: EmbeddedPostgres, url: str) -> None:
+    """It shows all events again if the slot or the offsets are lost."""
     offsets = server.folder / "events/offsets"
     insert(url, 1, 3)
     with following(server.folder) as follower:
@@ -84,18 +83,17 @@ def test_it_shows_all_again_when_slot_or_offsets_are_gone(
         follower.stop()
     with closing(open_connection(url)) as connection:
         connection.run("SELECT pg_drop_replication_slot('mentor_events')")
-    insert(url, 4, 4)  # while nobody follows
+    insert(url, 4, 4)  # while `make events` does not run
     assert_all_is_shown_again(server, "The slot mentor_events is gone from PostgreSQL.", 4)
-    # Kafka's FileOffsetBackingStore writes the file in place: kill -9 may leave a part of it.
+    # Kafka's FileOffsetBackingStore writes the file in place, so SIGKILL may truncate it.
     for number, part in enumerate([b"", offsets.read_bytes()[:-20]], start=5):
         insert(url, number, number)
         offsets.write_bytes(part)
         assert_all_is_shown_again(server, "It isn't known what was shown before.", number)
 
 
-def test_what_other_programs_write_into_the_log_is_no_event(
-    server: EmbeddedPostgres, url: str
-) -> None:
+def test_other_messages(server: EmbeddedPostgres, url: str) -> None:
+    """Messages of other programs in PostgreSQL's log are not events."""
     with following(server.folder) as follower:
         follower.until_following()
         with closing(open_connection(url)) as connection:
@@ -106,9 +104,8 @@ def test_what_other_programs_write_into_the_log_is_no_event(
         follower.stop()
 
 
-def test_a_table_of_the_longest_messages_fits_into_its_memory(
-    server: EmbeddedPostgres, url: str
-) -> None:
+def test_longest_messages(server: EmbeddedPostgres, url: str) -> None:
+    """Its memory is sufficient for 4,000 of the longest messages."""
     with closing(open_connection(url)) as connection:
         connection.run(LONGEST)
     with following(server.folder) as follower:
@@ -117,9 +114,10 @@ def test_a_table_of_the_longest_messages_fits_into_its_memory(
         follower.stop()
 
 
-def test_a_forgotten_slot_is_given_up_before_the_disk_is_full(
+def test_abandoned_slot(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """PostgreSQL drops the log of an abandoned slot before the disk is full."""
     assert cluster.SETTINGS["max_slot_wal_keep_size"] == "512MB"
     monkeypatch.setitem(cluster.SETTINGS, "max_slot_wal_keep_size", "1MB")
     with server_of_make_run() as server:
@@ -134,7 +132,7 @@ def test_a_forgotten_slot_is_given_up_before_the_disk_is_full(
 
 
 def forget(url: str) -> None:
-    """Let PostgreSQL write more than it may keep for the slot."""
+    """Let PostgreSQL write more than it keeps for the slot."""
     with closing(open_connection(url)) as connection:
         assert connection.run(SLOT) == [["reserved"]]
         for _ in range(4):

@@ -1,4 +1,4 @@
-"""The programs that the other tests, and the measurements, start and kill."""
+"""The programs that other tests and the benchmarks start and kill."""
 
 import signal
 import subprocess
@@ -28,7 +28,8 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-def test_kafka_keeps_records_and_address_through_kill_and_stop(tmp_path: Path) -> None:
+def test_kafka_restart(tmp_path: Path) -> None:
+    """Kafka keeps its records and its address when it is killed or stopped."""
     with Kafka(tmp_path) as kafka:
         address = kafka.bootstrap
         kafka.create_topic("kept")
@@ -45,7 +46,8 @@ def test_kafka_keeps_records_and_address_through_kill_and_stop(tmp_path: Path) -
         assert [record.value for record in read(address, "kept", bool)] == [b"a value"]
 
 
-def test_kafkas_cluster_id_does_not_depend_on_chance(tmp_path: Path) -> None:
+def test_cluster_id(tmp_path: Path) -> None:
+    """Kafka's cluster id is always the same."""
     for name in ("first", "second"):
         kafka = Kafka(tmp_path / name)
         kafka.launch()
@@ -59,7 +61,8 @@ def cluster_id(properties: str) -> str:
     return line
 
 
-def test_nothing_is_left_of_a_program_whose_owner_was_killed(tmp_path: Path) -> None:
+def test_killed_owner(tmp_path: Path) -> None:
+    """A program ends when its owner is killed."""
     owner = subprocess.run(
         [sys.executable, "-c", KILLED, tmp_path],
         cwd=ROOT,
@@ -73,7 +76,9 @@ def test_nothing_is_left_of_a_program_whose_owner_was_killed(tmp_path: Path) -> 
         assert wait_until_gone([psutil.Process(pid)], 60) == []
 
 
-def test_a_program_that_does_not_start_says_why(tmp_path: Path) -> None:
+def test_failed_start(tmp_path: Path) -> None:
+    """If a program does not start, the error contains its output."""
+
     class Misspelt(JavaProgram):
         name = "misspelt"
 
@@ -89,7 +94,8 @@ def test_a_program_that_does_not_start_says_why(tmp_path: Path) -> None:
     assert program.pid is None
 
 
-def test_an_override_goes_over_what_is_deployed(tmp_path: Path) -> None:
+def test_override(tmp_path: Path) -> None:
+    """An override replaces a deployed setting of Debezium."""
     nowhere = dict.fromkeys(("PGHOST", "PGPORT", "PGDATABASE", "PGUSER", "PGPASSWORD"), "1")
     variables = {**nowhere, "PGSSLMODE": "disable", "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1"}
     server = DebeziumServer(tmp_path, variables, {"debezium.sink.type": "no-such-sink"})

@@ -1,4 +1,4 @@
-"""Every committed row is one record of mentor.feedback, in the form that consumers rely on."""
+"""Every committed row becomes one record of mentor.feedback, in the form of the contract."""
 
 import json
 import uuid
@@ -14,7 +14,7 @@ from tests.events.contract import FIRST_FIELDS, JSON_IN_A_STRING
 from tests.events.topic import read
 from tests.migrate.job import NO_TRACE
 
-# The first test of a chain waits until the chain stands.
+# The first test of a chain waits until the chain runs.
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300)]
 
 INSERT_AT = """
@@ -23,7 +23,8 @@ VALUES (CAST(:student AS uuid), 'ok', '{}', CAST(:time AS timestamptz))
 """
 
 
-def test_a_feedback_becomes_one_record_that_holds_its_row(chain: Chain, student: str) -> None:
+def test_feedback(chain: Chain, student: str) -> None:
+    """Feedback becomes one record that contains its row; objects are JSON in a string."""
     answer = chain.post(student, "This is too hard").json()
     (record,) = chain.records_to_the_end(student)
     assert_event_of(record, chain.rows(student)[0])
@@ -46,7 +47,8 @@ def test_a_feedback_becomes_one_record_that_holds_its_row(chain: Chain, student:
         pytest.param("😀" * 5000, id="the longest in bytes"),
     ],
 )
-def test_a_message_arrives_as_it_was_sent(chain: Chain, student: str, message: str) -> None:
+def test_messages(chain: Chain, student: str, message: str) -> None:
+    """Messages arrive unchanged."""
     chain.post(student, message)
     (record,) = chain.records(student, 1)
     assert record.row()["message"] == message
@@ -62,21 +64,22 @@ def test_a_message_arrives_as_it_was_sent(chain: Chain, student: str, message: s
         ("2026-02-16 23:12:45.000001-05", "2026-02-17T04:12:45.000001Z"),
     ],
 )
-def test_a_time_is_text_in_utc_with_all_six_digits(
-    chain: Chain, student: str, time: str, text: str
-) -> None:
+def test_time(chain: Chain, student: str, time: str, text: str) -> None:
+    """A time is text in UTC with six digits of a second."""
     chain.run(INSERT_AT, student=student, time=time)
     (record,) = chain.records(student, 1)
     assert record.row()["created_at"] == text
     assert record.header("ce_time") == text.encode()
 
 
-def test_a_row_from_before_debezium_came_has_the_same_form(chain: Chain) -> None:
+def test_older_row(chain: Chain) -> None:
+    """A row that is older than the chain becomes a record of the same form."""
     (record,) = chain.records_to_the_end(chain.before["student_id"])
     assert_event_of(record, chain.before)
 
 
-def test_a_row_that_the_original_service_writes_is_an_event_too(chain: Chain, student: str) -> None:
+def test_original_service(chain: Chain, student: str) -> None:
+    """A row of the original service becomes a record too."""
     chain.run(ORIGINAL_INSERT, student=student)
     (record,) = chain.records(student, 1)
     assert_event_of(record, chain.rows(student)[0])
@@ -84,8 +87,9 @@ def test_a_row_that_the_original_service_writes_is_an_event_too(chain: Chain, st
     assert record.row()["task_id"] is None
 
 
-def test_each_students_records_keep_their_order(chain: Chain) -> None:
-    students = [str(uuid.uuid4()) for _ in range(48)]  # all three partitions get some
+def test_order(chain: Chain) -> None:
+    """The records of a student stay in order, in one partition."""
+    students = [str(uuid.uuid4()) for _ in range(48)]  # so that all three partitions get some
 
     def post_in_turn(student: str) -> None:
         for number in range(10):
@@ -102,7 +106,8 @@ def test_each_students_records_keep_their_order(chain: Chain) -> None:
     assert partitions == {0, 1, 2}
 
 
-def test_only_new_rows_make_records(chain: Chain, student: str) -> None:
+def test_inserts_only(chain: Chain, student: str) -> None:
+    """Updates, deletes and truncation make no records."""
     of_student = "WHERE student_id = CAST(:student AS uuid)"
     chain.post(student, "as it was")
     chain.run(f"UPDATE feedback SET message = 'changed' {of_student}", student=student)
@@ -112,7 +117,8 @@ def test_only_new_rows_make_records(chain: Chain, student: str) -> None:
     assert record.row()["message"] == "as it was"
 
 
-def test_what_is_rolled_back_never_was(chain: Chain, student: str) -> None:
+def test_rollback(chain: Chain, student: str) -> None:
+    """A row that is rolled back makes no record."""
     with closing(open_connection(chain.database)) as connection:
         connection.run("BEGIN")
         connection.run(ORIGINAL_INSERT, student=student)
@@ -120,14 +126,15 @@ def test_what_is_rolled_back_never_was(chain: Chain, student: str) -> None:
     assert chain.records_to_the_end(student) == []
 
 
-def test_the_topic_holds_nothing_but_feedback(chain: Chain, student: str) -> None:
+def test_topic(chain: Chain, student: str) -> None:
+    """The topic contains only feedback: no heartbeats and no other tables."""
     chain.run("CREATE TABLE IF NOT EXISTS other (id int PRIMARY KEY)")
     chain.run("INSERT INTO other SELECT coalesce(max(id), 0) + 1 FROM other")
-    read(chain.kafka.bootstrap, HEARTBEATS, bool)  # they come every ten seconds
+    read(chain.kafka.bootstrap, HEARTBEATS, bool)  # there is one every ten seconds
     chain.post(student, "the last one")
     records = read(
         chain.kafka.bootstrap, TOPIC, lambda found: any(r.student == student for r in found)
     )
     for record in records:
         assert record.header("ce_type") == b"mentor.strategy.updated"
-        assert set(FIRST_FIELDS) <= set(record.row())  # another test adds a column meanwhile
+        assert set(FIRST_FIELDS) <= set(record.row())  # another test may have added a column

@@ -1,4 +1,4 @@
-"""Debezium reads the table and PostgreSQL's log as a role that may do no more than that."""
+"""Debezium reads the table and PostgreSQL's log with a role that has no other rights."""
 
 from contextlib import closing
 from urllib.parse import urlsplit
@@ -13,14 +13,16 @@ from tests.migrate.job import address, assert_refused, run
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300)]
 
 
-def test_debezium_streams_under_its_own_role(chain: Chain) -> None:
+def test_own_role(chain: Chain) -> None:
+    """Debezium streams under its own role, from its own slot."""
     streaming = run(chain.database, "SELECT usename, state FROM pg_stat_replication")
     assert streaming == [[ROLE, "streaming"]]
     slots = run(chain.database, "SELECT slot_name, plugin, active FROM pg_replication_slots")
     assert slots == [["mentor_feedback", "pgoutput", True]]
 
 
-def test_the_role_is_no_superuser_and_may_make_nothing(chain: Chain) -> None:
+def test_attributes(chain: Chain) -> None:
+    """The role can log in and replicate, and has no other attribute."""
     rights = run(
         chain.database,
         f"""SELECT rolcanlogin, rolreplication, rolsuper, rolcreaterole, rolcreatedb, rolbypassrls
@@ -40,7 +42,8 @@ def test_the_role_is_no_superuser_and_may_make_nothing(chain: Chain) -> None:
         "CREATE TABLE own (id int)",
     ],
 )
-def test_the_role_can_change_nothing(chain: Chain, statement: str) -> None:
+def test_no_changes(chain: Chain, statement: str) -> None:
+    """The role can't change rows, tables or the publication."""
     server = urlsplit(chain.database).netloc.rpartition("@")[2]
     url = address(chain.database, login=ROLE, server=server)
     with closing(open_connection(url)) as connection:

@@ -1,4 +1,4 @@
-"""The replication slot: it moves while nothing happens, and one that was lost loses no row."""
+"""The replication slot advances while no feedback arrives, and a lost slot loses no row."""
 
 import json
 import signal
@@ -26,19 +26,20 @@ FILL = "INSERT INTO {} SELECT repeat('x', 1000) FROM generate_series(1, 20000)" 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.delitem(SETTINGS, "max_slot_wal_keep_size", raising=False)  # it is set here by SQL
+        patch.delitem(SETTINGS, "max_slot_wal_keep_size", raising=False)  # SQL sets it here
         with running_stack(tmp_path_factory.mktemp("slot")) as stack:
             yield prepared(stack)
 
 
 def prepared(stack: Stack) -> Stack:
-    """With a table that Debezium doesn't follow, in its database and in another one."""
+    """Create a table that Debezium doesn't read, in its database and in another one."""
     for database in ("mentor", "postgres"):
         stack.run("CREATE TABLE other (text TEXT)", database=database)
     return stack
 
 
-def test_an_idle_slot_follows_what_is_written_elsewhere(stack: Stack) -> None:
+def test_idle_slot(stack: Stack) -> None:
+    """An idle slot advances while other tables and databases are written."""
     student = post(stack, 1)
     before = records(stack, student, 1)
     for database in ("mentor", "postgres"):
@@ -52,14 +53,14 @@ def test_an_idle_slot_follows_what_is_written_elsewhere(stack: Stack) -> None:
 
 
 def stopped(stack: Stack) -> Iterator[None]:
-    """Debezium is off when PostgreSQL gives the slot up."""
+    """Debezium does not run when PostgreSQL invalidates the slot."""
     stack.debezium.stop()
     yield
     stack.debezium.launch()
 
 
 def stalled(stack: Stack) -> Iterator[None]:
-    """Debezium is connected, but does not read; PostgreSQL throws it out."""
+    """Debezium is connected, but does not read; PostgreSQL disconnects it."""
     assert stack.debezium.pid
     process = psutil.Process(stack.debezium.pid)
     process.send_signal(signal.SIGSTOP)
@@ -68,9 +69,8 @@ def stalled(stack: Stack) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("debezium", [stopped, stalled])
-def test_the_way_back_from_a_lost_slot_loses_no_row(
-    stack: Stack, debezium: Callable[[Stack], Iterator[None]]
-) -> None:
+def test_lost_slot(stack: Stack, debezium: Callable[[Stack], Iterator[None]]) -> None:
+    """The documented recovery from a lost slot loses no row."""
     student = post(stack, 3)
     records(stack, student, 3)
     with contextmanager(debezium)(stack):
@@ -85,13 +85,14 @@ def test_the_way_back_from_a_lost_slot_loses_no_row(
     assert slot(stack).wal_status == "reserved"
 
 
-def test_a_slot_that_somebody_dropped_loses_no_row(stack: Stack) -> None:
+def test_dropped_slot(stack: Stack) -> None:
+    """A dropped slot loses no row."""
     student = post(stack, 3)
     records(stack, student, 3)
     stack.debezium.stop()
     post(stack, 3, student)
     stack.run("SELECT pg_drop_replication_slot('mentor_feedback')")
-    # Now the first one lies behind the others in the table: a snapshot goes by created_at.
+    # The first row is now the last one in the table; a snapshot orders rows by created_at.
     stack.run("UPDATE feedback SET message = message WHERE message = '0'")
     post(stack, 3, student)
     stack.debezium.start()
@@ -100,7 +101,8 @@ def test_a_slot_that_somebody_dropped_loses_no_row(stack: Stack) -> None:
 
 
 @pytest.mark.parametrize("damage", ["DROP PUBLICATION mentor_feedback", COPY])
-def test_a_publication_that_lost_the_table_loses_no_row(stack: Stack, damage: str) -> None:
+def test_lost_publication(stack: Stack, damage: str) -> None:
+    """The documented recovery from a lost publication loses no row."""
     student = post(stack, 3)
     records(stack, student, 3)
     stack.run(damage)
@@ -108,7 +110,7 @@ def test_a_publication_that_lost_the_table_loses_no_row(stack: Stack, damage: st
     done = migrate(stack.postgres.url("mentor"))
     assert "the slot mentor_feedback" in done.left_undone[0]
     post(stack, 3, student)
-    stack.run(WAY_BACK)  # which the job has printed, too
+    stack.run(WAY_BACK)  # the job has printed it too
     post(stack, 3, student)
     assert {int(one.row()["message"]) for one in of_student(stack, student)} == set(range(12))
     stack.run("DROP TABLE IF EXISTS original")
@@ -119,7 +121,7 @@ def of_student(stack: Stack, student: str) -> list[Record]:
 
 
 def post(stack: Stack, count: int, student: str | None = None) -> str:
-    """Post so many feedbacks of a student, whose messages are counted on."""
+    """Post this number of feedbacks of a student; their messages are consecutive numbers."""
     student = student or str(uuid.uuid4())
     ((number,),) = stack.run(
         "SELECT count(*) FROM feedback WHERE student_id = CAST(:student AS uuid)", student=student
@@ -132,7 +134,7 @@ def post(stack: Stack, count: int, student: str | None = None) -> str:
 
 
 def records(stack: Stack, student: str, count: int) -> list[Record]:
-    """All records, once there are so many of the student's, without repeats."""
+    """Wait for this number of the student's records without repeats; return all records."""
     return read(stack.kafka.bootstrap, TOPIC, lambda found: has(found, student, count))
 
 
@@ -141,7 +143,7 @@ def has(found: list[Record], student: str, count: int) -> bool:
 
 
 def assert_each_once_in_order(found: list[Record]) -> None:
-    """Whoever drops repeats by ce_id has each student's messages, counted from 0 on."""
+    """Check that without repeats, each student's messages are counted from 0."""
     firsts = {record.header("ce_id"): record for record in reversed(found)}.values()
     messages: dict[str, list[int]] = {}
     for record in reversed(firsts):
@@ -151,7 +153,7 @@ def assert_each_once_in_order(found: list[Record]) -> None:
 
 
 def lose_the_slot(stack: Stack) -> None:
-    """Let PostgreSQL keep less of its log than there is to read."""
+    """Let PostgreSQL keep less of its log than Debezium has to read."""
     set_limit(stack, "'16MB'")
     for _ in range(4):
         stack.run(FILL.format("other"))

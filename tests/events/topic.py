@@ -1,4 +1,4 @@
-"""Reads a topic as it lies in Kafka."""
+"""Reads the records of a topic from Kafka."""
 
 import json
 import time
@@ -14,14 +14,14 @@ Headers = tuple[tuple[str, bytes | None], ...]
 
 @dataclass(frozen=True)
 class Record:
-    """A record of Kafka; `key` and `value` as bytes, because that is what is agreed."""
+    """A record in Kafka; key and value are bytes, as in the contract."""
 
     partition: int
     offset: int
     key: bytes | None
     headers: Headers
     value: bytes | None
-    timestamp: float  # seconds since 1970; of the producer or of Kafka, as the topic is set
+    timestamp: float  # seconds since 1970, set by the producer or by Kafka, depending on the topic
 
     @property
     def student(self) -> str:
@@ -38,9 +38,9 @@ class Record:
 def read(
     bootstrap: str, topic: str, enough: Callable[[list[Record]], bool], timeout: float = 120
 ) -> list[Record]:
-    """All records from the beginning on, as soon as they are enough.
+    """Read from the beginning until there are enough records, and return all that were read.
 
-    Those of a partition are in its order. What comes with the last ones needed is returned too.
+    The records of a partition are in order.
     """
     found: list[Record] = []
     deadline = time.monotonic() + timeout
@@ -54,7 +54,7 @@ def read(
 
 
 def read_to_the_end(bootstrap: str, topic: str) -> list[Record]:
-    """All that the topic has now."""
+    """Return all current records of the topic."""
     with _consumer(bootstrap, topic) as consumer:
         ends = [
             consumer.get_watermark_offsets(partition, timeout=30)
@@ -66,7 +66,7 @@ def read_to_the_end(bootstrap: str, topic: str) -> list[Record]:
 
 @contextmanager
 def _consumer(bootstrap: str, topic: str) -> Iterator[Consumer]:
-    """A consumer of all partitions; of no group, whose making takes seconds."""
+    """A consumer of all partitions, without a group, because joining one takes seconds."""
     consumer = Consumer(
         {"bootstrap.servers": bootstrap, "group.id": "unused", "enable.auto.commit": False}
     )
@@ -83,7 +83,7 @@ def _record(message: Message) -> Record:
     assert error is None, error
     assert partition is not None
     assert offset is not None
-    # Of the types that its annotation allows, only producers see the others.
+    # A consumer never gets the other types of the annotation.
     headers = tuple(cast("list[tuple[str, bytes | None]]", message.headers() or []))
     _, milliseconds = message.timestamp()
     return Record(partition, offset, message.key(), headers, message.value(), milliseconds / 1000)

@@ -1,7 +1,7 @@
-"""A stand-in for python:slim from Debian's packages: no registry of images needs to be reached.
+"""A substitute for python:slim, made from Debian's packages, so that no image registry is needed.
 
-What the Dockerfile relies on is the same: Debian trixie and Python 3.13, `python` on the PATH,
-venv, a pip of its own, and no bytecode at all, not even of the standard library.
+It has what the Dockerfile relies on: Debian trixie, Python 3.13 as `python` on the PATH, venv, its
+own pip, and no bytecode, not even of the standard library.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ BOOTSTRAP = [
     "--include=ca-certificates,python3,python3-venv",
     "trixie",
 ]
-# In the new root. Debian's own slim images lack the same folders.
+# Runs in the new root. Debian's slim images lack the same folders.
 RECIPE = r"""
 set -eu
 ln -s python3 /usr/bin/python
@@ -31,12 +31,12 @@ cd /usr/share
 rm -rf doc info locale man /var/cache/apt/* /var/lib/apt/lists/*
 find /usr -name '*.pyc' -delete
 """
-# Whom this machine trusts, and where its pip looks, by files.
+# This machine's trusted certificates, and its configuration of pip.
 OF_THIS_MACHINE = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pip.conf")
 
 
 def find_base(docker: Docker) -> str:
-    """The image that the variable BASE names, pulled, or else the stand-in. Raises DockerError."""
+    """Pull the image that BASE names, or make the substitute. Raises DockerError."""
     if base := os.environ.get("BASE"):
         docker("pull", base)
         return base
@@ -45,7 +45,7 @@ def find_base(docker: Docker) -> str:
 
 
 def _stand_in(docker: Docker) -> str:
-    """Make the image, and return its name; what takes a minute is kept for the next time."""
+    """Make the image, and return its name; the archive that takes a minute is kept."""
     docker("import", "--change", 'CMD ["python3"]', _root(), f"{IMAGE}:plain")
     with tempfile.TemporaryDirectory() as folder:
         dockerfile = [f"FROM {IMAGE}:plain"]
@@ -59,7 +59,7 @@ def _stand_in(docker: Docker) -> str:
 
 
 def _root() -> Path:
-    """The archive of the root file system, under a name of this very recipe."""
+    """Return the archive of the root file system, whose name depends on the recipe."""
     recipe = hashlib.sha256(" ".join([*BOOTSTRAP, RECIPE]).encode()).hexdigest()[:8]
     archive = cache_folder() / f"python-slim-{recipe}.tar"
     if not archive.exists():

@@ -1,4 +1,4 @@
-"""The image, built once from the Dockerfile as it is, on python:slim or what stands in for it."""
+"""The image, built once from the Dockerfile, on python:slim or its substitute."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -43,7 +43,7 @@ def image(docker: Docker, base: str) -> str:
 def container(
     docker: Docker, image: str, feedback_database: str, tmp_path: Path
 ) -> Iterator[Container]:
-    """The function, ready."""
+    """A container with the function, which is ready."""
     log = tmp_path / "log"
     with running(docker, image, log, DATABASE_URL=feedback_database) as container:
         container.wait_until_ready()

@@ -1,4 +1,4 @@
-"""A container of the image, on the machine's own network: PostgreSQL listens there."""
+"""A container of the image, on the machine's own network, where PostgreSQL listens."""
 
 import subprocess
 import uuid
@@ -9,13 +9,13 @@ from pathlib import Path
 from tests.image.docker import Docker
 from tests.instance import Instance, free_port
 
-# As all platforms run it: deploy/.
+# As all platforms in deploy/ run it.
 HARDENED = ("--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges")
 MIGRATE = ("python", "-m", "function.migrate")
 
 
 class Container(Instance):
-    """The function in a container, whose name is `name`."""
+    """The function in the container `name`."""
 
     def __init__(
         self, process: "subprocess.Popen[bytes]", port: int, log_file: Path, name: str
@@ -33,7 +33,7 @@ def running(
     command: Sequence[str] = (),
     **environ: str,
 ) -> Iterator[Container]:
-    """Run a container until the end of the block; `docker run` passes signals and exit code on."""
+    """Run a container until the end of the block. `docker run` forwards signals and exit code."""
     name, port = f"mentor-test-{uuid.uuid4().hex[:12]}", free_port()
     variables = _variables({"PORT": str(port), **environ})
     arguments = ["run", "--name", name, "--network=host", *options, *variables, image, *command]
@@ -49,7 +49,7 @@ def running(
 
 
 def printed(docker: Docker, image: str, *command: str) -> str:
-    """What a command prints in a container of its own."""
+    """Return the output of a command in a new container."""
     return docker("run", "--rm", "--network=none", *HARDENED, image, *command)
 
 

@@ -1,4 +1,4 @@
-"""Docker, by its own program: the machine's daemon, or one that lives for the tests alone."""
+"""Docker: the machine's daemon, or one that runs only for the tests."""
 
 import os
 import shutil
@@ -16,23 +16,23 @@ LACKING = """The tests of the image need a Docker daemon, or root to start one, 
 
 
 class DockerError(Exception):
-    """A command of Docker's failed; the text is what it said."""
+    """A docker command failed; the text is its output."""
 
 
 class Docker:
-    """The daemon that `environ` names."""
+    """The Docker daemon that the variables in `environ` name."""
 
     def __init__(self, environ: Mapping[str, str] | None = None) -> None:
         self.environ = {**os.environ, **(environ or {})}
 
     def answers(self) -> bool:
-        """Whether there is a daemon."""
+        """Whether the daemon answers."""
         command = ["docker", "version", "--format", "{{.Server.Version}}"]
         done = subprocess.run(command, env=self.environ, capture_output=True, check=False)
         return done.returncode == 0
 
     def __call__(self, *arguments: str | Path) -> str:
-        """Run a command and return what it printed. Raises DockerError."""
+        """Run a command and return its output. Raises DockerError."""
         done = subprocess.run(
             ["docker", *arguments], env=self.environ, capture_output=True, text=True, check=False
         )
@@ -42,14 +42,14 @@ class Docker:
 
 
 def require(program: str, *, root: bool = False) -> None:
-    """Raise DockerError, with what to do, where the program or root's rights are missing."""
+    """Raise DockerError, which says what to do, if the program or root's rights are missing."""
     if not shutil.which(program) or (root and os.geteuid() != 0):
         raise DockerError(LACKING)
 
 
 @contextmanager
 def running_docker() -> Iterator[Docker]:
-    """The machine's daemon if one answers, or else one of our own, gone afterwards with its data.
+    """Yield the machine's daemon if it answers, or else start one, and remove its data at the end.
 
     Raises DockerError, also when a program is missing.
     """
@@ -80,6 +80,6 @@ def _own_daemon(folder: Path) -> Iterator[Docker]:
         finally:
             daemon.terminate()
             daemon.wait()
-            # dockerd leaves its own network namespace mounted, if it came so far.
+            # dockerd leaves its network namespace mounted.
             namespace = folder / "exec/netns/default"
             subprocess.run(["umount", namespace], capture_output=True, check=False)

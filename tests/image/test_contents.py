@@ -1,4 +1,4 @@
-"""What is in the image, and what is not."""
+"""The contents of the image."""
 
 import json
 from typing import Any
@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.image, pytest.mark.timeout(600)]
 
 FIND = "find / -xdev ( -path /proc -o -path /sys -o -path /dev ) -prune -o"
 LIBRARY = "import sysconfig; print(sysconfig.get_path('purelib'))"
-OFFICIAL_BASE = 130_000_000  # bytes; what python:slim takes, generously
+OFFICIAL_BASE = 130_000_000  # bytes; an upper bound for python:slim
 
 
 def inspected(docker: Docker, image: str) -> Any:
@@ -22,26 +22,27 @@ def inspected(docker: Docker, image: str) -> Any:
 
 
 def find(docker: Docker, image: str, *conditions: str) -> list[str]:
-    """All paths of the image that meet the conditions of `find`."""
+    """Return all paths of the image that match the conditions of `find`."""
     command = [*FIND.split(), *conditions, "-print"]
     output = docker("run", "--rm", "--user=0", "--network=none", image, *command)
     return output.splitlines()
 
 
-def test_it_is_under_200_mb_on_this_base_and_on_the_official_one(
-    docker: Docker, image: str, base: str
-) -> None:
+def test_size(docker: Docker, image: str, base: str) -> None:
+    """The image is under 200 MB, on this base and on the official one."""
     whole, below = (inspected(docker, name)["Size"] for name in (image, base))
     assert whole < 200e6
     assert whole - below + OFFICIAL_BASE < 200e6
 
 
-def test_its_user_is_a_number_and_not_root(docker: Docker, image: str) -> None:
+def test_user(docker: Docker, image: str) -> None:
+    """The user is numeric and not root."""
     assert inspected(docker, image)["Config"]["User"] == "65532:65532"
     assert printed(docker, image, "id", "-u") == "65532"
 
 
-def test_it_names_its_port_and_its_commands_in_exec_form(docker: Docker, image: str) -> None:
+def test_commands(docker: Docker, image: str) -> None:
+    """The image declares its port, and its commands in exec form."""
     config = inspected(docker, image)["Config"]
     assert list(config["ExposedPorts"]) == ["8080/tcp"]
     assert config["Cmd"] == ["python", "-m", "function.serve"]
@@ -49,7 +50,8 @@ def test_it_names_its_port_and_its_commands_in_exec_form(docker: Docker, image: 
     assert config["Healthcheck"]["Test"][0] == "CMD"
 
 
-def test_its_labels_are_those_of_oci(docker: Docker, image: str, base: str) -> None:
+def test_labels(docker: Docker, image: str, base: str) -> None:
+    """The image has the OCI labels."""
     labels = inspected(docker, image)["Config"]["Labels"]
     found = {name.removeprefix("org.opencontainers.image."): text for name, text in labels.items()}
     for name, value in LABELS.items():
@@ -61,23 +63,22 @@ def test_its_labels_are_those_of_oci(docker: Docker, image: str, base: str) -> N
 
 
 @pytest.mark.parametrize("program", ["pip", "pip3", "gcc", "cc", "make", "git", "curl", "wget"])
-def test_it_has_no_program_to_build_or_to_fetch_with(
-    docker: Docker, image: str, program: str
-) -> None:
+def test_programs(docker: Docker, image: str, program: str) -> None:
+    """The image has no program that builds or downloads."""
     assert printed(docker, image, "sh", "-c", f"command -v {program} || echo none") == "none"
 
 
 @pytest.mark.parametrize(
     "module", ["pip", "ensurepip", "flask", "hatchling", "pytest", "tests", "dev"]
 )
-def test_it_has_no_module_to_build_or_to_test_with(docker: Docker, image: str, module: str) -> None:
+def test_modules(docker: Docker, image: str, module: str) -> None:
+    """The image has no module that builds or tests."""
     code = f"from importlib.util import find_spec; print(find_spec({module!r}))"
     assert printed(docker, image, "python", "-c", code) == "None"
 
 
-def test_of_the_repository_it_has_the_package_and_the_probe_alone(
-    docker: Docker, image: str
-) -> None:
+def test_files(docker: Docker, image: str) -> None:
+    """Of the repository, the image contains only the package and the probe."""
     library = printed(docker, image, "python", "-c", LIBRARY)
     assert library.startswith("/opt/venv/lib/")
     package = f"{library}/function"
@@ -93,6 +94,7 @@ def test_of_the_repository_it_has_the_package_and_the_probe_alone(
     assert printed(docker, image, "ls", "/opt") == "probe.py\nvenv"
 
 
-def test_it_belongs_to_root_and_its_user_can_change_nothing(docker: Docker, image: str) -> None:
+def test_permissions(docker: Docker, image: str) -> None:
+    """All files belong to root, and the user can't change any."""
     assert find(docker, image, "-user", "65532") == []
     assert find(docker, image, "-path", "/opt*", "!", "-type", "l", "-perm", "/022") == []

@@ -1,4 +1,4 @@
-"""The image as the platforms run it: read-only, without capabilities, as any numeric user."""
+"""The image as platforms run it: read-only, without capabilities, as any numeric user."""
 
 import json
 from pathlib import Path
@@ -13,16 +13,16 @@ from tests.waiting import wait_until
 pytestmark = [pytest.mark.image, pytest.mark.timeout(600)]
 
 
-def test_it_answers_and_stores_read_only_and_without_a_capability(container: Container) -> None:
+def test_read_only(container: Container) -> None:
+    """A read-only container without capabilities stores feedback and serves /docs."""
     answer = container.post()
     assert answer.status == 200
     assert answer.json()["student_id"] == STUDENT
     assert container.get("/docs").status == 200
 
 
-def test_the_migrate_job_is_the_same_image_with_another_command(
-    docker: Docker, image: str, database: str, tmp_path: Path
-) -> None:
+def test_migrate_job(docker: Docker, image: str, database: str, tmp_path: Path) -> None:
+    """The same image, with another command, is the migrate job."""
     log = tmp_path / "log"
     with running(docker, image, log, command=MIGRATE, DATABASE_URL=database) as job:
         assert job.process.wait(60) == 0
@@ -32,18 +32,18 @@ def test_the_migrate_job_is_the_same_image_with_another_command(
 
 
 @pytest.mark.parametrize("user", ["1000840000:0", "4711"])
-def test_any_numeric_user_will_do(
+def test_numeric_user(
     docker: Docker, image: str, feedback_database: str, tmp_path: Path, user: str
 ) -> None:
+    """The image works as any numeric user."""
     options = (*HARDENED, f"--user={user}")
     log = tmp_path / "log"
     with running(docker, image, log, options, DATABASE_URL=feedback_database) as function:
         assert function.wait_until_ready().post().status == 200
 
 
-def test_it_writes_no_file_where_it_could(
-    docker: Docker, image: str, feedback_database: str, tmp_path: Path
-) -> None:
+def test_no_files(docker: Docker, image: str, feedback_database: str, tmp_path: Path) -> None:
+    """The function writes no file, even where it may."""
     log = tmp_path / "log"
     with running(docker, image, log, ("--user=0",), DATABASE_URL=feedback_database) as function:
         assert function.wait_until_ready().post().status == 200
@@ -51,12 +51,13 @@ def test_it_writes_no_file_where_it_could(
         assert docker("diff", function.name) == ""
 
 
-def test_a_folder_that_it_starts_in_is_no_source_of_modules(
+def test_working_directory(
     docker: Docker, image: str, feedback_database: str, tmp_path: Path
 ) -> None:
+    """No module is imported from the working directory."""
     folder = tmp_path / "work"
     folder.mkdir()
-    folder.chmod(0o755)  # what its user may not read, it would not import either
+    folder.chmod(0o755)  # so that the user could import it
     (folder / "function.py").write_text("raise SystemExit('the wrong module')")
     options = (*HARDENED, f"--volume={folder}:/work:ro", "--workdir=/work")
     log = tmp_path / "log"
@@ -64,9 +65,9 @@ def test_a_folder_that_it_starts_in_is_no_source_of_modules(
         assert function.wait_until_ready().post().status == 200
 
 
-def test_it_is_healthy_by_its_own_check_while_it_lives(
-    docker: Docker, container: Container
-) -> None:
+def test_healthy(docker: Docker, container: Container) -> None:
+    """Docker's health check finds the container healthy."""
+
     def status() -> str:
         return docker("inspect", "--format", "{{.State.Health.Status}}", container.name)
 
@@ -74,10 +75,8 @@ def test_it_is_healthy_by_its_own_check_while_it_lives(
     assert status() == "healthy"
 
 
-def test_the_check_fails_where_the_function_does_not_answer_200(
-    docker: Docker, image: str, tmp_path: Path
-) -> None:
-    """Readiness without a database is 503, and liveness is not concerned."""
+def test_unhealthy(docker: Docker, image: str, tmp_path: Path) -> None:
+    """The health check fails unless the probe gets 200; liveness needs no database."""
     nowhere = "postgresql://postgres@127.0.0.1:1/postgres"
     with running(docker, image, tmp_path / "log", DATABASE_URL=nowhere) as function:
         function.wait_until_ready(probe="/health/startup")
@@ -88,7 +87,7 @@ def test_the_check_fails_where_the_function_does_not_answer_200(
 
 
 def probe(docker: Docker, container: Container, path: str, *options: str) -> list[object]:
-    """The check's exit code, and what it said."""
+    """Run the health check; return its exit code and its output."""
     config = json.loads(docker("inspect", container.name))[0]["Config"]
     command = [*config["Healthcheck"]["Test"][1:-1], path]
     script = '"$@" 2>&1; echo $?'

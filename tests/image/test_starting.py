@@ -1,4 +1,4 @@
-"""A cold start compiles nothing: the image has the bytecode of all that it imports."""
+"""A cold start compiles nothing: the image contains the bytecode of all imports."""
 
 import re
 from pathlib import Path
@@ -10,9 +10,9 @@ from tests.image.docker import Docker
 
 pytestmark = [pytest.mark.image, pytest.mark.timeout(600)]
 
-# What Python says of each module with PYTHONVERBOSE: the file that its code came from.
+# With PYTHONVERBOSE, Python prints the file from which it read each module.
 CODE = re.compile(r"^# code object from '?([^'\n]+?)'?$", re.MULTILINE)
-# Nothing listens there.
+# Nothing listens at the model's address.
 MODEL = {
     "LLM_PROVIDER": "openai",
     "LLM_MODEL": "any",
@@ -22,15 +22,14 @@ MODEL = {
 
 
 def sources(log: str) -> tuple[list[str], list[str]]:
-    """The files that were read as bytecode, and those that had to be compiled."""
+    """Return the files that were read as bytecode, and those that had to be compiled."""
     files = CODE.findall(log)
     read = [file for file in files if file.endswith(".pyc")]
     return read, [file for file in files if file not in read]
 
 
-def test_serving_compiles_no_module(
-    docker: Docker, image: str, feedback_database: str, tmp_path: Path
-) -> None:
+def test_serving(docker: Docker, image: str, feedback_database: str, tmp_path: Path) -> None:
+    """Serving imports only bytecode, also with a model, which can't be reached here."""
     environ = {"DATABASE_URL": feedback_database, "PYTHONVERBOSE": "1", **MODEL}
     with running(docker, image, tmp_path / "log", **environ) as function:
         function.wait_until_ready()
@@ -48,9 +47,8 @@ def test_serving_compiles_no_module(
         assert any(f"/{folder}/__pycache__/{name}.cpython-" in file for file in read), module
 
 
-def test_migrating_compiles_no_module(
-    docker: Docker, image: str, feedback_database: str, tmp_path: Path
-) -> None:
+def test_migrating(docker: Docker, image: str, feedback_database: str, tmp_path: Path) -> None:
+    """The migrate job imports only bytecode."""
     environ = {"DATABASE_URL": feedback_database, "PYTHONVERBOSE": "1"}
     with running(docker, image, tmp_path / "log", command=MIGRATE, **environ) as job:
         assert job.process.wait(60) == 0
@@ -59,8 +57,8 @@ def test_migrating_compiles_no_module(
     assert len(read) > 100
 
 
-def test_bytecode_counts_whatever_the_time_of_its_source_is(docker: Docker, image: str) -> None:
-    """A layer that is copied, or rebuilt for the same bytes, may have other times in it."""
+def test_timestamps(docker: Docker, image: str) -> None:
+    """Bytecode is valid whatever the time of its source is, because layers change times."""
     code = """
 import importlib.util, pathlib, sysconfig
 for folder in (sysconfig.get_path("stdlib"), sysconfig.get_path("purelib")):

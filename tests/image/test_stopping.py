@@ -1,4 +1,4 @@
-"""The function is process 1 of its container, and hears SIGTERM there."""
+"""The function is process 1 of its container, and handles SIGTERM."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -18,9 +18,8 @@ pytestmark = [pytest.mark.image, pytest.mark.timeout(600)]
 WAITING = "SELECT count(*) FROM pg_locks WHERE NOT granted"
 
 
-def test_docker_stop_lets_a_request_in_flight_finish(
-    docker: Docker, container: Container, feedback_database: str
-) -> None:
+def test_request_in_flight(docker: Docker, container: Container, feedback_database: str) -> None:
+    """`docker stop` waits for a request in flight."""
     with (
         closing(open_connection(feedback_database)) as locker,
         ThreadPoolExecutor(2) as pool,
@@ -43,12 +42,11 @@ def assert_answered(answer: Answer) -> None:
     assert answer.json()["sentiment"] == "neutral"
 
 
-def test_a_migrate_job_that_waits_stops_at_once_too(
-    docker: Docker, image: str, tmp_path: Path
-) -> None:
+def test_waiting_job(docker: Docker, image: str, tmp_path: Path) -> None:
+    """SIGTERM ends a migrate job that waits for PostgreSQL."""
     nowhere = "postgresql://postgres@127.0.0.1:1/postgres"
     log = tmp_path / "log"
     with running(docker, image, log, command=MIGRATE, DATABASE_URL=nowhere) as job:
         wait_until(lambda: "waiting" in job.log)
         docker("stop", "--time=30", job.name)
-        assert job.process.wait(10) == 143  # of SIGTERM; 137 would be of SIGKILL, 30 seconds later
+        assert job.process.wait(10) == 143  # SIGTERM; after 30 seconds it would be SIGKILL, and 137

@@ -1,4 +1,4 @@
-"""The function with a model: real processes, a real PostgreSQL, and a provider of our own."""
+"""The function with a model: real processes, a real PostgreSQL, and a test provider."""
 
 import json
 import uuid
@@ -35,7 +35,7 @@ def llm_connection(llm_database: str) -> Iterator[Connection]:
 
 @pytest.fixture
 def rows(llm_connection: Connection) -> Callable[[str], list[Row]]:
-    """Returns what the table has of a task."""
+    """Return a function that finds the rows of a task."""
 
     def find(task_id: str) -> list[Row]:
         return select(llm_connection, "SELECT * FROM feedback WHERE task_id = :task", task=task_id)
@@ -61,7 +61,7 @@ def function(
     llm_database: str,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Instance]:
-    """One process with a model of each provider for the tests of a module."""
+    """One process per provider for the tests of a module."""
     log_file = tmp_path_factory.mktemp("llm") / "log"
     with running(log_file, llm_database, **llm_environ(provider, server.url)) as instance:
         yield instance.wait_until_ready()
@@ -91,7 +91,7 @@ def post(function: Instance, message: str, task_id: str = "", **headers: str) ->
 
 
 def notes(function: Instance, request_id: str) -> list[dict[str, Any]]:
-    """What was logged of this request, besides the line that each request has."""
+    """Return the request's lines in the log, except the one that each request has."""
     return [
         event
         for event in function.events()

@@ -1,4 +1,4 @@
-"""A provider of models over real sockets: it speaks both formats, and misbehaves on demand."""
+"""A model provider on real sockets that speaks both formats, and misbehaves on demand."""
 
 import asyncio
 import json
@@ -22,7 +22,7 @@ FOREVER = 3600.0  # seconds
 
 @dataclass(frozen=True)
 class Exchange:
-    """One request that came, and the connection to answer it on."""
+    """A request, and the connection for its answer."""
 
     path: str
     headers: Mapping[str, str]
@@ -41,14 +41,14 @@ class Exchange:
         await self.write("\r\n".join(lines).encode() + body)
 
 
-Behaviour = Callable[[Exchange], Awaitable[None]]
+Behavior = Callable[[Exchange], Awaitable[None]]
 
 
 @dataclass
 class ModelServer:
-    """What it does next is `behaviour`; `requests` is what came so far."""
+    """A server that answers with `behavior`, and collects `requests`."""
 
-    behaviour: Behaviour
+    behavior: Behavior
     reads: bool = True
     port: int = 0
     requests: list[Exchange] = field(default_factory=list)
@@ -62,7 +62,7 @@ class ModelServer:
             while self.reads:
                 exchange = await _read(reader, writer)
                 self.requests.append(exchange)
-                await self.behaviour(exchange)
+                await self.behavior(exchange)
             await asyncio.sleep(FOREVER)
         except (OSError, EOFError, asyncio.IncompleteReadError, asyncio.CancelledError):
             pass
@@ -80,9 +80,9 @@ async def _read(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> E
 
 
 @contextmanager
-def serving(behaviour: Behaviour, tls: ssl.SSLContext | None = None) -> Iterator[ModelServer]:
-    """Serve in a thread of its own until the end of the block."""
-    model = ModelServer(behaviour)
+def serving(behavior: Behavior, tls: ssl.SSLContext | None = None) -> Iterator[ModelServer]:
+    """Serve in a thread until the end of the block."""
+    model = ModelServer(behavior)
     loop = asyncio.new_event_loop()
     listener = socket.create_server(("127.0.0.1", 0), backlog=512)
     model.port = listener.getsockname()[1]
@@ -107,7 +107,7 @@ async def _cancel_all() -> None:
 
 
 def envelope(path: str, text: str, stop: str = "", refusal: str | None = None) -> bytes:
-    """The text as the provider of this path sends it."""
+    """Return the text in the format of the path's provider."""
     if path.endswith("/chat/completions"):
         message = {"role": "assistant", "content": text, "refusal": refusal}
         choice = {"index": 0, "message": message, "finish_reason": stop or "stop"}
@@ -123,7 +123,7 @@ def envelope(path: str, text: str, stop: str = "", refusal: str | None = None) -
     return json.dumps(response).encode()
 
 
-def says(text: str) -> Behaviour:
+def says(text: str) -> Behavior:
     """The model writes this text."""
 
     async def behave(exchange: Exchange) -> None:
@@ -134,8 +134,8 @@ def says(text: str) -> Behaviour:
 
 def answers(
     answer: object = GOOD, after: float = 0, once: threading.Event | None = None
-) -> Behaviour:
-    """The model gives this answer, after so many seconds, and not before the event is set."""
+) -> Behavior:
+    """The model gives this answer, after `after` seconds and not before `once` is set."""
 
     async def behave(exchange: Exchange) -> None:
         await asyncio.sleep(after)
@@ -146,8 +146,8 @@ def answers(
     return behave
 
 
-def stops(openai: str, anthropic: str, text: str) -> Behaviour:
-    """The model stops for a reason, of either provider."""
+def stops(openai: str, anthropic: str, text: str) -> Behavior:
+    """The model stops for a reason, which each provider names differently."""
 
     async def behave(exchange: Exchange) -> None:
         stop = openai if exchange.path.endswith("/chat/completions") else anthropic
@@ -156,8 +156,8 @@ def stops(openai: str, anthropic: str, text: str) -> Behaviour:
     return behave
 
 
-def replies(status: int, body: bytes = b"{}", *headers: str) -> Behaviour:
-    """The server sends this."""
+def replies(status: int, body: bytes = b"{}", *headers: str) -> Behavior:
+    """The server sends this answer."""
 
     async def behave(exchange: Exchange) -> None:
         await exchange.reply(status, body, *headers)
@@ -165,8 +165,8 @@ def replies(status: int, body: bytes = b"{}", *headers: str) -> Behaviour:
     return behave
 
 
-def sends(*parts: bytes, pause: float = 0, endless: bool = False) -> Behaviour:
-    """The server sends these very bytes, and pauses between them; then the last one for ever."""
+def sends(*parts: bytes, pause: float = 0, endless: bool = False) -> Behavior:
+    """The server sends these bytes with pauses, and repeats the last ones if `endless`."""
 
     async def behave(exchange: Exchange) -> None:
         for part in parts:
@@ -179,9 +179,9 @@ def sends(*parts: bytes, pause: float = 0, endless: bool = False) -> Behaviour:
     return behave
 
 
-def in_turn(*behaviours: Behaviour) -> Behaviour:
-    """One after the other; the last one from then on."""
-    left = list(behaviours)
+def in_turn(*behaviors: Behavior) -> Behavior:
+    """Use the behaviors one after the other, and then always the last one."""
+    left = list(behaviors)
 
     async def behave(exchange: Exchange) -> None:
         await (left.pop(0) if len(left) > 1 else left[0])(exchange)

@@ -1,4 +1,4 @@
-"""After repeated failures nobody waits; one request tries, and its success lets all through."""
+"""After repeated failures the model is not asked for a while."""
 
 from pathlib import Path
 
@@ -7,24 +7,23 @@ from tests.llm.conftest import llm_environ, post
 from tests.llm.server import ModelServer, answers, hang, replies
 
 
-def analysed(function: Instance) -> bool:
-    """Whether the model was heard."""
+def analyzed(function: Instance) -> bool:
+    """Whether the answer is based on the model's."""
     snapshot = post(function, "hello").json()["strategy_snapshot"]
     return bool(snapshot["feedback_based"])
 
 
-def test_after_five_failures_the_model_is_left_alone(
-    llm_database: str, tmp_path: Path, model_server: ModelServer
-) -> None:
-    model_server.behaviour = hang
+def test_repeated_failures(llm_database: str, tmp_path: Path, model_server: ModelServer) -> None:
+    """After five failures in a row, the model is not asked."""
+    model_server.behavior = hang
     environ = llm_environ("openai", model_server.url, LLM_TIMEOUT="0.3")
     with running(tmp_path / "log", llm_database, **environ) as function:
         function.wait_until_ready()
-        assert [analysed(function) for _ in range(5)] == [False] * 5
-        model_server.behaviour = answers()
+        assert [analyzed(function) for _ in range(5)] == [False] * 5
+        model_server.behavior = answers()
         asked = len(model_server.requests)
         for _ in range(20):
-            assert not analysed(function)
+            assert not analyzed(function)
         assert len(model_server.requests) == asked
         events = [event["event"] for event in function.events()]
         assert events.count("model failing, circuit open") == 1
@@ -32,14 +31,15 @@ def test_after_five_failures_the_model_is_left_alone(
         assert reasons == ["timeout"] * 5 + ["circuit open"] * 20
 
 
-def test_what_a_message_brings_about_does_not_open_the_circuit(
+def test_failures_of_a_message(
     llm_database: str, tmp_path: Path, model_server: ModelServer
 ) -> None:
+    """Failures that a message may cause do not open the circuit."""
     environ = llm_environ("openai", model_server.url)
     with running(tmp_path / "log", llm_database, **environ) as function:
         function.wait_until_ready()
-        for behaviour in (answers({}), replies(400)):
-            model_server.behaviour = behaviour
-            assert [analysed(function) for _ in range(6)] == [False] * 6
-        model_server.behaviour = answers()
-        assert analysed(function)
+        for behavior in (answers({}), replies(400)):
+            model_server.behavior = behavior
+            assert [analyzed(function) for _ in range(6)] == [False] * 6
+        model_server.behavior = answers()
+        assert analyzed(function)

@@ -1,4 +1,4 @@
-"""Nothing of a model is imported before it is needed."""
+"""The model's client is imported only when it is needed."""
 
 import os
 import subprocess
@@ -8,7 +8,7 @@ import pytest
 
 from tests.instance import ROOT
 
-# What the container's host does before its first request.
+# As the container's host does before its first request.
 START = """
 import os, sys
 from function.settings import load
@@ -29,7 +29,8 @@ def imported(environ: dict[str, str]) -> set[str]:
     return set(found.split())
 
 
-def test_the_stub_imports_nothing_of_it() -> None:
+def test_stub() -> None:
+    """With the stub, nothing of the model is imported."""
     modules = imported(STUB)
     assert "function.http.asgi" in modules
     assert [name for name in modules if name.startswith("function.llm")] == []
@@ -37,7 +38,8 @@ def test_the_stub_imports_nothing_of_it() -> None:
 
 
 @pytest.mark.parametrize("library", ["httpx2", "httpcore2", "anyio", "h11"])
-def test_a_provider_imports_no_client_before_the_first_feedback(library: str) -> None:
+def test_provider(library: str) -> None:
+    """With a model, the HTTP client is not imported before the first feedback."""
     modules = imported({**STUB, **MODEL})
     assert "function.llm.analyzer" in modules
     assert library not in modules

@@ -1,4 +1,4 @@
-"""Who waits for a slow model shares one instance with others, and with the probes."""
+"""Requests that wait for a slow model do not block other requests or probes."""
 
 import asyncio
 import json
@@ -17,18 +17,19 @@ from tests.llm.server import ModelServer, answers
 from tests.waiting import wait_until
 
 REQUESTS = 200
-BATCH = 280  # events: two batches want more connections than there are
+BATCH = 280  # events; two batches need more connections than there are
 WARM_UP = 5  # requests
 PROBES = 100
 RSS_LIMIT = 20.0  # MB
 
 
-def test_two_hundred_wait_together(
+def test_slow_model(
     llm_database: str,
     tmp_path: Path,
     model_server: ModelServer,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
+    """200 requests wait at once, in bounded memory and threads, while probes are answered."""
     environ = llm_environ("openai", model_server.url, LLM_TIMEOUT="20", DATABASE_TIMEOUT="4")
     with running(tmp_path / "log", llm_database, **environ) as function:
         function.wait_until_ready()
@@ -37,7 +38,7 @@ def test_two_hundred_wait_together(
         process = psutil.Process(function.process.pid)
         rss, threads = process.memory_info().rss, process.num_threads()
         enough = threading.Event()
-        model_server.behaviour = answers(once=enough)
+        model_server.behavior = answers(once=enough)
         load = Load(function)
         load.start()
         wait_until(lambda: len(model_server.requests) == REQUESTS + WARM_UP)
@@ -53,16 +54,15 @@ def test_two_hundred_wait_together(
             print(f"\n{REQUESTS} requests that wait together: RSS +{grown:.1f} MB")
         assert grown < RSS_LIMIT
         reasons = [event["reason"] for event in function.events() if "reason" in event]
-        assert reasons == []  # the model was heard by all
+        assert reasons == []  # all answers are based on the model's
         assert function.terminate() == 0
 
 
-def test_who_finds_no_free_connection_does_not_open_the_circuit(
-    llm_database: str, tmp_path: Path, model_server: ModelServer
-) -> None:
+def test_no_free_connection(llm_database: str, tmp_path: Path, model_server: ModelServer) -> None:
+    """A request that finds no free connection does not open the circuit."""
     left_over = 2 * BATCH - CONNECTIONS
     full = threading.Event()
-    model_server.behaviour = answers(once=full)
+    model_server.behavior = answers(once=full)
     environ = llm_environ("openai", model_server.url, LLM_TIMEOUT="20", DATABASE_TIMEOUT="4")
     with running(tmp_path / "log", llm_database, **environ) as function:
         function.wait_until_ready()
@@ -75,7 +75,7 @@ def test_who_finds_no_free_connection_does_not_open_the_circuit(
         assert (len(based), sum(based)) == (2 * BATCH, CONNECTIONS)
         reasons = [event["reason"] for event in function.events() if "reason" in event]
         assert reasons == ["busy"] * left_over
-        model_server.behaviour = answers()
+        model_server.behavior = answers()
         assert post(function, "next").json()["strategy_snapshot"]["feedback_based"]
 
 
@@ -88,7 +88,7 @@ def _post_batch(function: Instance, source: str) -> Answer:
 
 
 class Load(threading.Thread):
-    """All requests at once, each on a connection of its own."""
+    """Sends all requests at once, each on its own connection."""
 
     def __init__(self, function: Instance) -> None:
         super().__init__()

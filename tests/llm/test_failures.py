@@ -1,4 +1,4 @@
-"""Whatever the provider does, the student gets an answer in time, and the feedback is stored."""
+"""However the model fails, the feedback is stored and answered in time."""
 
 import gzip
 import time
@@ -12,7 +12,7 @@ import pytest
 from tests.instance import Instance, free_port, running
 from tests.llm.conftest import KEY, Row, llm_environ, notes, post
 from tests.llm.server import (
-    Behaviour,
+    Behavior,
     ModelServer,
     answers,
     close,
@@ -29,7 +29,7 @@ from tests.report import print_table
 
 LIMIT = 2.0  # seconds: LLM_TIMEOUT
 SLACK = 20.0  # seconds, for a busy machine
-WORDS = "my-own-private-words"  # of the student
+WORDS = "my-own-private-words"  # in the student's message
 OUTPUT = "output-of-the-model"
 
 NEUTRAL = {
@@ -51,7 +51,7 @@ BOMB = gzip.compress(b"0" * 100_000_000)
 
 @dataclass(frozen=True)
 class Outcome:
-    """A line of the table."""
+    """A row of the table that is printed at the end."""
 
     provider: str
     did: str
@@ -63,7 +63,7 @@ class Outcome:
 
 @pytest.fixture(scope="module")
 def outcomes(request: pytest.FixtureRequest) -> Iterator[list[Outcome]]:
-    """Collects what the tests saw, and prints it at the end."""
+    """Collect the results of the tests, and print them at the end."""
     found: list[Outcome] = []
     yield found
     names = ["provider", "the server", "the client saw", "s", "stored", "logged"]
@@ -72,7 +72,7 @@ def outcomes(request: pytest.FixtureRequest) -> Iterator[list[Outcome]]:
 
 @pytest.fixture(scope="module")
 def function(function: Instance) -> Iterator[Instance]:
-    """The one of all these tests; whatever the model does, no secret gets into its log."""
+    """One process for all these tests, in whose log there must be no secret."""
     yield function
     assert function.terminate() == 0
     for secret in (KEY, WORDS, OUTPUT):
@@ -81,13 +81,13 @@ def function(function: Instance) -> Iterator[Instance]:
 
 @dataclass
 class Trial:
-    """Sends feedback to a function whose model fails, and checks what comes of it."""
+    """Sends feedback to a function whose model fails; checks the answer, the row and the log."""
 
     rows: Callable[[str], list[Row]]
     outcomes: list[Outcome]
 
     def fails(self, function: Instance, provider: str, did: str, limit: float = LIMIT) -> str:
-        """Return the reason that was logged."""
+        """Return the logged reason."""
         task, started = str(uuid.uuid4()), time.monotonic()
         answer = post(function, f"I say {WORDS}", task)
         seconds = time.monotonic() - started
@@ -119,17 +119,17 @@ def trial(rows: Callable[[str], list[Row]], outcomes: list[Outcome]) -> Trial:
     return Trial(rows, outcomes)
 
 
-def answer_with(**changes: object) -> Behaviour:
+def answer_with(**changes: object) -> Behavior:
     topics = [{"topic": "fractions", "weight": 1}]
     answer = {"perceived_difficulty": "ok", "difficulty_adjustment": 0, "sentiment": "neutral"}
     return answers({**answer, "topics": topics, **changes})
 
 
-FAULTS: dict[str, tuple[Behaviour, str, int]] = {
-    # What the server does: how, the reason that is logged, and how often it was asked.
+FAULTS: dict[str, tuple[Behavior, str, int]] = {
+    # The server's behavior, the logged reason, and the number of attempts.
     "hangs before its headers": (hang, "timeout", 1),
     "drips its headers": (DRIPPED_HEAD, "timeout", 1),
-    "drips its body, a byte a second": (sends(HEAD, b" ", pause=1, endless=True), "timeout", 1),
+    "drips its body, one byte per second": (sends(HEAD, b" ", pause=1, endless=True), "timeout", 1),
     "stops in its body": (sends(HEAD, b"{", pause=30), "timeout", 1),
     "resets the connection": (reset, "unreachable", 2),
     "closes the connection": (close, "unreachable", 2),
@@ -159,35 +159,37 @@ FAULTS: dict[str, tuple[Behaviour, str, int]] = {
     "says NaN": (answer_with(difficulty_adjustment=float("nan")), "invalid answer", 1),
     "says 1e999": (answer_with(topics=HUGE), "invalid answer", 1),
     "weighs 0": (answer_with(topics=[{"topic": "general", "weight": 0}]), "invalid answer", 1),
-    "makes a topic up": (answer_with(topics=[{"topic": OUTPUT, "weight": 1}]), "invalid answer", 1),
+    "invents a topic": (answer_with(topics=[{"topic": OUTPUT, "weight": 1}]), "invalid answer", 1),
     "names no topic": (answer_with(topics=[]), "invalid answer", 1),
-    "makes a feeling up": (answer_with(sentiment=OUTPUT), "invalid answer", 1),
+    "invents a feeling": (answer_with(sentiment=OUTPUT), "invalid answer", 1),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_whatever_fails_the_feedback_is_stored_and_answered_in_time(
+def test_faults(
     fault: str, provider: str, function: Instance, server: ModelServer, trial: Trial
 ) -> None:
-    server.behaviour, reason, attempts = FAULTS[fault]
+    """Each fault gives the neutral strategy in time, and the next request is analyzed."""
+    server.behavior, reason, attempts = FAULTS[fault]
     before = len(server.requests)
 
     assert trial.fails(function, provider, fault) == reason
     assert len(server.requests) - before == attempts
 
-    server.behaviour = answers()
+    server.behavior = answers()
     assert post(function, "and now").json()["strategy_snapshot"]["feedback_based"] is True
 
 
-def test_a_server_that_never_reads_is_cut_at_the_limit(
+def test_server_never_reads(
     provider: str, function: Instance, server: ModelServer, trial: Trial
 ) -> None:
-    server.behaviour, server.reads = close, False
-    post(function, "which ends the connection that is open")
+    """A server that never reads is given up at LLM_TIMEOUT."""
+    server.behavior, server.reads = close, False
+    post(function, "this one ends the open connection")
     try:
         assert trial.fails(function, provider, "never reads") == "timeout"
     finally:
-        server.behaviour, server.reads = answers(), True
+        server.behavior, server.reads = answers(), True
     assert post(function, "and now").json()["sentiment"] == "frustrated"
 
 
@@ -200,35 +202,39 @@ def test_a_server_that_never_reads_is_cut_at_the_limit(
         (close_mid_body, "half a body at first"),
     ],
 )
-def test_one_more_attempt_is_made_where_it_may_help(
-    first: Behaviour, name: str, provider: str, function: Instance, server: ModelServer
+def test_second_attempt(
+    first: Behavior, name: str, provider: str, function: Instance, server: ModelServer
 ) -> None:
-    server.behaviour = in_turn(first, answers())
+    """One more attempt is made after a failure that may be temporary."""
+    server.behavior = in_turn(first, answers())
     before = len(server.requests)
 
     assert post(function, name).json()["sentiment"] == "frustrated"
     assert len(server.requests) - before == 2
 
 
-def test_where_nothing_listens(llm_database: str, tmp_path: Any, trial: Trial) -> None:
+def test_nothing_listens(llm_database: str, tmp_path: Any, trial: Trial) -> None:
+    """If nothing listens at the address, the reason is `unreachable`."""
     environ = llm_environ("openai", f"http://127.0.0.1:{free_port()}")
     with running(tmp_path / "log", llm_database, **environ) as function:
         function.wait_until_ready()
-        assert trial.fails(function, "openai", "is not there") == "unreachable"
+        assert trial.fails(function, "openai", "does not run") == "unreachable"
 
 
-def test_a_host_without_an_address(llm_database: str, tmp_path: Any, trial: Trial) -> None:
+def test_unknown_host(llm_database: str, tmp_path: Any, trial: Trial) -> None:
+    """If the host has no address, feedback is stored, and the host is not logged."""
     environ = llm_environ("openai", "http://nowhere.invalid/v1", LLM_TIMEOUT="3")
     with running(tmp_path / "log", llm_database, **environ) as function:
         function.wait_until_ready()
         reason = trial.fails(function, "openai", "has no address", limit=3)
-        assert reason in {"unreachable", "timeout"}  # as the name server of this machine has it
+        assert reason in {"unreachable", "timeout"}  # depends on this machine's name server
         assert "nowhere" not in function.log
 
 
-def test_a_tls_handshake_that_hangs_is_cut_at_the_limit(
+def test_tls_handshake_hangs(
     llm_database: str, tmp_path: Any, trial: Trial, model_server: ModelServer
 ) -> None:
+    """A TLS handshake that hangs is given up at LLM_TIMEOUT."""
     model_server.reads = False
     environ = llm_environ("openai", model_server.url.replace("http:", "https:"))
     with running(tmp_path / "log", llm_database, **environ) as function:

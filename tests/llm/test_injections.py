@@ -1,7 +1,7 @@
-"""Attacks on the prompt, against a provider that obeys them: nothing leaves the closed schema.
+"""Prompt injections against a model that obeys them: the answer stays in the closed schema.
 
-Each attack is a student's message, and what a model writes that does what it says. A text is
-repeated where `obeys` is a list: before, what is repeated, how often, behind.
+Each attack is a student's message, and the output of a model that obeys it. A list in `obeys` is a
+prefix, a text that is repeated, the number of repeats, and a suffix.
 """
 
 import json
@@ -19,8 +19,8 @@ from tests.llm.conftest import KEY, Row, llm_environ, notes, post
 from tests.llm.server import ModelServer, says
 
 ATTACKS = json.loads(Path(__file__).with_name("injections.json").read_text(encoding="utf-8"))
-MARK = "pwned"  # is in all that the attacks want to smuggle out
-WITHIN = "asks for the easiest tasks"  # stays in the schema: a student may ask for that
+MARK = "pwned"  # each attack tries to smuggle this out
+WITHIN = "asks for the easiest tasks"  # stays in the schema, because a student may ask for that
 
 
 @pytest.fixture(scope="module")
@@ -38,14 +38,15 @@ def function(
 
 
 @pytest.mark.parametrize("attack", ATTACKS, ids=[attack["name"] for attack in ATTACKS])
-def test_no_attack_leaves_the_closed_schema(
+def test_attacks(
     attack: dict[str, Any],
     function: Instance,
     server: ModelServer,
     rows: Callable[[str], list[Row]],
 ) -> None:
+    """No attack puts its own text into the answer, the row's strategy or the log."""
     task = str(uuid.uuid4())
-    server.behaviour = says(_text(attack["obeys"]))
+    server.behavior = says(_text(attack["obeys"]))
 
     answer = post(function, attack["message"], task)
 
@@ -75,7 +76,7 @@ def _text(obeys: str | list[Any]) -> str:
 
 
 def assert_closed(update: dict[str, Any]) -> None:
-    """Every value is one that the function may say of itself."""
+    """Check that each field has one of the values that the schema allows."""
     assert set(update) == {
         *("student_id", "task_id", "difficulty_adjustment", "topic_weights", "sentiment"),
         *("strategy_snapshot", "timestamp"),

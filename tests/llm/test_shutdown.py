@@ -12,15 +12,16 @@ from tests.llm.server import ModelServer, answers
 from tests.waiting import wait_until
 
 REQUESTS = 20
-MODEL_TAKES = 4.5  # seconds: longer than hypercorn would wait by itself
+MODEL_TAKES = 4.5  # seconds; hypercorn's own limit is shorter
 HANGING_DNS = Path(__file__).with_name("hanging_dns")
 
 
 @pytest.mark.parametrize("host", HOSTS)
-def test_requests_that_wait_for_the_model_are_answered_first(
+def test_waiting_requests(
     host: str, llm_database: str, tmp_path: Path, model_server: ModelServer
 ) -> None:
-    model_server.behaviour = answers(after=MODEL_TAKES)
+    """Requests that wait for the model are answered before the process ends."""
+    model_server.behavior = answers(after=MODEL_TAKES)
     environ = llm_environ("openai", model_server.url, LLM_TIMEOUT="10")
     with (
         running(tmp_path / "log", llm_database, host, **environ) as function,
@@ -34,9 +35,8 @@ def test_requests_that_wait_for_the_model_are_answered_first(
         assert [update["sentiment"] for update in updates] == ["frustrated"] * REQUESTS
 
 
-def test_a_name_server_that_hangs_holds_nobody_up(
-    llm_database: str, tmp_path: Path, model_server: ModelServer
-) -> None:
+def test_name_server_hangs(llm_database: str, tmp_path: Path, model_server: ModelServer) -> None:
+    """A name server that hangs delays neither answers nor the end, and blocks one thread."""
     url = f"http://hangs.test:{model_server.port}"
     environ = llm_environ("openai", url, PYTHONPATH=str(HANGING_DNS))
     with (
@@ -50,10 +50,10 @@ def test_a_name_server_that_hangs_holds_nobody_up(
         time.sleep(0.5)
         waiting = _threads(function)
         answers = [answer.result() for answer in sent]
-        assert time.monotonic() - started < 30  # a lookup hangs for 60
+        assert time.monotonic() - started < 30  # a lookup takes 60
         assert [answer.status for answer in answers] == [200] * REQUESTS
         assert function.log.count('"reason":"timeout"') > 0
-        assert waiting <= threads + 2  # one that looks the name up, one that imported httpx2
+        assert waiting <= threads + 2  # one for the lookup, and one that imported httpx2
         assert function.terminate(30) == 0
 
 

@@ -1,4 +1,4 @@
-"""What a model answers becomes the strategy, behind each host and with both providers."""
+"""The model's answer becomes the strategy, on each host and with both providers."""
 
 import ssl
 import uuid
@@ -26,13 +26,14 @@ SNAPSHOT = {
 
 
 @pytest.mark.parametrize("host", HOSTS)
-def test_the_strategy_is_the_models_and_the_row_keeps_what_decided_it(
+def test_strategy(
     host: str,
     llm_database: str,
     tmp_path: Path,
     model_server: ModelServer,
     rows: Callable[[str], list[Row]],
 ) -> None:
+    """The answer is the model's strategy; the row names the model and the prompt."""
     task = str(uuid.uuid4())
     environ = llm_environ("openai", model_server.url)
     with running(tmp_path / "log", llm_database, host, **environ) as function:
@@ -54,9 +55,8 @@ def test_the_strategy_is_the_models_and_the_row_keeps_what_decided_it(
     assert (row["perceived_difficulty"], row["topic_weights"]) == ("hard", TOPICS)
 
 
-def test_the_provider_gets_its_own_format_and_the_message_as_data(
-    provider: str, function: Instance, server: ModelServer
-) -> None:
+def test_request_format(provider: str, function: Instance, server: ModelServer) -> None:
+    """Each provider gets its own format, and the message as data."""
     post(function, 'Дроби "} ignore', "task-7")
     request = server.requests[-1]
     body = request.json()
@@ -86,15 +86,14 @@ def _schema(provider: str, body: Any) -> Any:
     return body["output_config"]["format"]["schema"]
 
 
-def test_a_repeat_gets_the_first_answer_and_costs_no_question(
-    function: Instance, server: ModelServer
-) -> None:
+def test_repeat(function: Instance, server: ModelServer) -> None:
+    """A repeat gets the first answer, and the model is not asked again."""
     key, task = str(uuid.uuid4()), str(uuid.uuid4())
     first = post(function, "again", task, **{"Idempotency-Key": key})
-    server.behaviour = answers({})
+    server.behavior = answers({})
     before = len(server.requests)
     second = post(function, "again", task, **{"Idempotency-Key": key})
-    server.behaviour = answers()
+    server.behavior = answers()
 
     assert second.headers["idempotency-replayed"] == "true"
     assert list(second.json().items()) == list(first.json().items())
@@ -102,19 +101,21 @@ def test_a_repeat_gets_the_first_answer_and_costs_no_question(
     assert len(server.requests) == before
 
 
-def test_a_repeat_of_a_fallback_is_a_fallback(function: Instance, server: ModelServer) -> None:
+def test_repeat_of_fallback(function: Instance, server: ModelServer) -> None:
+    """A repeat of a neutral fallback gets the same fallback."""
     key, task = str(uuid.uuid4()), str(uuid.uuid4())
-    server.behaviour = answers({})
+    server.behavior = answers({})
     first = post(function, "again", task, **{"Idempotency-Key": key})
-    server.behaviour = answers()
+    server.behavior = answers()
     second = post(function, "again", task, **{"Idempotency-Key": key})
     assert first.json()["strategy_snapshot"]["feedback_based"] is False
     assert second.body == first.body
 
 
-def test_tokens_are_counted_for_who_wants_to_know(
+def test_tokens(
     llm_database: str, tmp_path: Path, provider: str, model_server: ModelServer
 ) -> None:
+    """The number of tokens is logged at DEBUG."""
     environ = llm_environ(provider, model_server.url, LOG_LEVEL="DEBUG")
     with running(tmp_path / "log", llm_database, **environ) as function:
         function.wait_until_ready()
@@ -124,9 +125,8 @@ def test_tokens_are_counted_for_who_wants_to_know(
     assert (event["input_tokens"], event["output_tokens"]) == (900, 60)
 
 
-def test_a_rotated_key_is_read_without_a_restart(
-    llm_database: str, tmp_path: Path, model_server: ModelServer
-) -> None:
+def test_key_rotation(llm_database: str, tmp_path: Path, model_server: ModelServer) -> None:
+    """A rotated key is read from its file without a restart."""
     file = tmp_path / "key"
     file.write_text("first\n")
     environ = llm_environ("openai", model_server.url, LLM_API_KEY="", LLM_API_KEY_FILE=str(file))
@@ -144,9 +144,8 @@ def test_a_rotated_key_is_read_without_a_restart(
     assert keys == ["Bearer first", "Bearer second", "Bearer third"]
 
 
-def test_a_server_of_ones_own_needs_no_key(
-    llm_database: str, tmp_path: Path, model_server: ModelServer
-) -> None:
+def test_own_server(llm_database: str, tmp_path: Path, model_server: ModelServer) -> None:
+    """A server at LLM_BASE_URL needs no key."""
     environ = llm_environ("openai", f"http://localhost:{model_server.port}/v1", LLM_API_KEY="")
     with running(tmp_path / "log", llm_database, **environ) as function:
         function.wait_until_ready()
@@ -157,9 +156,8 @@ def test_a_server_of_ones_own_needs_no_key(
 
 
 @pytest.mark.parametrize("trusted", [True, False])
-def test_tls_is_verified_by_the_name_of_the_host(
-    trusted: bool, llm_database: str, tmp_path: Path
-) -> None:
+def test_tls(trusted: bool, llm_database: str, tmp_path: Path) -> None:
+    """The server's certificate is verified, and HTTPS_PROXY is ignored."""
     authority, tls = trustme.CA(), _server_context()
     authority.issue_cert("localhost").configure_cert(tls)
     bundle = tmp_path / "ca.pem"

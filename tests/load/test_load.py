@@ -1,4 +1,4 @@
-"""`make load`: k6 passes on the real function, and fails when the answers are wrong."""
+"""`make load`: k6 passes on the real function, and fails on wrong answers."""
 
 import json
 import os
@@ -19,7 +19,7 @@ from tests.instance import ROOT, running
 
 SCRIPT = ROOT / "tests/load/run.sh"
 FEEDBACK = ROOT / "tests/load/feedback.js"
-# The checks are what is tested, and this machine may be busy: no limits of time.
+# Only the checks are tested: the machine may be busy.
 ANY_TIME = {"P95": "10000", "P99": "10000"}
 
 
@@ -37,9 +37,8 @@ def load(url: str, *arguments: str, stages: str = "1s:1") -> "subprocess.Complet
 
 
 @pytest.mark.deploy
-def test_ten_seconds_of_load_pass_and_each_feedback_is_stored_once(
-    feedback_database: str, tmp_path: Path
-) -> None:
+def test_load(feedback_database: str, tmp_path: Path) -> None:
+    """Ten seconds of load pass, and each feedback is stored once."""
     summary = tmp_path / "summary.json"
     with running(tmp_path / "log", feedback_database) as function:
         function.wait_until_ready()
@@ -56,7 +55,8 @@ def test_ten_seconds_of_load_pass_and_each_feedback_is_stored_once(
 
 
 @pytest.mark.deploy
-def test_it_fails_when_the_function_has_no_database(tmp_path: Path) -> None:
+def test_no_database(tmp_path: Path) -> None:
+    """k6 fails if the function has no database."""
     nowhere = "postgresql://mentor@127.0.0.1:1/mentor"
     with running(tmp_path / "log", nowhere, DATABASE_TIMEOUT="1") as function:
         function.wait_until_ready(probe="/health/startup")
@@ -66,7 +66,8 @@ def test_it_fails_when_the_function_has_no_database(tmp_path: Path) -> None:
 
 
 @pytest.mark.deploy
-def test_it_fails_when_nobody_listens() -> None:
+def test_no_function() -> None:
+    """k6 fails if the function does not run."""
     done = load("http://127.0.0.1:1")
     assert done.returncode != 0
     assert "start the function first" in done.stderr
@@ -74,7 +75,7 @@ def test_it_fails_when_nobody_listens() -> None:
 
 @pytest.fixture
 def wrong_function() -> Iterator[str]:
-    """The URL of a server that is always ready, and answers 200 with what is not the contract."""
+    """The URL of a server that is always ready, and answers 200 but not as in the contract."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), WrongAnswers)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
@@ -100,22 +101,23 @@ class WrongAnswers(BaseHTTPRequestHandler):
 
 
 @pytest.mark.deploy
-def test_it_fails_when_the_answers_are_not_those_of_the_contract(wrong_function: str) -> None:
+def test_wrong_answers(wrong_function: str) -> None:
+    """k6 fails if the answers break the contract."""
     done = load(wrong_function)
-    assert done.returncode == 99  # k6's code for a threshold that was not met
+    assert done.returncode == 99  # k6's exit code for a missed threshold
     assert "checks" in done.stderr
 
 
 @pytest.fixture
 def bare_machine(tmp_path: Path) -> dict[str, str]:
-    """The environment of a machine that has a shell's usual programs and nothing else."""
+    """The environment of a machine that has only a shell's usual programs."""
     for name in ("sh", "awk", "sed", "dirname", "env"):
         (tmp_path / name).symlink_to(shutil.which(name) or "")
     return {"PATH": str(tmp_path), "HOME": str(tmp_path), "URL": "http://function:8080"}
 
 
 def install(path: Path, program: str) -> None:
-    """Put a program there that says what it is called with, and fails."""
+    """Install a program that prints its arguments, and fails."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(f'#!/bin/sh\necho "{program} $*"\nexit 99\n')
     path.chmod(0o755)
@@ -127,9 +129,8 @@ def run_on(machine: dict[str, str]) -> "subprocess.CompletedProcess[str]":
     )
 
 
-def test_k6_is_taken_from_the_path_then_from_our_cache_then_as_a_container(
-    bare_machine: dict[str, str], tmp_path: Path
-) -> None:
+def test_k6_program(bare_machine: dict[str, str], tmp_path: Path) -> None:
+    """k6 is taken from the PATH, else from the cache, else from Docker."""
     missing = run_on(bare_machine)
     assert (missing.returncode, missing.stdout) == (1, "")
     assert "docker" in missing.stderr
@@ -148,7 +149,8 @@ def test_k6_is_taken_from_the_path_then_from_our_cache_then_as_a_container(
     assert run_on(bare_machine).stdout.startswith("path run ")
 
 
-def test_the_script_takes_nothing_from_a_network() -> None:
+def test_imports() -> None:
+    """The script imports nothing from a network."""
     modules = re.findall(r"^import .* from '(.*)';$", FEEDBACK.read_text(), re.MULTILINE)
     assert modules == ["k6", "k6/http"]
     assert "require(" not in FEEDBACK.read_text()

@@ -1,4 +1,4 @@
-"""A machine whose name server does not answer for one host; on the PYTHONPATH of a test."""
+"""Simulates a name server that does not answer for one host; tests add it to PYTHONPATH."""
 
 import socket
 import time
