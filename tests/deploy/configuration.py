@@ -1,4 +1,4 @@
-"""What the function makes of the variables that a manifest gives it."""
+"""The function's settings from the variables of a manifest."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,7 +9,7 @@ MOUNTS = "/var/run/secrets/mentor"
 
 
 class Recorded(dict[str, str]):
-    """An environment that notes which variables are asked for."""
+    """An environment that records which variables are read."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         super().__init__(environ)
@@ -21,7 +21,7 @@ class Recorded(dict[str, str]):
 
 
 def settings_of(environ: Mapping[str, str], folder: Path) -> Settings:
-    """The settings, with the files that would be mounted in this folder in their place.
+    """Return the settings, with paths in this folder instead of the mounted ones.
 
     Raises ConfigurationError as the function would, and AssertionError for a variable that it
     doesn't read.
@@ -33,7 +33,7 @@ def settings_of(environ: Mapping[str, str], folder: Path) -> Settings:
 
 
 def _mounted(value: str, folder: Path) -> str:
-    """The path in `folder` of a mounted file or folder, which is made."""
+    """Make a mounted file or folder in `folder`, and return its path."""
     if not value.startswith(MOUNTS):
         return value
     path = folder / Path(value).relative_to(MOUNTS)

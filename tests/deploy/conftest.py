@@ -8,23 +8,23 @@ from tests.deploy.manifests import Manifest, parse
 
 @pytest.fixture(scope="session")
 def production() -> list[Manifest]:
-    """What deploy/knative/overlays/production renders."""
+    """The objects of deploy/knative/overlays/production."""
     return parse(kustomized(KNATIVE / "overlays/production"))
 
 
 @pytest.fixture(scope="session")
 def local() -> list[Manifest]:
-    """What deploy/knative/overlays/local renders."""
+    """The objects of deploy/knative/overlays/local."""
     return parse(kustomized(KNATIVE / "overlays/local"))
 
 
 @pytest.fixture(scope="session")
 def eventing() -> list[Manifest]:
-    """What deploy/knative/eventing renders."""
+    """The objects of deploy/knative/eventing."""
     return parse(kustomized(KNATIVE / "eventing"))
 
 
 @pytest.fixture(scope="session")
 def chart() -> list[Manifest]:
-    """What the Helm chart renders with the values of its example."""
+    """The objects of the Helm chart with the values of its example."""
     return parse(templated("--values", PRODUCTION))

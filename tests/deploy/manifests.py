@@ -1,4 +1,4 @@
-"""Rendered manifests, and where the parts of them are that tests speak of."""
+"""Parses manifests, and finds their parts."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -8,7 +8,7 @@ import yaml
 
 from dev.manifests import KNATIVE
 
-# What kustomize reads, and no cluster.
+# Files for kustomize, not for a cluster.
 FOR_KUSTOMIZE = ("kustomization.yaml", "knative-names.yaml")
 
 Manifest = dict[str, Any]
@@ -19,17 +19,17 @@ def parse(text: str) -> list[Manifest]:
 
 
 def plain_files() -> list[Path]:
-    """The files of deploy/knative that hold objects of a cluster."""
+    """Return the files of deploy/knative that contain objects for a cluster."""
     return sorted(path for path in KNATIVE.rglob("*.yaml") if path.name not in FOR_KUSTOMIZE)
 
 
 def plain(name: str) -> list[Manifest]:
-    """The objects of one of these files."""
+    """Return the objects of one of these files."""
     return parse((KNATIVE / name).read_text(encoding="utf-8"))
 
 
 def find(manifests: Sequence[Manifest], kind: str, name: str = "mentor") -> Manifest:
-    """The object of this kind, whatever hash comes after its name."""
+    """Return the object of this kind and name; a hash after the name is ignored."""
     [found] = [
         manifest
         for manifest in manifests
@@ -39,13 +39,13 @@ def find(manifests: Sequence[Manifest], kind: str, name: str = "mentor") -> Mani
 
 
 def without_hash(manifest: Manifest) -> str:
-    """The object's name; that of a ConfigMap ends in a hash of what is inside."""
+    """Return the object's name, without the hash that a ConfigMap's name ends with."""
     name: str = manifest["metadata"]["name"]
     return name.rpartition("-")[0] if manifest["kind"] == "ConfigMap" else name
 
 
 def pod(manifest: Manifest) -> Any:
-    """The pod's spec of a Service or a Job."""
+    """Return the pod's spec of a Service or a Job."""
     return manifest["spec"]["template"]["spec"]
 
 
@@ -55,7 +55,7 @@ def container(manifest: Manifest) -> Any:
 
 
 def environment(manifests: Sequence[Manifest], kind: str, name: str) -> dict[str, str]:
-    """The variables that the container of a Service or a Job gets."""
+    """Return the variables of the container of a Service or a Job."""
     inside = container(find(manifests, kind, name))
     variables = {variable["name"]: variable["value"] for variable in inside.get("env", [])}
     for source in inside.get("envFrom", []):
@@ -70,7 +70,7 @@ def environment(manifests: Sequence[Manifest], kind: str, name: str) -> dict[str
 
 
 def keys(node: object) -> Iterator[str]:
-    """All names of fields, at whatever depth."""
+    """Return the names of all fields, at any depth."""
     if isinstance(node, Mapping):
         for name, value in node.items():
             yield name

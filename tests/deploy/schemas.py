@@ -1,4 +1,4 @@
-"""What a cluster would refuse about an object, as far as that is known without one."""
+"""Finds problems that a cluster would refuse, as far as schemas know them."""
 
 import copy
 import json
@@ -12,10 +12,10 @@ from jsonschema import Draft202012Validator
 
 VENDORED = Path(__file__).parent / "vendored"
 # From the oldest that Knative 1.22 runs on (defaultMinimumVersion in the version/version.go of the
-# knative.dev/pkg that serving v0.49.0 has) to the newest that there are schemas of.
+# knative.dev/pkg that serving v0.49.0 has) to the newest that has schemas.
 KUBERNETES = ("1.34", "1.37")
 OBJECT = {"apiVersion", "kind", "metadata", "spec"}
-# What a revision's spec has and a pod's does not.
+# Fields that a revision's spec has and a pod's does not.
 OF_SERVING = {
     "containerConcurrency",
     "idleTimeoutSeconds",
@@ -28,7 +28,7 @@ Manifest = Mapping[str, Any]
 
 
 def problems(manifest: Manifest) -> list[str]:
-    """What is wrong, unknown fields included, with each of these versions of Kubernetes."""
+    """Return the problems, including unknown fields, in each of these versions of Kubernetes."""
     if "knative.dev/" in manifest["apiVersion"]:
         of_the_pod = problems(_pod(manifest)) if manifest["kind"] == "Service" else []
         return _knative_problems(manifest) + of_the_pod
@@ -53,9 +53,9 @@ def _knative_problems(manifest: Manifest) -> list[str]:
 
 
 def _pod(service: Manifest) -> Manifest:
-    """What Serving makes of the Service's own container.
+    """Return the pod that Serving makes from the Service.
 
-    It fills in the port of two probes, and never that of a startupProbe: makeServingContainer and
+    It sets the port of two probes, but not that of a startupProbe: makeServingContainer and
     makeQueueContainer in its pkg/reconciler/revision/resources.
     """
     spec = copy.deepcopy(service["spec"]["template"]["spec"])
@@ -69,7 +69,7 @@ def _pod(service: Manifest) -> Manifest:
 
 @cache
 def _validator(kind: str) -> Draft202012Validator:
-    """Of the kind's spec."""
+    """Return the validator of the kind's spec."""
     if kind == "serving.knative.dev/v1 Service":
         return Draft202012Validator(read("serving-0.49.0.schema.json")["properties"]["spec"])
     eventing = read("eventing-7.7.0.schema.json")

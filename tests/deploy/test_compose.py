@@ -1,4 +1,4 @@
-"""compose.yaml: what it starts, in which order, with which rights, and what it lets in."""
+"""compose.yaml: the containers, their order and rights, and what is reachable from outside."""
 
 import json
 import os
@@ -31,11 +31,13 @@ def variables(service: str) -> Mapping[str, Any]:
 
 
 @pytest.mark.parametrize("name", [name for name in SERVICES if name not in OURS])
-def test_the_images_of_others_are_pinned_to_a_version(name: str) -> None:
+def test_pinned_images(name: str) -> None:
+    """Images of other projects are pinned to a version."""
     assert re.search(r":v?\d+\.\d+(\.\d+)?([.-]\w+)?$", SERVICES[name]["image"])
 
 
-def test_versions_are_those_that_the_tests_run() -> None:
+def test_versions() -> None:
+    """Kafka, Debezium and k6 have the versions that the tests use."""
     pom = ET.parse(ROOT / "requirements/pom.xml")  # noqa: S314 - our own file
     kafka, debezium = (pom.findtext(f".//{{*}}{name}.version") for name in ("kafka", "debezium"))
     assert SERVICES["kafka"]["image"] == SERVICES["topics"]["image"] == f"apache/kafka:{kafka}"
@@ -45,25 +47,29 @@ def test_versions_are_those_that_the_tests_run() -> None:
     )
 
 
-def test_ports_are_open_to_this_machine_only() -> None:
+def test_ports() -> None:
+    """Ports are published on the loopback interface only."""
     ports = [port for service in SERVICES.values() for port in service.get("ports", ())]
     assert len(ports) == 4
     assert [port for port in ports if not port.startswith("127.0.0.1:")] == []
 
 
 @pytest.mark.parametrize("name", OURS)
-def test_our_containers_have_no_rights_and_write_nothing(name: str) -> None:
+def test_hardening(name: str) -> None:
+    """Our containers are read-only and have no capabilities."""
     service = SERVICES[name]
     assert service["read_only"] is True
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
 
 
-def test_the_function_has_the_time_to_finish_what_is_under_way() -> None:
+def test_stop_grace_period() -> None:
+    """The function has time to finish its requests when it stops."""
     assert SERVICES["function"]["stop_grace_period"] == "30s"
 
 
-def test_each_waits_until_what_it_needs_is_healthy_or_done() -> None:
+def test_order() -> None:
+    """Each service starts when those that it needs are healthy or finished."""
     for name, service in SERVICES.items():
         for needed, how in service.get("depends_on", {}).items():
             wanted = "completed_successfully" if needed in ONE_SHOTS else "healthy"
@@ -73,18 +79,20 @@ def test_each_waits_until_what_it_needs_is_healthy_or_done() -> None:
 
 
 def before(name: str) -> set[str]:
-    """All that runs before it, however indirectly."""
+    """Return all services that run before this one, also indirectly."""
     needed = SERVICES[name].get("depends_on", {})
     return {*needed}.union(*map(before, needed))
 
 
 @pytest.mark.parametrize("name", [*LASTING, "console"])
-def test_what_lasts_is_checked_and_started_again(name: str) -> None:
+def test_restart(name: str) -> None:
+    """Each long-running service has a health check, and is restarted."""
     assert SERVICES[name]["healthcheck"]["test"][0] == "CMD"
     assert SERVICES[name]["restart"] == "unless-stopped"
 
 
-def test_the_check_of_the_function_is_the_images_own_but_for_readiness() -> None:
+def test_health_check() -> None:
+    """The function's check is the image's own, but asks for readiness."""
     dockerfile = (ROOT / "Dockerfile").read_text(encoding="utf-8")
     [own] = re.findall(r"^HEALTHCHECK .*\\\n +CMD (\[.*\])$", dockerfile, re.MULTILINE)
     *command, path = json.loads(own)
@@ -92,19 +100,22 @@ def test_the_check_of_the_function_is_the_images_own_but_for_readiness() -> None
     assert SERVICES["function"]["healthcheck"]["test"] == ["CMD", *command, "/health/ready"]
 
 
-def test_it_says_which_variables_of_the_function_come_from_outside() -> None:
+def test_documented_variables() -> None:
+    """The header lists the function's variables that come from the environment."""
     header = (ROOT / "compose.yaml").read_text(encoding="utf-8").partition("\n\n")[0]
     passed_on = [name for name, value in variables("function").items() if value is None]
     assert ", ".join(passed_on) in " ".join(header.replace("\n#", " ").split())
 
 
-def test_data_is_kept_in_named_volumes() -> None:
+def test_volumes() -> None:
+    """Data is stored in named volumes."""
     assert SERVICES["postgres"]["volumes"] == ["postgres:/var/lib/postgresql"]
     assert SERVICES["kafka"]["volumes"] == [f"kafka:{variables('kafka')['KAFKA_LOG_DIRS']}"]
     assert set(COMPOSE["volumes"]) == {"postgres", "kafka"}
 
 
-def test_files_of_the_repository_are_mounted_read_only() -> None:
+def test_mounts() -> None:
+    """Files of the repository exist, and are mounted read-only."""
     mounts = [mount for service in SERVICES.values() for mount in service.get("volumes", ())]
     files = [mount.split(":") for mount in mounts if mount.startswith(".")]
     assert len(files) == 4
@@ -113,13 +124,15 @@ def test_files_of_the_repository_are_mounted_read_only() -> None:
         assert mode == "ro"
 
 
-def test_debezium_gets_every_variable_that_its_file_asks_for() -> None:
+def test_debezium_variables() -> None:
+    """Debezium gets each variable that its configuration requires."""
     text = SERVER.read_text(encoding="utf-8")
     asked = re.findall(r"=\$\{(\w+)\}", text)  # the others have a default
     assert {*asked} <= variables("debezium").keys()
 
 
 def test_topics() -> None:
+    """The topics are Debezium's, with the partitions that its guide gives them."""
     guide = (ROOT / "deploy/debezium/README.md").read_text(encoding="utf-8")
     script = (ROOT / "deploy/compose/topics.sh").read_text(encoding="utf-8")
     assert list(partitions(script)) == [TOPIC, HEARTBEATS]
@@ -131,7 +144,8 @@ def partitions(text: str) -> dict[str, str]:
     return dict(re.findall(r"--topic (\S+)[\s\\]+--partitions (\d+)", text))
 
 
-def test_each_part_connects_to_the_one_database_as_a_role_that_is_there() -> None:
+def test_roles() -> None:
+    """Each client of PostgreSQL uses the same database and a role that exists."""
     clients = [service["environment"] for service in SERVICES.values() if "PGUSER" in str(service)]
     roles = (ROOT / "deploy/compose/roles.sql").read_text(encoding="utf-8")
     made = re.findall(r"^ALTER ROLE (\w+) LOGIN", roles, re.MULTILINE)
@@ -141,19 +155,21 @@ def test_each_part_connects_to_the_one_database_as_a_role_that_is_there() -> Non
     assert f"ALTER DATABASE {database} OWNER TO" in roles
 
 
-def test_postgresql_is_healthy_only_once_it_listens_to_the_others() -> None:
+def test_postgresql_check() -> None:
+    """PostgreSQL is healthy only when it listens on TCP."""
     check = SERVICES["postgres"]["healthcheck"]["test"]
     assert check == ["CMD", "pg_isready", "--host=127.0.0.1", "--username=postgres"]
 
 
-def test_postgresql_keeps_a_log_for_debezium_within_a_bound() -> None:
+def test_postgresql_log() -> None:
+    """PostgreSQL keeps a bounded log for Debezium."""
     settings = dict(option[2:].split("=") for option in SERVICES["postgres"]["command"][1:])
     assert settings["wal_level"] == "logical"
     assert settings["max_slot_wal_keep_size"] == "1GB"
 
 
 def resolved(*arguments: str, **environ: str) -> Mapping[str, Any]:
-    """The file as Compose understands it, with no variable of this shell."""
+    """Return the services as Compose reads them, with these variables only."""
     command: list[str | Path] = [tool("compose"), *arguments, "config", "--format=json"]
     kept = {name: os.environ[name] for name in ("HOME", "PATH")}
     done = subprocess.run(
@@ -166,14 +182,16 @@ def resolved(*arguments: str, **environ: str) -> Mapping[str, Any]:
 
 
 @pytest.mark.deploy
-def test_compose_accepts_it_with_each_profile() -> None:
+def test_profiles() -> None:
+    """Compose accepts the file; only the console and k6 need a profile."""
     assert resolved().keys() == {*ONE_SHOTS, *LASTING}
     for profile in PROFILES:
         assert resolved("--profile", profile).keys() == {*ONE_SHOTS, *LASTING, profile}
 
 
 @pytest.mark.deploy
-def test_what_it_mounts_is_where_compose_looks_for_it() -> None:
+def test_bind_mounts() -> None:
+    """Compose resolves each bind mount to a path in the repository."""
     services = resolved("--profile=k6")
     mounts = [mount for service in services.values() for mount in service.get("volumes", ())]
     for mount in mounts:
@@ -182,7 +200,8 @@ def test_what_it_mounts_is_where_compose_looks_for_it() -> None:
 
 
 @pytest.mark.deploy
-def test_the_environment_moves_ports_and_sets_passwords_and_the_model() -> None:
+def test_environment() -> None:
+    """Variables change the port, the passwords and the model."""
     services = resolved(
         PORT="9000", FUNCTION_PASSWORD="new", LLM_PROVIDER="openai", LLM_MODEL="any"
     )
@@ -194,7 +213,8 @@ def test_the_environment_moves_ports_and_sets_passwords_and_the_model() -> None:
 
 
 @pytest.mark.deploy
-def test_a_password_in_single_quotes_in_env_reaches_its_services_as_it_is(tmp_path: Path) -> None:
+def test_quoted_password(tmp_path: Path) -> None:
+    """A password in single quotes in .env reaches its services unchanged."""
     password = r'o$$w ${HOME} "n\e\r @:/#'
     names = ("OWNER_PASSWORD", "FUNCTION_PASSWORD", "POSTGRES_PASSWORD")
     file = tmp_path / "env"

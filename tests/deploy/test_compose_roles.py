@@ -1,4 +1,4 @@
-"""deploy/compose/roles.sql on a real PostgreSQL: three roles, each with no more than it needs."""
+"""deploy/compose/roles.sql on a real PostgreSQL: three roles with the least rights."""
 
 import hmac
 import os
@@ -23,7 +23,7 @@ ROLES = ROOT / "deploy/compose/roles.sql"
 PASSWORDS = {
     "OWNER_PASSWORD": r"""o$$w ${HOME} "n'e\r @:/""",
     "FUNCTION_PASSWORD": r"""f$$w ${HOME} "n'e\r :x @:/""",
-    "DEBEZIUM_PASSWORD": r"""d w "n'e\r @:/""",  # deploy/debezium/README.md: no $
+    "DEBEZIUM_PASSWORD": r"""d w "n'e\r @:/""",  # without a $: deploy/debezium/README.md
 }
 INSERT = "INSERT INTO feedback (student_id, perceived_difficulty, strategy_snapshot) VALUES ({})"
 ROW = "gen_random_uuid(), 'ok', '{}'"
@@ -31,7 +31,7 @@ ROW = "gen_random_uuid(), 'ok', '{}'"
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[EmbeddedPostgres]:
-    """A server as compose's is when `migrate` is done; as there, the roles were made before."""
+    """A server in the state after compose's `migrate`, which runs after the roles are made."""
     with EmbeddedPostgres.temporary() as server:
         server.create_database("mentor")
         apply_roles(server)
@@ -59,14 +59,16 @@ def connected(server: EmbeddedPostgres, role: str) -> closing[Connection]:
     return closing(open_connection(url(server, role)))
 
 
-def test_the_owner_migrates_and_leaves_nothing_undone(server: EmbeddedPostgres) -> None:
+def test_owner(server: EmbeddedPostgres) -> None:
+    """The owner can apply the whole schema."""
     with connected(server, "postgres") as connection:
         found = connection.run("SELECT tableowner FROM pg_tables WHERE tablename = 'feedback'")
         assert found == [["mentor_owner"]]
         assert connection.run("SELECT pubname FROM pg_publication") == [["mentor_feedback"]]
 
 
-def test_the_function_inserts_and_reads(server: EmbeddedPostgres) -> None:
+def test_function(server: EmbeddedPostgres) -> None:
+    """The function can insert and read."""
     with connected(server, "mentor_function") as connection:
         connection.run(INSERT.format(ROW))
         assert connection.run("SELECT count(*) > 0 FROM feedback") == [[True]]
@@ -84,9 +86,8 @@ def test_the_function_inserts_and_reads(server: EmbeddedPostgres) -> None:
     ],
 )
 @pytest.mark.parametrize("role", ["mentor_function", "mentor_debezium"])
-def test_neither_the_function_nor_debezium_may_do_more(
-    server: EmbeddedPostgres, role: str, sql: str
-) -> None:
+def test_forbidden(server: EmbeddedPostgres, role: str, sql: str) -> None:
+    """The function and Debezium can do nothing else."""
     with (
         connected(server, role) as connection,
         pytest.raises(DatabaseError, match=r"permission denied|must be owner"),
@@ -94,9 +95,10 @@ def test_neither_the_function_nor_debezium_may_do_more(
         connection.run(sql)
 
 
-def test_debezium_reads_the_table_and_the_log_and_inserts_nothing(
+def test_debezium(
     server: EmbeddedPostgres,
 ) -> None:
+    """Debezium can read the table and PostgreSQL's log, and can't insert."""
     with connected(server, "mentor_debezium") as connection:
         connection.run("SELECT * FROM feedback")
         slot = "SELECT pg_create_logical_replication_slot('mine', 'pgoutput', temporary => true)"
@@ -105,9 +107,10 @@ def test_debezium_reads_the_table_and_the_log_and_inserts_nothing(
             connection.run(INSERT.format(ROW))
 
 
-def test_passwords_are_those_of_the_environment_and_a_rerun_changes_them(
+def test_passwords(
     server: EmbeddedPostgres,
 ) -> None:
+    """Passwords come from the environment, and a second run changes them."""
     apply_roles(server)
     assert has_password(server, "mentor_owner", PASSWORDS["OWNER_PASSWORD"])
     assert has_password(server, "mentor_function", PASSWORDS["FUNCTION_PASSWORD"])
@@ -118,13 +121,14 @@ def test_passwords_are_those_of_the_environment_and_a_rerun_changes_them(
 
 
 @pytest.mark.parametrize("name", ["OWNER_PASSWORD", "FUNCTION_PASSWORD"])
-def test_our_programs_take_these_passwords_as_they_are(name: str) -> None:
+def test_special_characters(name: str) -> None:
+    """The function reads passwords with special characters unchanged."""
     environ = {"PGHOST": "postgres", "PGDATABASE": "mentor", "PGUSER": "mentor"}
     assert load({**environ, "PGPASSWORD": PASSWORDS[name]}).postgres.password == PASSWORDS[name]
 
 
 def has_password(server: EmbeddedPostgres, role: str, password: str) -> bool:
-    """Whether it is what PostgreSQL keeps of the role's; this server asks nobody for one.
+    """Whether PostgreSQL's verifier matches the password; this server asks for no passwords.
 
     https://www.postgresql.org/docs/current/catalog-pg-authid.html
     """

@@ -7,14 +7,16 @@ from tests.deploy.manifests import find, plain
 from tests.instance import ROOT
 
 
-def test_the_broker_sends_the_function_what_it_takes_and_not_its_own_answers() -> None:
+def test_trigger() -> None:
+    """The broker sends the function only submitted feedback, not its replies."""
     trigger = find(plain("eventing/trigger.yaml"), "Trigger")["spec"]
     assert trigger["filter"]["attributes"] == {"type": SUBMITTED}
     assert trigger["subscriber"]["ref"]["name"] == "mentor"
     assert trigger["broker"] == find(plain("eventing/broker.yaml"), "Broker")["metadata"]["name"]
 
 
-def test_the_source_reads_the_topic_that_debezium_writes() -> None:
+def test_kafka_source() -> None:
+    """The source reads Debezium's topic, and does not send it to the function."""
     source = find(plain("eventing/kafka-source.yaml"), "KafkaSource", "mentor-strategies")["spec"]
     properties = (ROOT / "deploy/debezium/application.properties").read_text(encoding="utf-8")
     [topic] = source["topics"]

@@ -1,4 +1,4 @@
-"""func.yaml: what Knative's func makes of it, as its source says."""
+"""func.yaml, as Knative's func reads it."""
 
 import os
 import re
@@ -26,7 +26,7 @@ SECRET = re.compile(r"{{\s*secret:([-.\w]+):([-.\w]+)\s*}}")
 @pytest.fixture(scope="module")
 def func() -> Any:
     document = yaml.safe_load((ROOT / "func.yaml").read_text(encoding="utf-8"))
-    document["created"] = document["created"].isoformat()  # the schema means its text
+    document["created"] = document["created"].isoformat()  # the schema describes it as text
     return document
 
 
@@ -40,22 +40,25 @@ def complaints(document: object) -> list[str]:
     return [f"{error.json_path}: {error.message}" for error in validator.iter_errors(document)]
 
 
-def test_func_accepts_it(func: Any) -> None:
+def test_schema(func: Any) -> None:
+    """func.yaml matches func's schema."""
     assert complaints(func) == []
     assert func["specVersion"] == "0.36.0"
 
 
 @pytest.mark.parametrize("change", [{"template": "http"}, {"deploy": {"option": {}}}])
-def test_what_func_refuses_is_found(func: Any, change: dict[str, object]) -> None:
+def test_schema_violation(func: Any, change: dict[str, object]) -> None:
+    """The schema finds deliberate mistakes."""
     assert complaints({**func, **change})
 
 
-def test_knative_accepts_what_func_makes_of_it(func: Any) -> None:
+def test_no_annotations(func: Any) -> None:
+    """There are no annotations: func copies them to the Service, where Knative refuses some."""
     assert "annotations" not in func["deploy"]  # func puts them on the Service, too
 
 
-def test_the_header_deploys_the_image_as_it_is() -> None:
-    """func's cmd/deploy.go refuses to push an image with a digest, and pushes by default."""
+def test_deploy_command() -> None:
+    """The header deploys by digest without a push, which func's cmd/deploy.go would refuse."""
     header = (ROOT / "func.yaml").read_text(encoding="utf-8").split("specVersion:")[0]
     [command] = re.findall(r"^#     (func deploy .*(?<=\\)\n#       .*)$", header, re.MULTILINE)
     options = command.replace("\\\n#", "").split()
@@ -63,15 +66,16 @@ def test_the_header_deploys_the_image_as_it_is() -> None:
     assert options[options.index("--image") + 1].endswith("@sha256:...")
 
 
-def test_nobody_outside_of_the_cluster_reaches_its_service(func: Any) -> None:
-    """func puts its labels on the Service: GenerateCommonLabels in pkg/deployer/common.go."""
+def test_visibility(func: Any) -> None:
+    """The Service is private, by a label that func's pkg/deployer/common.go puts on it."""
     service = find(plain("base/service.yaml"), "Service")
     labels = {label["key"]: label["value"] for label in func["deploy"]["labels"]}
     name = "networking.knative.dev/visibility"
     assert labels == {name: service["metadata"]["labels"][name]} == {name: "cluster-local"}
 
 
-def test_it_names_every_setting_of_the_service_that_func_can_not_make(func: Any) -> None:
+def test_missing_settings(func: Any) -> None:
+    """The comments name each setting of the Service that func can't make."""
     text = (ROOT / "func.yaml").read_text(encoding="utf-8")
     template = find(plain("base/service.yaml"), "Service")["spec"]["template"]
     lacking = {name.partition("/")[2] for name in template["metadata"]["annotations"]}
@@ -87,7 +91,8 @@ def test_it_names_every_setting_of_the_service_that_func_can_not_make(func: Any)
     assert [name for name in sorted(lacking) if f"{name} " not in text] == []
 
 
-def test_it_scales_as_the_manifests_do(func: Any) -> None:
+def test_scaling(func: Any) -> None:
+    """Scaling and resources are those of the manifests."""
     service = find(plain("base/service.yaml"), "Service")
     template = service["spec"]["template"]
     name = "autoscaling.knative.dev/"
@@ -104,7 +109,8 @@ def test_it_scales_as_the_manifests_do(func: Any) -> None:
     assert {**resources, "limits": limits} == container(service)["resources"]
 
 
-def test_deployed_it_has_a_valid_configuration(envs: Mapping[str, str]) -> None:
+def test_deployed(envs: Mapping[str, str]) -> None:
+    """With the example's secrets, the variables are a valid configuration."""
     example = {
         manifest["metadata"]["name"]: manifest["stringData"]
         for manifest in plain("secrets.example.yaml")
@@ -119,10 +125,10 @@ def test_deployed_it_has_a_valid_configuration(envs: Mapping[str, str]) -> None:
     assert set(envs) <= resolved.read
 
 
-def test_func_run_serves_it_with_a_database_url(
+def test_func_run(
     func: Any, envs: Mapping[str, str], feedback_database: str, tmp_path: Path
 ) -> None:
-    """`func run --builder=host` sets these envs, with `{{ secret: }}` as it stands."""
+    """`func run`, which does not replace `{{ secret: }}`, needs only DATABASE_URL."""
     url = f"{feedback_database}?sslmode=disable"
     with running(tmp_path / "log", url, "knative", **envs) as instance:
         instance.wait_until_ready(probe=func["deploy"]["healthEndpoints"]["readiness"])
@@ -131,8 +137,8 @@ def test_func_run_serves_it_with_a_database_url(
 
 
 @pytest.mark.deploy
-def test_func_run_can_install_this_folder(tmp_path: Path) -> None:
-    """As its scaffolding does, by `pip install` from PyPI; with the locked versions here."""
+def test_install(tmp_path: Path) -> None:
+    """func's scaffolding can install the folder with pip."""
     locked = {**pinned("func.txt"), **pinned("build.txt")}
     constraints = tmp_path / "constraints.txt"
     constraints.write_text("\n".join(f"{name}=={version}" for name, version in locked.items()))

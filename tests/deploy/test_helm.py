@@ -31,12 +31,13 @@ OF_HELM = {"helm.sh/chart", "app.kubernetes.io/managed-by", "app.kubernetes.io/v
 
 
 def rendered(*settings: str) -> list[Manifest]:
-    """The chart with its example's values and these, as for --set."""
+    """Render the chart with the values of its example and these settings, as for --set."""
     options = [f"--set={setting}" for setting in settings]
     return parse(templated("--values", PRODUCTION, *options))
 
 
-def test_all_name_the_same_oldest_kubernetes() -> None:
+def test_kubernetes_version() -> None:
+    """The chart, the guide and the tests name the same oldest Kubernetes."""
     chart = yaml.safe_load((CHART / "Chart.yaml").read_text(encoding="utf-8"))
     readme = (KNATIVE / "README.md").read_text(encoding="utf-8")
     oldest = schemas.KUBERNETES[0]
@@ -47,7 +48,8 @@ def test_all_name_the_same_oldest_kubernetes() -> None:
 
 @deploy
 @pytest.mark.parametrize("values", [PRODUCTION, LOCAL], ids=lambda path: path.stem)
-def test_helm_finds_nothing_to_improve(values: Path) -> None:
+def test_lint(values: Path) -> None:
+    """`helm lint --strict` finds nothing."""
     command = f"lint --strict --kube-version={KUBERNETES} {CHART} --values={values}"
     done = subprocess.run(
         [tool("helm"), *command.split()], capture_output=True, text=True, check=False
@@ -58,15 +60,14 @@ def test_helm_finds_nothing_to_improve(values: Path) -> None:
 
 @deploy
 @pytest.mark.parametrize(("overlay", "values"), [("production", PRODUCTION), ("local", LOCAL)])
-def test_it_renders_what_kustomize_renders(
-    overlay: str, values: Path, request: pytest.FixtureRequest
-) -> None:
+def test_same_as_kustomize(overlay: str, values: Path, request: pytest.FixtureRequest) -> None:
+    """The chart renders the same objects as each overlay."""
     from_chart = parse(templated("--values", values))
     assert comparable(from_chart) == comparable(request.getfixturevalue(overlay))
 
 
 def comparable(manifests: Sequence[Manifest]) -> dict[str, Manifest]:
-    """The objects by kind and name, without what is Helm's own; variables in one order."""
+    """Return the objects by kind and name, without Helm's own labels, variables sorted."""
     found = {}
     for manifest in json.loads(json.dumps(manifests)):
         metadata = manifest["metadata"]
@@ -98,9 +99,8 @@ def comparable(manifests: Sequence[Manifest]) -> dict[str, Manifest]:
         ["migrate.host=", "migrate.port=null", "database.port=5433", "database.sslmode=require"],
     ],
 )
-def test_with_other_values_it_renders_valid_objects_and_a_valid_configuration(
-    settings: list[str], tmp_path: Path
-) -> None:
+def test_other_values(settings: list[str], tmp_path: Path) -> None:
+    """With other values, the objects and the configuration are valid."""
     manifests = rendered(*settings)
     assert [found for manifest in manifests for found in problems(manifest)] == []
     settings_of(environment(manifests, "Service", "mentor"), tmp_path)
@@ -109,7 +109,8 @@ def test_with_other_values_it_renders_valid_objects_and_a_valid_configuration(
 
 
 @deploy
-def test_the_job_needs_nothing_of_the_release_it_comes_before(chart: list[Manifest]) -> None:
+def test_job(chart: list[Manifest]) -> None:
+    """The job, which runs before the release, needs none of its objects."""
     made = {(manifest["kind"], manifest["metadata"]["name"]) for manifest in chart}
     job = find(chart, "Job", "mentor-migrate")
     assert hook(job) == "pre-install,pre-upgrade"
@@ -126,7 +127,8 @@ def hook(manifest: Manifest) -> object:
 
 
 @deploy
-def test_the_revision_before_keeps_its_configuration(chart: list[Manifest]) -> None:
+def test_previous_revision(chart: list[Manifest]) -> None:
+    """An upgrade keeps the ConfigMap of the previous revision."""
     annotations = find(chart, "ConfigMap")["metadata"]["annotations"]
     assert annotations == {"helm.sh/resource-policy": "keep"}
     [before, after] = [find(each, "ConfigMap") for each in (chart, rendered("logLevel=DEBUG"))]
@@ -134,14 +136,16 @@ def test_the_revision_before_keeps_its_configuration(chart: list[Manifest]) -> N
 
 
 @deploy
-def test_a_release_of_another_name_leaves_this_one_alone() -> None:
+def test_two_releases() -> None:
+    """Two releases share no object."""
     manifests = parse(templated("--values", PRODUCTION, release="other"))
     names = {without_hash(manifest) for manifest in manifests}
     assert names == {"other", "other-migrate"}
 
 
 @deploy
-def test_the_trigger_is_the_one_of_deploy_knative() -> None:
+def test_trigger() -> None:
+    """The Trigger is that of deploy/knative."""
     [example] = plain("eventing/trigger.yaml")
     assert find(rendered("trigger.enabled=true"), "Trigger")["spec"] == example["spec"]
 
@@ -158,7 +162,8 @@ def test_the_trigger_is_the_one_of_deploy_knative() -> None:
         ("http://[fd00::8000]/v1", 80),
     ],
 )
-def test_the_way_out_is_to_the_models_port(url: str, port: int) -> None:
+def test_egress(url: str, port: int) -> None:
+    """The network policy allows the port of llm.baseUrl."""
     *_, way_out = egress(rendered(f"llm.baseUrl={url}"))
     assert way_out["ports"] == [{"port": port}]
 

@@ -1,4 +1,4 @@
-"""The Helm chart's values: each is explained and checked, and a wrong one is named."""
+"""The Helm chart's values are described and checked, and errors name the wrong one."""
 
 import json
 import re
@@ -20,14 +20,15 @@ OF_CHART = SCHEMA["definitions"]["variableOfTheChart"]["enum"]
 SECRET = {"LLM_API_KEY", "PGPASSWORD", "DATABASE_URL"}
 
 
-def test_the_schema_checks_just_the_values_that_there_are() -> None:
+def test_schema() -> None:
+    """The schema has exactly the values of values.yaml."""
     Draft7Validator.check_schema(SCHEMA)
     of_schema = set(checked(SCHEMA)) - {"global"}  # Helm's own
     assert of_schema == set(named(yaml.safe_load(VALUES)))
 
 
 def named(values: Any, above: str = "") -> Iterator[str]:
-    """The values with what is above them: `image.tag`."""
+    """Yield the full names of the values, such as `image.tag`."""
     for name, value in values.items():
         if isinstance(value, dict) and value and name not in {"requests", "limits"}:
             yield from named(value, f"{above}{name}.")
@@ -36,7 +37,7 @@ def named(values: Any, above: str = "") -> Iterator[str]:
 
 
 def checked(schema: Any, above: str = "") -> Iterator[str]:
-    """The same, of the schema; nothing else may be set there."""
+    """Yield the full names in the schema, which may allow no others."""
     assert schema["additionalProperties"] is False
     for name, inner in schema["properties"].items():
         if "properties" in inner:
@@ -45,24 +46,26 @@ def checked(schema: Any, above: str = "") -> Iterator[str]:
             yield above + name
 
 
-def test_a_value_with_a_default_is_never_null() -> None:
-    """Helm takes a value away that is null; nothing may be rendered in its place."""
+def test_defaults() -> None:
+    """Each value with a default is required, because Helm removes a value that is null."""
     assert set(required(SCHEMA, yaml.safe_load(VALUES))) == {"image.repository", "database.host"}
 
 
 def required(schema: Any, values: Any, above: str = "") -> Iterator[str]:
-    """The required values that have no default; each that has one is required."""
+    """Yield required values without a default; check that all others are required."""
     for name, value in values.items():
         inner = schema["properties"][name]
         if "properties" in inner:
             yield from required(inner, value, f"{above}{name}.")
         if value in ("", None, [], {}):
-            yield from [above + name] * (name in schema["required"])
+            if name in schema["required"]:
+                yield above + name
         else:
             assert name in schema["required"], above + name
 
 
-def test_each_section_of_the_values_begins_with_what_it_is_for() -> None:
+def test_comments() -> None:
+    """Each section of values.yaml starts with a comment."""
     lines = VALUES.splitlines()
     sections = [number for number, line in enumerate(lines) if re.match(r"\w", line)]
     assert len(sections) == len(yaml.safe_load(VALUES))
@@ -103,7 +106,8 @@ def test_each_section_of_the_values_begins_with_what_it_is_for() -> None:
         ("replicas=2", "'replicas'"),
     ],
 )
-def test_a_wrong_value_is_named(setting: str, place: str) -> None:
+def test_wrong_value(setting: str, place: str) -> None:
+    """The error names the wrong value."""
     with pytest.raises(RenderError, match=re.escape(place)):
         templated("--values", PRODUCTION, f"--set={setting}")
 
@@ -123,26 +127,30 @@ def test_a_wrong_value_is_named(setting: str, place: str) -> None:
         "resources.limits.cpu=null",
     ],
 )
-def test_a_value_that_a_cluster_takes_is_taken(setting: str) -> None:
+def test_valid_value(setting: str) -> None:
+    """Values that a cluster accepts are accepted."""
     manifests = parse(templated("--values", PRODUCTION, f"--set={setting}"))
     assert [found for manifest in manifests for found in problems(manifest)] == []
 
 
 @pytest.mark.deploy
 @pytest.mark.parametrize("name", [*OF_CHART, "lower"])
-def test_env_takes_no_variable_of_the_charts_own_and_no_secret(name: str) -> None:
+def test_env(name: str) -> None:
+    """`env` can't set a secret or a variable that the chart sets."""
     with pytest.raises(RenderError, match=f"'{name}'"):
         templated("--values", PRODUCTION, f"--set-string=env.{name}=1")
 
 
 @pytest.mark.deploy
-def test_all_variables_of_the_charts_own_are_known() -> None:
+def test_own_variables() -> None:
+    """The schema lists all variables that the chart sets."""
     made = templated("--values", PRODUCTION, "--set=llm.baseUrl=https://model.example.com")
     assert set(find(parse(made), "ConfigMap")["data"]) | SECRET == set(OF_CHART)
 
 
 @pytest.mark.deploy
-def test_a_large_number_in_a_file_is_not_written_as_a_power_of_ten(tmp_path: Path) -> None:
+def test_large_number(tmp_path: Path) -> None:
+    """A large number is not rendered in scientific notation."""
     values = tmp_path / "values.yaml"
     values.write_text("scale: {min: 1000000, max: 1000000}")
     made = find(parse(templated("--values", PRODUCTION, "--values", values)), "Service")
@@ -152,6 +160,7 @@ def test_a_large_number_in_a_file_is_not_written_as_a_power_of_ten(tmp_path: Pat
 
 @pytest.mark.deploy
 @pytest.mark.parametrize("required", ["/image/repository", "/database/host"])
-def test_a_release_needs_an_image_and_a_database(required: str) -> None:
+def test_required_values(required: str) -> None:
+    """A release needs an image and a database."""
     with pytest.raises(RenderError, match=required):
         templated()

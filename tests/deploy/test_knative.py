@@ -1,4 +1,4 @@
-"""deploy/knative as it stands in its files; what kustomize makes of them is in test_overlays.py."""
+"""The files in deploy/knative; test_overlays.py tests what kustomize renders from them."""
 
 import copy
 import re
@@ -19,7 +19,7 @@ QUEUE_PROXY_DRAIN = 30  # seconds, drainSleepDuration in knative.dev/serving's p
 HELM_TIMEOUT = 300  # seconds, --timeout of `helm upgrade`
 PROBES = ("readinessProbe", "livenessProbe")
 AUTOSCALING = "autoscaling.knative.dev/"
-# https://knative.dev/docs/serving/autoscaling: what Knative reads; it ignores any other.
+# Knative ignores all others: https://knative.dev/docs/serving/autoscaling
 ANNOTATIONS = {
     "activation-scale",
     "class",
@@ -49,7 +49,8 @@ def job() -> Manifest:
 
 
 @pytest.mark.parametrize("path", plain_files(), ids=lambda path: path.name)
-def test_every_object_is_one_that_a_cluster_takes(path: Path) -> None:
+def test_schemas(path: Path) -> None:
+    """Every object matches its schema."""
     for manifest in parse(path.read_text(encoding="utf-8")):
         assert problems(manifest) == []
 
@@ -63,9 +64,8 @@ def test_every_object_is_one_that_a_cluster_takes(path: Path) -> None:
         ("containerConcurrency", "500"),
     ],
 )
-def test_a_field_that_knative_refuses_is_found(
-    service: Manifest, field: str, value: object
-) -> None:
+def test_schema_violation(service: Manifest, field: str, value: object) -> None:
+    """The schemas find fields that Knative refuses."""
     spec = service["spec"]
     changed = {**spec["template"]["spec"], field: value}
     template = {**spec["template"], "spec": changed}
@@ -73,33 +73,33 @@ def test_a_field_that_knative_refuses_is_found(
 
 
 @pytest.mark.parametrize("name", ["startupProbe", "readinessProbe", "livenessProbe"])
-def test_a_probe_without_a_port_is_refused_unless_serving_fills_it_in(
-    service: Manifest, name: str
-) -> None:
-    """Serving does so for two of the three: pkg/reconciler/revision/resources of its source."""
+def test_probe_ports(service: Manifest, name: str) -> None:
+    """Only a startupProbe needs a port: Serving's pkg/reconciler/revision sets the others."""
     probe = {"httpGet": {"path": "/health/startup"}}
     found = problems(changed(service, {name: probe}))
     assert any("port" in problem for problem in found) == (name == "startupProbe")
 
 
 def changed(service: Manifest, fields: Manifest) -> Manifest:
-    """The Service with these fields in its container."""
+    """Return the Service with these fields in its container."""
     copied: Manifest = copy.deepcopy(service)
     container(copied).update(fields)
     return copied
 
 
-def test_no_startup_probe_makes_the_activator_wait_for_kubernetes(service: Manifest) -> None:
-    """With one, pkg/activator/net/revision_backends.go of Serving does not ask the pod itself."""
+def test_no_startup_probe(service: Manifest) -> None:
+    """A startupProbe would make Serving's pkg/activator/net wait for Kubernetes' own probes."""
     assert "startupProbe" not in container(service)
 
 
-def test_a_slow_start_is_no_death(service: Manifest) -> None:
+def test_slow_start(service: Manifest) -> None:
+    """The liveness probe allows a start of 30 seconds."""
     probe = container(service)["livenessProbe"]
     assert probe["initialDelaySeconds"] >= 30
 
 
-def test_the_example_of_secrets_is_never_applied() -> None:
+def test_example_not_applied() -> None:
+    """No kustomization contains the example of the secrets."""
     kustomizations = [
         path.read_text(encoding="utf-8") for path in KNATIVE.rglob("kustomization.yaml")
     ]
@@ -107,7 +107,8 @@ def test_the_example_of_secrets_is_never_applied() -> None:
     assert not any("secrets.example" in text for text in kustomizations)
 
 
-def test_the_example_has_every_secret_that_is_mounted(service: Manifest, job: Manifest) -> None:
+def test_example_secrets(service: Manifest, job: Manifest) -> None:
+    """The example contains each mounted secret."""
     shown = {manifest["metadata"]["name"] for manifest in plain("secrets.example.yaml")}
     volumes = pod(service)["volumes"] + pod(job)["volumes"]
     mounted = {
@@ -117,14 +118,14 @@ def test_the_example_has_every_secret_that_is_mounted(service: Manifest, job: Ma
     assert mounted == shown
 
 
-def test_a_changed_secret_reaches_the_function_without_a_restart(service: Manifest) -> None:
+def test_secrets_are_files(service: Manifest) -> None:
+    """Secrets are mounted as files, so that a change needs no restart."""
     found = set(keys(container(service)))
     assert not found & {"secretKeyRef", "secretRef", "subPath"}
 
 
-def test_the_mounted_files_can_be_read_by_the_functions_user(
-    service: Manifest, job: Manifest
-) -> None:
+def test_file_modes(service: Manifest, job: Manifest) -> None:
+    """The user of the function and of the job can read the mounted files."""
     assert modes(service) == {0o444}  # no fsGroup: Knative switches it off
     assert modes(job) == {0o440}
     assert pod(job)["securityContext"]["fsGroup"] == 65532
@@ -136,9 +137,8 @@ def modes(manifest: Manifest) -> set[int]:
     }
 
 
-def test_the_function_has_the_paths_that_are_probed(
-    service: Manifest, feedback_database: str, tmp_path: Path
-) -> None:
+def test_probe_paths(service: Manifest, feedback_database: str, tmp_path: Path) -> None:
+    """The function answers the probes."""
     with running(tmp_path / "log", feedback_database) as instance:
         instance.wait_until_ready()
         for probe in PROBES:
@@ -146,22 +146,25 @@ def test_the_function_has_the_paths_that_are_probed(
             assert instance.get(path).status == 200, probe
 
 
-def test_requests_and_the_drain_end_before_the_kill(service: Manifest) -> None:
+def test_timeout(service: Manifest) -> None:
+    """Requests and the drain end before the pod is killed."""
     seconds = pod(service)["timeoutSeconds"]
     assert seconds >= QUEUE_PROXY_DRAIN + DRAIN_TIMEOUT
     assert seconds > LONGEST_REQUEST
     assert seconds >= 60
 
 
-def test_no_instance_gets_more_questions_than_it_asks(service: Manifest) -> None:
+def test_concurrency(service: Manifest) -> None:
+    """An instance gets fewer requests at once than it has connections to the model."""
     assert pod(service)["containerConcurrency"] < CONNECTIONS
 
 
-def test_the_annotations_are_ones_that_knative_reads(service: Manifest) -> None:
+def test_annotations(service: Manifest) -> None:
+    """Knative reads all annotations, and their values are in range."""
     annotations = service["spec"]["template"]["metadata"]["annotations"]
     assert {name.removeprefix(AUTOSCALING) for name in annotations} <= ANNOTATIONS
     assert "annotations" not in service["metadata"]  # Knative refuses autoscaling there
-    assert "activation-scale" not in str(annotations)  # and values below 2 here
+    assert "activation-scale" not in str(annotations)  # and refuses values below 2 here
     assert annotations[AUTOSCALING + "min-scale"] == "0"
     assert (
         timedelta(seconds=6) <= duration(annotations[AUTOSCALING + "window"]) <= timedelta(hours=1)
@@ -174,8 +177,8 @@ def duration(text: str) -> timedelta:
     return int(match[1]) * {"s": timedelta(seconds=1), "m": timedelta(minutes=1)}[match[2]]
 
 
-def test_the_guide_adds_up_when_the_last_instance_ends(service: Manifest) -> None:
-    """The retention begins after window and delay: handleScaleToZero in Serving's scaler.go."""
+def test_scale_to_zero(service: Manifest) -> None:
+    """The guide states after how long the last instance ends: Serving's scaler.go adds three."""
     annotations = service["spec"]["template"]["metadata"]["annotations"]
     names = ("window", "scale-down-delay", "scale-to-zero-pod-retention-period")
     total = sum((duration(annotations[AUTOSCALING + name]) for name in names), timedelta())
@@ -183,20 +186,23 @@ def test_the_guide_adds_up_when_the_last_instance_ends(service: Manifest) -> Non
     assert f"Knative adds the three up: {total // timedelta(minutes=1)} minutes" in guide
 
 
-def test_a_minute_without_postgresql_leaves_the_instances_in_place(service: Manifest) -> None:
+def test_readiness(service: Manifest) -> None:
+    """Instances stay ready through a minute without PostgreSQL."""
     probe = container(service)["readinessProbe"]
     assert probe["periodSeconds"] * probe["failureThreshold"] >= 60
-    assert probe["timeoutSeconds"] > 2  # within which the function says "not ready"
+    assert probe["timeoutSeconds"] > 2  # the function answers "not ready" within 2
 
 
-def test_all_attempts_to_migrate_fit_in_what_helm_waits(job: Manifest) -> None:
+def test_job_deadline(job: Manifest) -> None:
+    """All attempts of the job fit into Helm's timeout."""
     attempts = job["spec"]["backoffLimit"] + 1
     timeout = {item["name"]: item["value"] for item in container(job)["env"]}["MIGRATE_TIMEOUT"]
-    pauses = sum(10 * 2**number for number in range(attempts - 1))  # as Kubernetes makes them
+    pauses = sum(10 * 2**number for number in range(attempts - 1))  # as in Kubernetes
     assert attempts * int(timeout) + pauses <= job["spec"]["activeDeadlineSeconds"] < HELM_TIMEOUT
 
 
-def test_an_invalid_configuration_ends_the_job_at_once(job: Manifest) -> None:
+def test_failed_job(job: Manifest) -> None:
+    """An invalid configuration ends the job at once."""
     [rule] = [rule for rule in job["spec"]["podFailurePolicy"]["rules"] if "onExitCodes" in rule]
     assert rule["action"] == "FailJob"
     assert rule["onExitCodes"]["values"] == [2]
@@ -204,9 +210,8 @@ def test_an_invalid_configuration_ends_the_job_at_once(job: Manifest) -> None:
 
 
 @pytest.mark.parametrize("name", ["service", "job"])
-def test_pods_run_as_restricted_as_kubernetes_knows(
-    name: str, request: pytest.FixtureRequest
-) -> None:
+def test_restricted_pods(name: str, request: pytest.FixtureRequest) -> None:
+    """Pods match the Pod Security Standard `restricted`, and get no service account token."""
     manifest = request.getfixturevalue(name)
     context = {**pod(manifest).get("securityContext", {}), **container(manifest)["securityContext"]}
     assert context.pop("fsGroup", 65532) == 65532
@@ -222,13 +227,15 @@ def test_pods_run_as_restricted_as_kubernetes_knows(
     assert pod(manifest)["automountServiceAccountToken"] is False
 
 
-def test_pods_run_as_the_user_of_the_image(service: Manifest) -> None:
+def test_user(service: Manifest) -> None:
+    """Pods run as the user of the image."""
     dockerfile = (ROOT / "Dockerfile").read_text(encoding="utf-8")
     context = container(service)["securityContext"]
     assert f"USER {context['runAsUser']}:{context['runAsGroup']}\n" in dockerfile
 
 
-def test_nobody_reaches_the_function_past_queue_proxy(service: Manifest) -> None:
+def test_network_policy(service: Manifest) -> None:
+    """The network policy allows only the ports of queue-proxy."""
     policy = find(plain("base/network-policies.yaml"), "NetworkPolicy")
     ports = [port["port"] for rule in policy["spec"]["ingress"] for port in rule["ports"]]
     assert ports == [8012, 8013, 8112, 9090]

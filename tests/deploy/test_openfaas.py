@@ -1,4 +1,4 @@
-"""stack.yaml says what faas-cli, OpenFaaS and the function understand, and no more."""
+"""stack.yaml contains only settings that faas-cli, OpenFaaS and the function know."""
 
 import re
 from pathlib import Path
@@ -14,7 +14,7 @@ from tests.instance import ROOT, running
 
 STACK = (ROOT / "stack.yaml").read_text()
 SECRETS = "/var/openfaas/secrets"
-# What a Go program reads as a duration, and what Kubernetes takes for a quantity and a label.
+# Go's durations, and Kubernetes' quantities and labels.
 DURATION = re.compile(r"(\d+(ms|s|m|h))+")
 QUANTITY = r"^\d+(m|Mi|Gi)?$"
 Label = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]([\w.-]{0,61}[A-Za-z0-9])?$")]
@@ -29,7 +29,7 @@ ANNOTATIONS = {f"com.openfaas.{kind}.http.{name}" for kind in ("health", "ready"
 
 
 class Strict(BaseModel):
-    """Unlike faas-cli, which passes over what it doesn't know."""
+    """Refuses unknown fields, which faas-cli ignores."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -66,9 +66,9 @@ class Stack(Strict):
 
 
 def substituted(text: str, **environ: str) -> str:
-    """What faas-cli makes of the file: https://github.com/drone/envsubst, as far as we need it."""
+    """Substitute variables like faas-cli, as far as needed: https://github.com/drone/envsubst"""
     found = re.sub(r"\$\{(\w+):-([^}]*)\}", lambda match: environ.get(match[1], match[2]), text)
-    assert "$" not in found, "envsubst knows more than this, and reads comments too"
+    assert "$" not in found, "envsubst supports more than this, also in comments"
     return found
 
 
@@ -77,18 +77,19 @@ def function(text: str = STACK, **environ: str) -> Function:
 
 
 def with_model() -> str:
-    """The file with all that a model needs, which stands there as comments."""
+    """Return the file with the commented settings for a model."""
     return re.sub(r"# (LLM_\w+: |- mentor-llm)", r"\1", STACK)
 
 
 def files(text: str) -> set[str]:
-    """The files in /var/openfaas/secrets: a comment says which keys each secret has."""
+    """Return the files in /var/openfaas/secrets; comments list the keys of each secret."""
     listed = re.findall(r"^      - (mentor-[\w-]+) # (.*)$", text, re.MULTILINE)
     assert [name for name, _ in listed] == function(text).secrets
     return {key for _, keys in listed for key in keys.split(", ")}
 
 
-def test_faas_cli_reads_all_of_it() -> None:
+def test_schema() -> None:
+    """faas-cli reads all fields."""
     mentor = function(IMAGE="ghcr.io/owner/mentor:0.1.0", PGPORT="6432")
     assert mentor.image == "ghcr.io/owner/mentor:0.1.0"
     assert mentor.environment["PGPORT"] == "6432"
@@ -96,7 +97,8 @@ def test_faas_cli_reads_all_of_it() -> None:
     assert (ROOT / mentor.handler).samefile(ROOT)  # where the Dockerfile is
 
 
-def test_openfaas_knows_the_labels_and_annotations() -> None:
+def test_labels() -> None:
+    """OpenFaaS knows all labels and annotations."""
     mentor = function()
     assert set(mentor.labels) == LABELS
     assert mentor.labels["com.openfaas.scale.zero"] == "true"
@@ -107,7 +109,8 @@ def test_openfaas_knows_the_labels_and_annotations() -> None:
     assert all(text.isdecimal() for text in numbers)
 
 
-def test_the_watchdogs_only_variable_leaves_the_function_its_time_to_end() -> None:
+def test_write_timeout() -> None:
+    """The watchdog's timeout is longer than the function takes to stop."""
     environment = function().environment
     watchdogs = {name for name in environment if name == name.lower()}
     assert watchdogs == {"write_timeout"}
@@ -115,15 +118,15 @@ def test_the_watchdogs_only_variable_leaves_the_function_its_time_to_end() -> No
     assert int(environment["write_timeout"].removesuffix("s")) > takes
 
 
-def test_behind_a_watchdog_the_log_stays_json() -> None:
-    """of-watchdog puts the date and the stream before each line unless prefix_logs is false."""
+def test_log_prefix() -> None:
+    """The guide sets prefix_logs=false, without which of-watchdog breaks the JSON log."""
     readme = (ROOT / "deploy/openfaas/README.md").read_text(encoding="utf-8")
     section = readme.partition("## Behind of-watchdog")[2]
     assert "`prefix_logs=false`" in section
 
 
-def test_the_readme_names_each_label_that_the_community_edition_refuses() -> None:
-    """validateScalingLabels in pkg/handlers/validate.go of openfaas/faas-netes."""
+def test_community_edition() -> None:
+    """The guide names each label that faas-netes' pkg/handlers/validate.go refuses."""
     readme = (ROOT / "deploy/openfaas/README.md").read_text(encoding="utf-8")
     refused = {"zero", "zero-duration", "type", "target", "max"}
     labels = {name.removeprefix("com.openfaas.") for name in function().labels}
@@ -132,7 +135,8 @@ def test_the_readme_names_each_label_that_the_community_edition_refuses() -> Non
     assert [name for name in refused if f"`scale.{name}`" not in readme] == []
 
 
-def test_it_asks_for_as_much_as_on_knative() -> None:
+def test_memory() -> None:
+    """The memory is the same as on Knative."""
     text = (ROOT / "deploy/knative/base/service.yaml").read_text()
     [container] = yaml.safe_load(text)["spec"]["template"]["spec"]["containers"]
     ours = function()
@@ -141,9 +145,8 @@ def test_it_asks_for_as_much_as_on_knative() -> None:
 
 
 @pytest.mark.parametrize("text", [STACK, with_model()], ids=["stub", "model"])
-def test_the_function_takes_the_environment_and_finds_its_files_in_the_secrets(
-    text: str, tmp_path: Path
-) -> None:
+def test_configuration(text: str, tmp_path: Path) -> None:
+    """The configuration is valid, and its files are keys of the secrets."""
     for name in files(text):
         (tmp_path / name).write_text("value")
     environment = moved(function(text).environment, tmp_path)
@@ -151,7 +154,7 @@ def test_the_function_takes_the_environment_and_finds_its_files_in_the_secrets(
     assert settings.postgres.sslmode == "verify-full"
     paths = {Path(value) for value in environment.values() if value.startswith(str(tmp_path))}
     used = {path.name for path in paths if path.is_file()}
-    assert paths == {tmp_path, *(tmp_path / name for name in used)}  # no path leads nowhere
+    assert paths == {tmp_path, *(tmp_path / name for name in used)}  # each path exists
     assert used | {"username", "password"} == files(text)
     assert (settings.llm is None) == (text == STACK)
 
@@ -160,9 +163,8 @@ def moved(environment: dict[str, str], folder: Path) -> dict[str, str]:
     return {name: value.replace(SECRETS, str(folder)) for name, value in environment.items()}
 
 
-def test_it_runs_on_that_environment_with_the_user_from_the_secret(
-    feedback_database: str, tmp_path: Path
-) -> None:
+def test_run(feedback_database: str, tmp_path: Path) -> None:
+    """The function runs with that environment, and its probes answer."""
     server = load({"DATABASE_URL": feedback_database}).postgres
     (tmp_path / "username").write_text(server.user or "")
     (tmp_path / "password").write_text(server.password or "")

@@ -1,4 +1,4 @@
-"""docs/operations.md names settings as they are."""
+"""docs/operations.md names the settings of the manifests."""
 
 import re
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ PREFIX = re.compile(r"^(autoscaling\.knative\.dev/|com\.openfaas\.)")
 
 
 def settings(node: object) -> dict[str, str]:
-    """All names with plain values, at whatever depth, without the platforms' prefixes."""
+    """Return all names with plain values, at any depth, without the platforms' prefixes."""
     found: dict[str, str] = {}
     for name, value in node.items() if isinstance(node, Mapping) else ():
         inside = isinstance(value, Mapping)
@@ -21,7 +21,8 @@ def settings(node: object) -> dict[str, str]:
     return found
 
 
-def test_each_setting_in_the_table_of_scale_to_zero_has_that_value() -> None:
+def test_scale_to_zero() -> None:
+    """Each setting in the table of scale to zero has that value."""
     [section] = re.findall(r"^## Scale to zero$.*?(?=^## )", GUIDE, re.MULTILINE | re.DOTALL)
     named = re.findall(r"`([\w.-]+): ([\w.]+)`", section)
     stack = yaml.safe_load((ROOT / "stack.yaml").read_text(encoding="utf-8"))

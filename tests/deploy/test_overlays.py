@@ -1,4 +1,4 @@
-"""What kustomize makes of deploy/knative."""
+"""The objects that kustomize renders from deploy/knative."""
 
 import json
 import re
@@ -28,15 +28,15 @@ def overlay(request: pytest.FixtureRequest) -> list[Manifest]:
 
 
 @pytest.mark.parametrize("rendered", [*OVERLAYS, "eventing"])
-def test_every_object_is_one_that_a_cluster_takes(
-    rendered: str, request: pytest.FixtureRequest
-) -> None:
+def test_schemas(rendered: str, request: pytest.FixtureRequest) -> None:
+    """Every object matches its schema, and is in the namespace."""
     manifests = request.getfixturevalue(rendered)
     assert [found for manifest in manifests for found in problems(manifest)] == []
     assert {manifest["metadata"]["namespace"] for manifest in manifests} == {"mathtrail"}
 
 
-def test_function_and_job_run_the_same_image_of_a_known_version(overlay: list[Manifest]) -> None:
+def test_image(overlay: list[Manifest]) -> None:
+    """The function and the job run the same image, with a version."""
     images = {
         container(find(overlay, "Service"))["image"],
         container(find(overlay, "Job", "mentor-migrate"))["image"],
@@ -49,15 +49,13 @@ def test_function_and_job_run_the_same_image_of_a_known_version(overlay: list[Ma
 
 
 @pytest.mark.parametrize(("kind", "name"), [("Service", "mentor"), ("Job", "mentor-migrate")])
-def test_the_configuration_is_valid_and_the_function_reads_all_of_it(
-    overlay: list[Manifest], kind: str, name: str, tmp_path: Path
-) -> None:
+def test_configuration(overlay: list[Manifest], kind: str, name: str, tmp_path: Path) -> None:
+    """The configuration is valid, and each variable is read."""
     assert settings_of(environment(overlay, kind, name), tmp_path).postgres.credentials_dir
 
 
-def test_a_mistake_in_the_configuration_is_found(
-    production: list[Manifest], tmp_path: Path
-) -> None:
+def test_wrong_configuration(production: list[Manifest], tmp_path: Path) -> None:
+    """A wrong or unknown variable is found."""
     environ = environment(production, "Service", "mentor")
     with pytest.raises(ConfigurationError, match="LLM_TIMEOUT"):
         settings_of({**environ, "LLM_TIMEOUT": "15"}, tmp_path)
@@ -67,7 +65,7 @@ def test_a_mistake_in_the_configuration_is_found(
 
 @pytest.fixture
 def in_production(production: list[Manifest], tmp_path: Path) -> Callable[[str, str], Settings]:
-    """The settings of the function or the job, as overlays/production makes them."""
+    """Return a function for the settings of the function or the job in overlays/production."""
 
     def settings(kind: str, name: str) -> Settings:
         return settings_of(environment(production, kind, name), tmp_path)
@@ -75,31 +73,33 @@ def in_production(production: list[Manifest], tmp_path: Path) -> Callable[[str, 
     return settings
 
 
-def test_production_checks_whom_it_talks_to(
+def test_tls(
     in_production: Callable[[str, str], Settings],
 ) -> None:
+    """In production, PostgreSQL's certificate is verified."""
     for settings in in_production("Service", "mentor"), in_production("Job", "mentor-migrate"):
         assert settings.postgres.sslmode == "verify-full"
         assert settings.postgres.sslrootcert
 
 
-def test_the_job_passes_by_the_pooler(in_production: Callable[[str, str], Settings]) -> None:
+def test_job_bypasses_pooler(in_production: Callable[[str, str], Settings]) -> None:
+    """The job connects to PostgreSQL without the pooler."""
     function = in_production("Service", "mentor").postgres
     job = in_production("Job", "mentor-migrate").postgres
     assert job.hosts != function.hosts
     assert function.database == job.database
 
 
-def test_a_key_comes_as_a_file(in_production: Callable[[str, str], Settings]) -> None:
+def test_api_key(in_production: Callable[[str, str], Settings]) -> None:
+    """The model's key is a file, not a variable."""
     llm = in_production("Service", "mentor").llm
     assert llm
     assert llm.api_key is None
     assert llm.api_key_file
 
 
-def test_only_with_a_model_is_there_a_way_out_over_443(
-    production: list[Manifest], local: list[Manifest]
-) -> None:
+def test_egress(production: list[Manifest], local: list[Manifest]) -> None:
+    """The network policy allows port 443 only with a model."""
     assert egress(production, "mentor") == [53, 53, 5432, 6432, 443]
     assert egress(local, "mentor") == [53, 53, 5432, 6432]
     assert egress(production, "mentor-migrate") == [53, 53, 5432]
@@ -110,7 +110,8 @@ def egress(manifests: list[Manifest], name: str) -> list[int]:
     return [port["port"] for rule in policy["spec"]["egress"] for port in rule["ports"]]
 
 
-def test_the_patch_for_another_port_lets_function_and_job_out(tmp_path: Path) -> None:
+def test_egress_patch(tmp_path: Path) -> None:
+    """The commented patch allows another port for the function and the job."""
     copy = shutil.copytree(KNATIVE, tmp_path / "knative") / "overlays/production"
     file = copy / "kustomization.yaml"
     text = file.read_text(encoding="utf-8")
@@ -120,17 +121,15 @@ def test_the_patch_for_another_port_lets_function_and_job_out(tmp_path: Path) ->
     assert egress(patched, "mentor-migrate") == [53, 53, 5432, 5433]
 
 
-def test_students_reach_it_only_through_the_cluster(
-    production: list[Manifest], local: list[Manifest]
-) -> None:
+def test_visibility(production: list[Manifest], local: list[Manifest]) -> None:
+    """In production the Service is private to the cluster."""
     label = "networking.knative.dev/visibility"
     assert find(production, "Service")["metadata"]["labels"][label] == "cluster-local"
     assert label not in find(local, "Service")["metadata"]["labels"]
 
 
-def test_another_configuration_makes_another_revision(
-    production: list[Manifest], tmp_path: Path
-) -> None:
+def test_revision(production: list[Manifest], tmp_path: Path) -> None:
+    """A changed configuration makes a new revision."""
     copy = shutil.copytree(KNATIVE, tmp_path / "knative")
     changed = copy / "overlays/production/kustomization.yaml"
     changed.write_text(changed.read_text().replace("PGPORT=6432", "PGPORT=6433"))
@@ -139,9 +138,10 @@ def test_another_configuration_makes_another_revision(
     assert environment(other, "Service", "mentor")["PGPORT"] == "6433"
 
 
-def test_make_manifests_writes_them_all(
+def test_make_manifests(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """`make manifests` writes all manifests."""
     monkeypatch.setattr(dev_manifests, "BUILT", tmp_path / "build")
     assert dev_manifests.main() == 0
     written = sorted(path.name for path in (tmp_path / "build").iterdir())
@@ -151,7 +151,8 @@ def test_make_manifests_writes_them_all(
     assert capsys.readouterr().out.count(BUILT.name) == len(written)
 
 
-def test_the_two_steps_of_the_readme_apply_all_of_an_overlay(overlay: list[Manifest]) -> None:
+def test_two_steps(overlay: list[Manifest]) -> None:
+    """The guide's two steps apply all objects of an overlay."""
     steps = re.findall(r"apply -k \$overlay -l (\S+)=(\S+)", README.read_text(encoding="utf-8"))
     assert steps == [("app.kubernetes.io/name", name) for name in ("mentor-migrate", "mentor")]
     kinds: dict[str, list[str]] = {}

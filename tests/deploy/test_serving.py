@@ -1,4 +1,4 @@
-"""What Knative Serving's and Kubernetes' own code says about the Service, without a cluster."""
+"""The Service, checked by the code of Knative Serving and Kubernetes, without a cluster."""
 
 import copy
 import json
@@ -21,7 +21,8 @@ LOCAL = CHART / "examples/local.yaml"
 Refused = Callable[[Manifest], list[str]]
 
 
-def test_its_code_and_its_schema_are_of_one_version() -> None:
+def test_versions() -> None:
+    """Serving's code and the schema have the same version."""
     module = (MODULE / "go.mod").read_text(encoding="utf-8")
     [version] = re.findall(r"knative\.dev/serving v(\S+)", module)
     assert (VENDORED / f"serving-{version}.schema.json").exists()
@@ -29,7 +30,7 @@ def test_its_code_and_its_schema_are_of_one_version() -> None:
 
 @pytest.fixture(scope="session")
 def refused(tmp_path_factory: pytest.TempPathFactory) -> Refused:
-    """What the webhook refuses, or the API server in the Deployment of the revision."""
+    """Return a function that lists problems of the webhook, or of the API server."""
     program = tmp_path_factory.mktemp("serving") / "serving"
     go(MODULE, "build", "-o", program)
 
@@ -54,13 +55,15 @@ def with_container(changes: dict[str, Any]) -> Manifest:
 
 @pytest.mark.timeout(1800)  # the first of them builds the program
 @pytest.mark.parametrize("overlay", ["production", "local"])
-def test_they_accept_what_kustomize_renders(overlay: str, refused: Refused) -> None:
+def test_kustomize(overlay: str, refused: Refused) -> None:
+    """The Services of kustomize are accepted."""
     assert refused(service(kustomized(KNATIVE / "overlays" / overlay))) == []
 
 
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("values", [PRODUCTION, LOCAL], ids=lambda path: path.stem)
-def test_they_accept_what_helm_renders(values: Path, refused: Refused) -> None:
+def test_helm(values: Path, refused: Refused) -> None:
+    """The Services of the Helm chart are accepted."""
     assert refused(service(templated("--values", values))) == []
 
 
@@ -68,11 +71,12 @@ def test_they_accept_what_helm_renders(values: Path, refused: Refused) -> None:
 @pytest.mark.parametrize(
     ("changes", "field"),
     [
-        # The API server refuses this one: Serving's controller fills in no port here.
+        # The API server refuses this one, because Serving sets no port here.
         ({"startupProbe": {"httpGet": {"path": "/"}}}, "startupProbe.httpGet.port"),
         # The webhook refuses this one.
         ({"lifecycle": {"preStop": {"sleep": {"seconds": 5}}}}, "lifecycle"),
     ],
 )
-def test_what_they_refuse_is_found(changes: dict[str, Any], field: str, refused: Refused) -> None:
+def test_refused(changes: dict[str, Any], field: str, refused: Refused) -> None:
+    """Invalid fields are found."""
     assert any(field in problem for problem in refused(with_container(changes)))

@@ -1,4 +1,4 @@
-"""The workflows: checked by actionlint and zizmor, and compared with the documents."""
+"""The workflows, checked by actionlint and zizmor, and compared with the documents."""
 
 import re
 import shutil
@@ -34,7 +34,7 @@ def steps() -> list[dict[str, Any]]:
 
 
 def runs(job: str) -> list[str]:
-    """The commands of a job of CI's, a step each."""
+    """Return the commands of a job of CI, one per step."""
     return [step["run"] for step in CI["jobs"][job]["steps"] if "run" in step]
 
 
@@ -43,14 +43,16 @@ def commands() -> str:
 
 
 @pytest.mark.deploy
-def test_actionlint_and_shellcheck_find_nothing() -> None:
+def test_actionlint() -> None:
+    """actionlint and shellcheck find nothing."""
     assert shutil.which("shellcheck"), "actionlint checks the scripts by it: apt install shellcheck"
     command = [tool("actionlint"), *WORKFLOWS]
     checked = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (checked.returncode, checked.stdout) == (0, "")
 
 
-def test_zizmor_finds_nothing_even_as_an_auditor() -> None:
+def test_zizmor() -> None:
+    """zizmor's strictest mode finds nothing."""
     zizmor = Path(sys.executable).with_name("zizmor")
     checked = subprocess.run(
         [zizmor, "--offline", "--strict-collection", "--persona=auditor", GITHUB],
@@ -62,7 +64,8 @@ def test_zizmor_finds_nothing_even_as_an_auditor() -> None:
     assert "No findings to report" in checked.stdout
 
 
-def test_each_action_is_pinned_by_hash_and_by_one_version_everywhere() -> None:
+def test_pinned_actions() -> None:
+    """Each action is pinned by its hash, to the same version everywhere."""
     text = "\n".join(path.read_text() for path in WORKFLOWS)
     uses = [line.strip() for line in text.splitlines() if re.match(r"\s*(- )?uses:", line)]
     pinned = [re.search(r"uses: ([\w/-]+)@([0-9a-f]{40} # v\d+\.\d+\.\d+)$", use) for use in uses]
@@ -72,7 +75,8 @@ def test_each_action_is_pinned_by_hash_and_by_one_version_everywhere() -> None:
     assert len({name for name, _ in pins}) == len(pins) > 5
 
 
-def test_each_make_target_and_each_module_that_a_workflow_runs_is_there() -> None:
+def test_targets() -> None:
+    """Each `make` target and Python module that a workflow runs exists."""
     targets = set(re.findall(r"\bmake ([a-z-]+)", commands()))
     assert {"run", "test", "lint", "test-kafka", "test-browser"} < targets
     assert {"test-debian", "test-deploy", "test-image"} < targets
@@ -81,7 +85,8 @@ def test_each_make_target_and_each_module_that_a_workflow_runs_is_there() -> Non
         assert (ROOT / f"{module.replace('.', '/')}.py").is_file()
 
 
-def test_the_readmes_commands_run_on_every_python_that_it_names() -> None:
+def test_pythons() -> None:
+    """The README's commands run on every supported Python."""
     matrix = CI["jobs"]["readme"]["strategy"]["matrix"]
     required = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["requires-python"]
     [oldest] = re.findall(r"^>=3\.(\d+)$", required)
@@ -93,7 +98,8 @@ def test_the_readmes_commands_run_on_every_python_that_it_names() -> None:
     assert on_macos == [pythons[0], pythons[-1]]
 
 
-def test_ci_sends_the_request_that_the_readme_shows() -> None:
+def test_readme_request() -> None:
+    """CI sends the README's request."""
     command = re.compile(r"^curl (\S+) \\\n +-d ('.*?')$", re.MULTILINE)
     shown = command.findall(README)[0]
     for job in ("readme", "compose"):
@@ -102,26 +108,29 @@ def test_ci_sends_the_request_that_the_readme_shows() -> None:
             assert words in script
 
 
-def test_ci_runs_compose_yaml_up_to_the_event_in_kafka() -> None:
+def test_compose() -> None:
+    """CI runs compose.yaml, and reads the event from Kafka."""
     scripts = runs("compose")
     assert scripts[0] == "make up"
     assert scripts[-1] == "make down ARGS=--volumes"
     [consumer] = [run for run in scripts if "kafka-console-consumer.sh" in run]
-    assert consumer.rpartition("| ")[2].startswith("grep ")  # whose exit code counts
+    assert consumer.rpartition("| ")[2].startswith("grep ")  # its exit code is the command's
     assert f"make test {DATABASE}" in scripts
 
 
-def test_every_job_says_where_it_runs_how_long_and_what_it_may() -> None:
+def test_jobs() -> None:
+    """Each job has a fixed runner, a timeout and permissions."""
     for path in WORKFLOWS:
         assert yaml.safe_load(path.read_text())["permissions"] == {}
-        assert "-latest" not in path.read_text()  # runners of GitHub's choice
+        assert "-latest" not in path.read_text()  # GitHub changes what it means
     for job in jobs():
         assert job["permissions"]
         if "uses" not in job:
             assert job["timeout-minutes"] <= 60
 
 
-def test_the_release_builds_from_the_dockerfile_and_the_chart_that_are_there() -> None:
+def test_release_build() -> None:
+    """The release builds the Dockerfile with its arguments, and the chart."""
     [build] = [step["with"] for step in steps() if "build-push" in step.get("uses", "")]
     given = re.findall(r"^(\w+)=", build["build-args"], re.MULTILINE)
     dockerfile = (ROOT / "Dockerfile").read_text()
@@ -130,13 +139,15 @@ def test_the_release_builds_from_the_dockerfile_and_the_chart_that_are_there() -
     assert (ROOT / chart / "Chart.yaml").is_file()
 
 
-def test_the_base_is_named_in_full_and_alike_in_the_hint_of_the_images_tests() -> None:
+def test_base() -> None:
+    """The base image has a full name, also in the hint of tests/image."""
     [base] = re.findall(r"^ARG BASE=(.+)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
     assert base.startswith("docker.io/library/python:")
     assert f"BASE={base} make test-image" in LACKING
 
 
-def test_the_release_has_an_image_for_each_architecture_with_sbom_and_provenance() -> None:
+def test_architectures() -> None:
+    """The release has an image per architecture, with SBOM and provenance."""
     image = RELEASE["jobs"]["image"]
     assert {run["arch"]: run["os"] for run in image["strategy"]["matrix"]["include"]} == {
         "amd64": "ubuntu-24.04",
@@ -147,7 +158,8 @@ def test_the_release_has_an_image_for_each_architecture_with_sbom_and_provenance
     assert (build["sbom"], build["provenance"]) == (True, "mode=max")
 
 
-def test_nothing_is_released_that_was_not_tested() -> None:
+def test_release_needs_tests() -> None:
+    """Only a tested commit is released."""
     released = RELEASE["jobs"]
     assert released["test"]["uses"] == "./.github/workflows/ci.yml"
     assert "test" in released["image"]["needs"]
@@ -155,12 +167,13 @@ def test_nothing_is_released_that_was_not_tested() -> None:
     assert "publish" in released["release"]["needs"]
 
 
-def test_an_image_has_the_name_of_its_version_alone() -> None:
-    # A fix of an old version, released last, would take `latest` back to it.
+def test_image_tag() -> None:
+    """An image has no tag `latest`: a fix of an old version would move it back."""
     assert re.findall(r"--tag (\S+)", commands()) == ['"$IMAGE:$VERSION"']
 
 
-def test_ci_has_a_job_for_all_that_the_ci_script_runs() -> None:
+def test_ci_script() -> None:
+    """CI runs all targets of .ci/run."""
     script = (ROOT / ".ci/run").read_text()
     ours = set(re.findall(r"^ *make ([\w-]+)$", script, re.MULTILINE))
     assert {"test", "lint", "test-kafka", "test-image"} < ours
@@ -170,7 +183,8 @@ def test_ci_has_a_job_for_all_that_the_ci_script_runs() -> None:
     assert ours <= theirs
 
 
-def test_all_that_names_the_version_names_the_same() -> None:
+def test_version() -> None:
+    """All files name the same version."""
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     chart = yaml.safe_load((ROOT / "deploy/helm/Chart.yaml").read_text())
     overlay = ROOT / "deploy/knative/overlays/production/kustomization.yaml"
@@ -188,7 +202,7 @@ MANIFESTS = {
 }
 
 
-def test_one_bot_updates_all_locks() -> None:
+def test_locks() -> None:
     """locks.yml makes every lock again, and asks for CI."""
     job = yaml.safe_load((GITHUB / "workflows/locks.yml").read_text())["jobs"]["update"]
     scripts = "\n".join(step["run"] for step in job["steps"] if "run" in step)
@@ -200,7 +214,7 @@ def test_one_bot_updates_all_locks() -> None:
     assert set(made) == locks - {"jars.txt", "tools.txt"}
 
 
-def test_ci_notices_that_time_passes() -> None:
+def test_weekly() -> None:
     """CI runs weekly, and no job restores a cache of Python's packages."""
     assert CI[True]["schedule"]
     for step in steps():
@@ -208,7 +222,8 @@ def test_ci_notices_that_time_passes() -> None:
             assert "cache" not in step["with"]
 
 
-def test_dependabot_finds_what_it_updates_and_asks_once_a_kind() -> None:
+def test_dependabot() -> None:
+    """Dependabot finds each kind of file, and opens one pull request per kind."""
     updates = yaml.safe_load((GITHUB / "dependabot.yml").read_text())["updates"]
     assert [update["package-ecosystem"] for update in updates] == list(MANIFESTS)
     for update in updates:
@@ -217,7 +232,8 @@ def test_dependabot_finds_what_it_updates_and_asks_once_a_kind() -> None:
         assert [group["patterns"] for group in update["groups"].values()] == [["*"]]
 
 
-def test_dependabot_leaves_the_images_whose_versions_are_held_together_elsewhere() -> None:
+def test_dependabot_ignores() -> None:
+    """Dependabot ignores images whose versions the tests pin too."""
     updates = yaml.safe_load((GITHUB / "dependabot.yml").read_text())["updates"]
     [images] = [one for one in updates if one["package-ecosystem"] == "docker-compose"]
     ignored = {entry["dependency-name"] for entry in images["ignore"]}

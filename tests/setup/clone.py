@@ -1,4 +1,4 @@
-"""A copy of the clone, set up as on a new machine: an empty home folder, and no cache."""
+"""A copy of the clone, as on a new machine: with an empty home folder and no cache."""
 
 import os
 import shutil
@@ -14,7 +14,7 @@ KEPT = ("PATH", "SSL_CERT_FILE", "PIP_CERT", "HTTPS_PROXY", "PIP_INDEX_URL")  # 
 
 @dataclass(frozen=True)
 class Clone:
-    """The files of the checkout in a folder of their own."""
+    """The files of the checkout in a new folder."""
 
     folder: Path
     home: Path
@@ -45,7 +45,7 @@ class Clone:
         return self.run("sh", *setup(lock), **environ)
 
     def installed(self) -> dict[str, str]:
-        """The versions of the distributions in .venv-test, by their normalized names."""
+        """Return the versions of the distributions in .venv-test, by normalized name."""
         script = (
             "from importlib.metadata import distributions\n"
             "for it in distributions(): print(it.name.lower().replace('_', '-'), it.version)"
@@ -60,7 +60,7 @@ def setup(lock: str) -> list[str]:
 
 
 def copy(tmp_path: Path) -> Clone:
-    """Copy what git knows of this checkout to a path that has a space."""
+    """Copy the files of this checkout that git does not ignore to a path with a space."""
     clone = Clone(tmp_path / "a clone", tmp_path / "home")
     clone.home.mkdir()
     files = subprocess.run(

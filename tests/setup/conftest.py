@@ -8,7 +8,7 @@ import pytest
 
 from tests.setup.clone import Clone, copy
 
-OLDEST_PIP = "23.0.1"  # of the Pythons that we support: that of Debian 12's Python 3.11.2
+OLDEST_PIP = "23.0.1"  # of all supported Pythons; Debian 12's Python 3.11.2 has it
 PIP_HASH = "236bcb61156d76c4b8a05821b988c7b8c35bf0da28a4b614e8d6ab5212c25c6f"
 
 # Makes an environment as `python -m venv` does, then puts the oldest pip in it.

@@ -1,4 +1,4 @@
-"""The locks in requirements/, and made-up newer releases of what they list."""
+"""The locks in requirements/, and made-up newer releases of their packages."""
 
 import re
 import zipfile
@@ -13,7 +13,7 @@ NEWER = "9999.0"
 
 
 def pinned(lock: str) -> dict[str, str]:
-    """The versions that the lock lists for this platform and Python, by name."""
+    """Return the versions in the lock for this platform and Python, by name."""
     found = LINE.finditer((ROOT / "requirements" / lock).read_text(encoding="utf-8"))
     return {
         line["name"]: line["version"]
@@ -23,7 +23,7 @@ def pinned(lock: str) -> dict[str, str]:
 
 
 def make_newer_releases(lock: str, folder: Path) -> Path:
-    """Write an empty wheel of a newer release of each package that the lock lists."""
+    """Write an empty wheel of a newer release of each package in the lock."""
     folder.mkdir()
     for name in pinned(lock):
         stem = f"{name.replace('-', '_')}-{NEWER}"

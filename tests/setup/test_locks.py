@@ -1,4 +1,4 @@
-"""Each environment gets exactly what its lock lists, whatever was released since."""
+"""Each environment gets exactly what its lock lists, whatever is released later."""
 
 import re
 from pathlib import Path
@@ -17,7 +17,7 @@ PYTHON_LOCKS = [name for name in ALL if name not in {"jars.txt", "tools.txt"}]
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("installer", ["uv", "pip"])
 def test_newer_releases(clone: Clone, oldest_pip: str, tmp_path: Path, installer: str) -> None:
-    """A release that appears after the lock was made changes nothing, even with the oldest pip."""
+    """A release that is newer than the lock changes nothing, even with the oldest pip."""
     newer = str(make_newer_releases("dev.txt", tmp_path / "newer"))
     if installer == "pip":
         (clone.folder / "requirements/uv.txt").write_text("uv==9999 --hash=sha256:00\n")
@@ -30,7 +30,7 @@ def test_newer_releases(clone: Clone, oldest_pip: str, tmp_path: Path, installer
 @pytest.mark.setup
 @pytest.mark.parametrize("lock", ["uv.txt", "build.txt"])
 def test_other_content(clone: Clone, oldest_pip: str, lock: str) -> None:
-    """A file that differs from the locked one is refused, and pip never takes uv's place then."""
+    """A file that differs from the locked one is refused, and pip never replaces uv then."""
     path = clone.folder / "requirements" / lock
     path.write_text(re.sub(r"sha256:\w{8}", "sha256:00000000", path.read_text()))
     done = clone.set_up("build.txt", PYTHON=oldest_pip)
@@ -51,13 +51,13 @@ def test_hashes(lock: str) -> None:
         assert "--hash=sha256:" in requirement
 
 
-def test_run_installs_a_part_of_dev() -> None:
+def test_run_is_part_of_dev() -> None:
     """`make run` serves with the versions that the tests use."""
     assert pinned("run.txt").items() < pinned("dev.txt").items()
 
 
-def test_everything_that_installs_resolves_nothing() -> None:
-    """Each command of ours that calls pip names a lock with hashes, and no dependency."""
+def test_commands() -> None:
+    """Each command that calls pip names a lock with hashes, and resolves no dependency."""
     for name in ("Dockerfile", "dev/venv.sh", ".ci/run"):
         text = re.sub(r"\\\n\s*", "", (ROOT / name).read_text(encoding="utf-8"))
         for command in re.findall(r"\S*pip\b[^&\n]* (?:install|wheel) --[^&\n]*", text):

@@ -1,4 +1,4 @@
-"""The README's commands in a fresh clone, and what can go wrong with them."""
+"""The README's commands in a fresh clone, and their possible errors."""
 
 import json
 import os
@@ -52,7 +52,7 @@ def status(port: int, method: str, path: str, body: str | None = None) -> int:
 
 @pytest.mark.setup
 def test_make_test(clone: Clone, oldest_pip: str) -> None:
-    """A part of the tests sets up only what that part needs, and prints no coverage table."""
+    """A part of the tests sets up only its own environments, and prints no coverage table."""
     done = clone.run("make", "test", "ARGS=tests/unit", f"PYTHON={oldest_pip}")
     assert done.returncode == 0, done.stdout
     assert re.search(r"\d+ passed", done.stdout)
@@ -66,8 +66,8 @@ def test_make_test(clone: Clone, oldest_pip: str) -> None:
 
 
 @pytest.mark.setup
-def test_it_is_never_silent_for_long(clone: Clone) -> None:
-    """Setup says what it installs, and says that it is still at work at least every 5 seconds."""
+def test_progress(clone: Clone) -> None:
+    """Setup prints what it installs, and shows progress at least every 5 seconds."""
     slow = {"UV_CONCURRENT_DOWNLOADS": "1"}
     said, times = [], [time.monotonic()]
     with clone.start("sh", *setup("dev.txt"), PYTHON=sys.executable, **slow) as process:
@@ -82,8 +82,8 @@ def test_it_is_never_silent_for_long(clone: Clone) -> None:
 
 
 @pytest.mark.setup
-def test_ctrl_c_and_again(clone: Clone) -> None:
-    """A setup that was stopped in the middle is made again by the next one."""
+def test_interrupted(clone: Clone) -> None:
+    """A setup that was interrupted is completed by the next one."""
     stopped = clone.start("sh", *setup("dev.txt"), PYTHON=sys.executable)
     wait_until((clone.folder / ".venv-test/pyvenv.cfg").exists)
     os.killpg(stopped.pid, signal.SIGINT)
@@ -107,8 +107,8 @@ def test_two_at_once(clone: Clone) -> None:
 
 
 @pytest.mark.setup
-def test_a_home_that_is_not_writable(clone: Clone) -> None:
-    """Setup keeps no cache where it can't write one."""
+def test_read_only_home(clone: Clone) -> None:
+    """Setup works without a home folder that it can write to."""
     done = clone.set_up("build.txt", PYTHON=sys.executable, HOME="/dev/null/home")
     assert done.returncode == 0, done.stdout
     assert clone.installed() == pinned("build.txt")
@@ -153,8 +153,8 @@ def test_unusable_interpreter(
 
 
 @pytest.mark.setup
-def test_an_interpreter_in_a_path_with_a_space(clone: Clone, tmp_path: Path) -> None:
-    """PYTHON is one path, spaces or not."""
+def test_path_with_space(clone: Clone, tmp_path: Path) -> None:
+    """The path in PYTHON may contain a space."""
     spaced = tmp_path / "my pythons" / "python3"
     spaced.parent.mkdir()
     spaced.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
