@@ -1,13 +1,10 @@
 """One Kafka for all tests, and one chain at a time: first with Debezium Server, then Connect."""
 
-import shutil
 import uuid
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from dev import account, places
 from dev.kafka import Kafka
 from dev.kafka.prepare import create_topics
 from tests.events.chain import Chain, connect, running_chain, server
@@ -35,11 +32,3 @@ def chain(
 @pytest.fixture
 def student() -> str:
     return str(uuid.uuid4())
-
-
-@pytest.fixture
-def data() -> Iterator[Path]:
-    """A folder for the data of `make events`."""
-    folder = places.temporary_folder(account.unprivileged(), "mentor-events-")
-    yield folder
-    shutil.rmtree(folder)

@@ -1,12 +1,15 @@
 """A standby takes over, and a failover slot lets Debezium continue there."""
 
+import shutil
 import time
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from dev import account, places
 from dev.database import NAME
 from dev.debezium_role import ROLE, make_role
 from dev.postgres import EmbeddedPostgres
@@ -23,6 +26,13 @@ from tests.events.pair import address_of, standby_of
 from tests.operations_guide import guides_sql
 
 READY = guides_sql("synced")
+
+
+@pytest.fixture
+def data() -> Iterator[Path]:
+    folder = places.temporary_folder(account.unprivileged(), "mentor-events-")
+    yield folder
+    shutil.rmtree(folder)
 
 
 def run(server: EmbeddedPostgres, sql: str) -> list[list[Any]]:

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import pytest
 
-from dev import cluster
+from dev import account, cluster, places
 from dev.clean import CleanError, clean
 from dev.postgres import EmbeddedPostgres
 from tests.conftest import apply_schema, open_connection
@@ -21,6 +21,13 @@ from tests.instance import ROOT
 ROLE, PASSWORD = "mentor debezium%1", "p@ss/w:rd %20 ${PGHOST} \\ é"
 SLOTS = "SELECT slot_name FROM pg_replication_slots"
 HBA = f'host all "{ROLE}" 127.0.0.1/32 scram-sha-256\n'
+
+
+@pytest.fixture
+def data() -> Iterator[Path]:
+    folder = places.temporary_folder(account.unprivileged(), "mentor-events-")
+    yield folder
+    shutil.rmtree(folder)
 
 
 @pytest.fixture

@@ -1,8 +1,6 @@
 """Requests with the same Idempotency-Key are stored once and get the same answer."""
 
 import json
-import uuid
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -23,16 +21,7 @@ def replayed(answer: Answer) -> str | None:
 
 @pytest.mark.parametrize(
     "key",
-    [
-        "1",
-        "x" * 255,
-        '"' + "x" * 255 + '"',
-        '"p1";v=1',
-        "two words",
-        "a;b=1, c",
-        "%00",
-        ALL,
-    ],
+    ["x" * 255, "two words", ALL],
     ids=lambda key: key[:20],
 )
 def test_repeat(instance: Instance, student: str, rows: Rows, key: str) -> None:
@@ -58,14 +47,6 @@ def test_other_spelling(instance: Instance, student: str) -> None:
     )
 
     assert (second.status, second.body, replayed(second)) == (200, first.body, "true")
-
-
-@pytest.mark.parametrize(("key", "another"), [("abc", "ABC"), ("a", "aa"), ("a b", "a  b")])
-def test_other_key(instance: Instance, student: str, rows: Rows, key: str, another: str) -> None:
-    """Another key is another request."""
-    assert replayed(send(instance, student, key)) is None
-    assert replayed(send(instance, student, another)) is None
-    assert len(rows(student)) == 2
 
 
 @pytest.mark.parametrize("changes", [{"message": "zebra"}, {"task_id": "zebra"}])
@@ -108,20 +89,9 @@ def test_texts_stored_alike(instance: Instance, student: str, rows: Rows, field:
     assert {row[field] for row in rows(student)} == {"caf\ufffd"}
 
 
-def test_two_students(instance: Instance, student: str, rows: Rows) -> None:
-    """Two students can use the same key."""
-    other = str(uuid.uuid4())
-
-    assert send(instance, student, "shared").json()["student_id"] == student
-    answer = send(instance, other, "shared", message="something else")
-
-    assert (answer.status, answer.json()["student_id"], replayed(answer)) == (200, other, None)
-    assert (len(rows(student)), len(rows(other))) == (1, 1)
-
-
 @pytest.mark.parametrize(
     "key",
-    [b"", b'""', b"x" * 256, b'"' + b"x" * 256 + b'"', "é".encode(), b"\xe9", b"a\tb", b'"\t"'],
+    [b"", b"x" * 256, "é".encode(), b"\xe9", b"a\tb"],
     ids=lambda key: ascii(key)[:20],
 )
 def test_invalid_key(instance: Instance, student: str, rows: Rows, key: bytes) -> None:
@@ -135,28 +105,3 @@ def test_invalid_key(instance: Instance, student: str, rows: Rows, key: bytes) -
     assert received.split()[1] == b"400"
     assert b'{"code": "INVALID_REQUEST", "message": "Idempotency-Key ' in received
     assert rows(student) == []
-
-
-def test_concurrent_repeats(instance: Instance, student: str, rows: Rows) -> None:
-    """50 concurrent requests with one key store one row and get equal answers."""
-    with ThreadPoolExecutor(50) as pool:
-        answers = list(pool.map(lambda _: send(instance, student, "race"), range(50)))
-
-    assert {answer.status for answer in answers} == {200}
-    assert len({answer.body for answer in answers}) == 1
-    assert [replayed(answer) for answer in answers].count(None) == 1
-    assert len(rows(student)) == 1
-
-
-def test_concurrent_payloads(instance: Instance, student: str, rows: Rows) -> None:
-    """Of concurrent requests with one key and different payloads, one is stored."""
-    messages = [f"message {number}" for number in range(20)]
-
-    with ThreadPoolExecutor(20) as pool:
-        answers = list(
-            pool.map(lambda text: send(instance, student, "race", message=text), messages)
-        )
-
-    assert sorted(answer.status for answer in answers) == [200] + [422] * 19
-    [row] = rows(student)
-    assert answers[messages.index(row["message"])].status == 200

@@ -3,7 +3,6 @@
 import json
 import socket
 import time
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from http.client import HTTPConnection
 from pathlib import Path
@@ -37,21 +36,3 @@ def test_an_idle_connection_ends(host: str, feedback_database: str, tmp_path: Pa
                 received += part
 
     assert received.endswith(b'{"status": "started"}')
-
-
-def test_answers_close_their_connection_while_the_instance_ends(
-    feedback_database: str, tmp_path: Path
-) -> None:
-    with (
-        running(tmp_path / "log", feedback_database, SHUTDOWN_DELAY="5") as function,
-        ThreadPoolExecutor() as pool,
-    ):
-        function.wait_until_ready()
-        assert "connection" not in function.get("/health/startup").headers
-        ended = pool.submit(function.terminate)
-        closes = None
-        while closes is None and not ended.done():
-            closes = function.get("/health/startup").headers.get("connection")
-        function.process.terminate()
-
-    assert closes == "close"

@@ -76,9 +76,10 @@ def test_with_a_delay_requests_are_taken_after_sigterm_and_a_second_one_ends_it(
         ThreadPoolExecutor() as pool,
     ):
         function.wait_until_ready()
+        assert "connection" not in function.get("/health/startup").headers
         started = time.monotonic()
         exit_code = pool.submit(function.terminate)
-        time.sleep(0.5)
+        wait_until(lambda: function.get("/health/startup").headers.get("connection") == "close")
         assert function.post().status == 200
         function.process.terminate()
         assert exit_code.result() == 0
