@@ -1,4 +1,4 @@
-// Prints what @asyncapi/parser finds in the document that is named: node check_asyncapi.js FILE
+// Usage: node check_asyncapi.js FILE; prints the diagnostics of @asyncapi/parser.
 const { Parser, fromFile } = require("@asyncapi/parser");
 
 fromFile(new Parser(), process.argv[2]).parse().then(({ diagnostics }) => {

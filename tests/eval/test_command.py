@@ -59,7 +59,7 @@ def url() -> Iterator[str]:
     [({}, "LLM_PROVIDER"), ({"LLM_PROVIDER": "openai", "LLM_MODEL": "model-a"}, "LLM_API_KEY")],
 )
 def test_no_provider(missing: dict[str, str], named: str, tmp_path: Path) -> None:
-    """Without a provider or key, rules answer, and every output says so."""
+    """Without a provider or key, rules answer, and every output mentions that."""
     file = tmp_path / "run.json"
     done = evaluate("--json", file, **missing)
     assert done.returncode == 0

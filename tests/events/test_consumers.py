@@ -32,7 +32,7 @@ def test_contract(chain: Chain) -> None:
 
 
 def test_killed_consumer(chain: Chain, tmp_path: Path) -> None:
-    """The guide's consumer counts each event once, at whatever statement it is killed."""
+    """The guide's consumer counts each event once, no matter where it is killed."""
     group = new_group(chain)
     code = guide.program(group)
     sent = post(chain, students(10), each=20)

@@ -64,7 +64,7 @@ import importlib.util, pathlib, sysconfig
 for folder in (sysconfig.get_path("stdlib"), sysconfig.get_path("purelib")):
     files = list(pathlib.Path(folder).rglob("*.pyc"))
     assert len(files) > 200, (folder, len(files))
-    # PEP 552: bit 0 says that a hash stands in for the time, bit 1 that it is checked.
+    # PEP 552: bit 0 means a hash instead of a time, bit 1 that the hash is checked.
     wrong = [file for file in files if file.read_bytes()[4:8] != bytes([1, 0, 0, 0])]
     assert not wrong, wrong
 """

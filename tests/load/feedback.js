@@ -1,5 +1,5 @@
-// Students at work: `make load URL=http://127.0.0.1:8080`, for a minute, by k6.
-// K6_STAGES=2s:5,6s:5,2s:0 is another load, P95 and P99 are other limits (milliseconds).
+// One minute of students' feedback, sent by k6: `make load URL=http://127.0.0.1:8080`.
+// K6_STAGES=2s:5,6s:5,2s:0 sets another load, P95 and P99 set other limits (milliseconds).
 import { check, sleep } from 'k6';
 import http from 'k6/http';
 
@@ -40,7 +40,7 @@ export default function () {
     "is this student's": (answer) => fields(answer).student_id === student,
     'has the request id': (answer) => answer.headers['X-Request-Id'] === key,
   });
-  if (__ITER % 10 === 0) { // a client whose connection broke sends it again
+  if (__ITER % 10 === 0) { // like a client that lost its connection
     check(post(feedback, key), {
       'is not stored twice': (answer) => answer.headers['Idempotency-Replayed'] === 'true',
       'is the first answer': (answer) => answer.body === first.body,

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Usage: [URL=http://...] tests/load/run.sh [ARGUMENT OF `k6 run` ...]
-# By k6 from the PATH, else the one that dev/tools.py built, else its container.
+# Runs k6 from the PATH, else the one that dev/tools.py built, else its container.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 version=$(awk '$1 == "k6" {print $3}' "$here/../../requirements/tools.txt")
@@ -18,6 +18,6 @@ if ! command -v docker >/dev/null; then
     exit 1
 fi
 passed_on=$(env | sed -nE 's/^(URL|P95|P99|K6_[A-Z0-9_]*)=.*/--env \1/p')
-# shellcheck disable=SC2086 # a word an option on purpose
+# shellcheck disable=SC2086 # one word per option, on purpose
 exec docker run --rm --network host $passed_on --volume "$here/feedback.js:/feedback.js:ro" \
     "grafana/k6:${version#v}" run --no-usage-report "$@" /feedback.js

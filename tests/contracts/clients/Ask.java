@@ -21,6 +21,6 @@ class Ask {
             report.add("error", JSON.getGson().toJsonTree(Error.fromJson(e.getResponseBody())));
         }
         System.out.println(report);
-        System.exit(0); // okhttp's threads would keep it for a minute
+        System.exit(0); // otherwise okhttp's threads run for another minute
     }
 }

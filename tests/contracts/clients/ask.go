@@ -1,4 +1,4 @@
-// Usage: ask URL IDEMPOTENCY_KEY FEEDBACK; prints what the generated client makes of the answer.
+// Usage: ask URL IDEMPOTENCY_KEY FEEDBACK; prints the answer as the generated client decodes it.
 package main
 
 import (

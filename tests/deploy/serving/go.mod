@@ -1,5 +1,5 @@
-// Knative 1.22's Serving, and the Kubernetes that it is built with: v1.N.P, and k8s.io/* at v0.N.P.
-// To move them, change all versions of k8s.io here and run `go mod tidy`.
+// Serving of Knative 1.22 and its version of Kubernetes: v1.N.P, and k8s.io/* at v0.N.P.
+// To change it, set all versions of k8s.io here and run `go mod tidy`.
 module mentor/serving
 
 go 1.25.0

@@ -1,5 +1,5 @@
-// Reads a Service as JSON from stdin and does with it what Knative Serving's webhook and controller
-// and then Kubernetes' API server do. Writes what they refuse, one problem a line.
+// Reads a Service as JSON from stdin, runs the code of Knative Serving's webhook and controller and of
+// Kubernetes' API server on it, and prints their errors, one per line.
 package main
 
 import (
@@ -48,7 +48,7 @@ func main() {
 	}
 }
 
-// defaults is what Serving has while all of its ConfigMaps are empty.
+// defaults returns Serving's settings for empty ConfigMaps.
 func defaults() *revisionconfig.Config {
 	return &revisionconfig.Config{
 		Config: &config.Config{
@@ -64,7 +64,7 @@ func defaults() *revisionconfig.Config {
 	}
 }
 
-// made is the Deployment of the Service's first revision.
+// made returns the Deployment of the Service's first revision.
 func made(ctx context.Context, given *v1.Service, serving *revisionconfig.Config) *appsv1.Deployment {
 	given.UID = "service"
 	first := configuration.MakeRevision(ctx, service.MakeConfiguration(given), time.Now())
@@ -73,7 +73,7 @@ func made(ctx context.Context, given *v1.Service, serving *revisionconfig.Config
 	return parsed(revision.MakeDeployment(first, serving))
 }
 
-// refused is what the API server answers.
+// refused returns the errors of the API server.
 func refused(deployment *appsv1.Deployment) field.ErrorList {
 	legacyscheme.Scheme.Default(deployment)
 	internal := &apps.Deployment{}
