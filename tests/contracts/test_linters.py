@@ -8,7 +8,7 @@ import pytest
 
 from dev.tools import tool
 from tests.contracts.programs import NODE_MODULES, program, run
-from tests.events.contract import ASYNCAPI
+from tests.events.contract import ASYNCAPI, VALUE_SCHEMA
 
 HERE = Path(__file__).parent
 WARNING = 1  # Spectral's severities: 0 error, 1 warning, 2 information, 3 hint
@@ -51,13 +51,27 @@ def asyncapi_findings(document: Path) -> list[Any]:
     return [one for one in diagnostics if one["severity"] <= WARNING]
 
 
-def test_asyncapi(tmp_path: Path) -> None:
-    """@asyncapi/parser finds no problem, but finds a deliberate mistake."""
+def test_asyncapi() -> None:
+    """@asyncapi/parser finds no problem."""
     assert asyncapi_findings(ASYNCAPI) == []
 
-    spoilt = tmp_path / ASYNCAPI.name
-    spoilt.write_text(ASYNCAPI.read_text().replace("action: send", "action: publish"))
-    assert asyncapi_findings(spoilt) != []
+
+@pytest.mark.parametrize(
+    ("file", "right", "wrong"),
+    [
+        (ASYNCAPI, "action: send", "action: publish"),
+        (ASYNCAPI, "partitions: 3", "partitions: many"),
+        (ASYNCAPI, "\ninfo:", "\ninformation:"),
+        (VALUE_SCHEMA, '"type": "object"', '"type": "row"'),
+    ],
+)
+def test_asyncapi_mistake(tmp_path: Path, file: Path, right: str, wrong: str) -> None:
+    """@asyncapi/parser finds deliberate mistakes, also in the value's schema."""
+    for one in (ASYNCAPI, VALUE_SCHEMA):
+        text = one.read_text(encoding="utf-8")
+        assert one != file or right in text
+        (tmp_path / one.name).write_text(text.replace(right, wrong, 1) if one == file else text)
+    assert asyncapi_findings(tmp_path / ASYNCAPI.name) != []
 
 
 def test_mistake(description: Path, tmp_path: Path) -> None:

@@ -76,12 +76,6 @@ def test_same_run() -> None:
     assert "No label has changed." in text
 
 
-def test_save_and_load(tmp_path: Path) -> None:
-    """A saved run is loaded unchanged."""
-    save(run(2), tmp_path / "run.json")
-    assert load(tmp_path / "run.json", LABELLED) == run(2)
-
-
 def test_other_set(tmp_path: Path) -> None:
     """A run of another set, or with missing answers, is refused."""
     file = tmp_path / "run.json"
@@ -103,13 +97,3 @@ def test_report() -> None:
     assert cells(text, "en-01")[0][:4] == ["en-01", "difficulty", "no-such", "easy"]
     assert "wrong labels: 3 (model-a, openai)" in text
     assert "fallbacks:" not in text
-
-
-def test_fallback() -> None:
-    """A fallback is listed with its reason, and counts as wrong."""
-    fallback = Answer("en-01", 0.5, 1, None, "HTTP 401")
-    found = replace(run(0), answers=[fallback, *answers(0)[1:]])
-    text = render(found, LABELLED.examples, None)
-    assert "fallbacks: 1 (model-a, openai)" in text
-    assert cells(text, "en-01") == [["en-01", "HTTP 401", "0.50"]]
-    assert cells(text, "sentiment")[0][1] == "59 of 60"

@@ -8,15 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from jsonschema import Draft7Validator, Draft202012Validator, FormatChecker
+from jsonschema import Draft202012Validator, FormatChecker
 from jsonschema.protocols import Validator
 
 ROOT = Path(__file__).parents[2]
 ASYNCAPI = ROOT / "docs/asyncapi.yaml"
 VALUE_SCHEMA = ROOT / "docs/strategy-updated.schema.json"
 GUIDE = ROOT / "docs/events.md"
-OFFICIAL_SCHEMA = Path(__file__).parent / "vendored/asyncapi-3.0.0.schema.json"
-
 JSON_IN_A_STRING = ("topic_weights", "strategy_snapshot")
 # Every event has these fields. Old events lack columns that are added later.
 FIRST_FIELDS = [
@@ -68,11 +66,6 @@ def message() -> Any:
 
 def validator(schema: Any) -> Validator:
     return Draft202012Validator(schema, format_checker=FormatChecker())
-
-
-def official_problems(document: Any) -> list[str]:
-    """Return the problems that AsyncAPI's own schema finds in a document."""
-    return [error.message for error in Draft7Validator(read(OFFICIAL_SCHEMA)).iter_errors(document)]
 
 
 def problems(key: str, headers: dict[str, str], value: Any) -> list[str]:

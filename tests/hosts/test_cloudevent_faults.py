@@ -118,9 +118,9 @@ HEADERS = st.builds(
 )
 
 
-@pytest.mark.parametrize("host", ["uvicorn", "knative"], indirect=True, scope="session")
-def test_fuzzed_events(host: str, instance: Instance) -> None:
-    """No event causes a 5xx, with version 1 of the SDK (uvicorn) and version 2 (Knative)."""
+@pytest.mark.parametrize("host", ["knative"], indirect=True, scope="session")
+def test_fuzzed_events(instance: Instance) -> None:
+    """No event causes a 5xx with version 2 of the SDK; tests/unit tries version 1."""
     seen = set()
     documents = EVENTS | st.lists(EVENTS | JSON, max_size=3)
     bodies = BODIES | documents.map(lambda document: json.dumps(document).encode())

@@ -53,7 +53,7 @@ def test_sdk(instance: Instance, student: str, rows: Rows, sdk: Sdk, mode: str, 
     sent = attributes(datacontenttype="application/json", traceparent=TRACEPARENT)
     headers, body = sdk.write(mode, sent, data)
 
-    answer = instance.request("POST", path, body, headers)
+    answer = instance.request("POST", "/", body, headers)
 
     assert answer.status == 200
     found, update = sdk.read(answer.headers, answer.body)
