@@ -1,6 +1,5 @@
 """The files in deploy/knative; test_overlays.py tests what kustomize renders from them."""
 
-import copy
 import re
 from datetime import timedelta
 from pathlib import Path
@@ -70,21 +69,6 @@ def test_schema_violation(service: Manifest, field: str, value: object) -> None:
     changed = {**spec["template"]["spec"], field: value}
     template = {**spec["template"], "spec": changed}
     assert problems({**service, "spec": {**spec, "template": template}})
-
-
-@pytest.mark.parametrize("name", ["startupProbe", "readinessProbe", "livenessProbe"])
-def test_probe_ports(service: Manifest, name: str) -> None:
-    """Only a startupProbe needs a port: Serving's pkg/reconciler/revision sets the others."""
-    probe = {"httpGet": {"path": "/health/startup"}}
-    found = problems(changed(service, {name: probe}))
-    assert any("port" in problem for problem in found) == (name == "startupProbe")
-
-
-def changed(service: Manifest, fields: Manifest) -> Manifest:
-    """Return the Service with these fields in its container."""
-    copied: Manifest = copy.deepcopy(service)
-    container(copied).update(fields)
-    return copied
 
 
 def test_no_startup_probe(service: Manifest) -> None:

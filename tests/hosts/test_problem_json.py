@@ -10,6 +10,7 @@ import pytest
 from tests.hosts.conftest import on_uvicorn
 from tests.instance import FEEDBACK, PATH, Answer, Instance
 
+PROBLEM = "application/problem+json"
 KEY = {"Idempotency-Key": str(uuid.uuid4())}
 VALID = json.dumps(FEEDBACK).encode()
 ERRORS: dict[str, tuple[int, str, str, bytes, Mapping[str, str]]] = {
@@ -20,9 +21,6 @@ ERRORS: dict[str, tuple[int, str, str, bytes, Mapping[str, str]]] = {
     "PAYLOAD_TOO_LARGE": (413, "POST", PATH, VALID.ljust(65537), {}),
     "IDEMPOTENCY_KEY_REUSED": (422, "POST", PATH, VALID.replace(b"hard", b"easy"), KEY),
 }
-
-
-PROBLEM = "application/problem+json"
 
 
 def provoke(instance: Instance, code: str, accept: str) -> Answer:
