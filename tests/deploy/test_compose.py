@@ -190,16 +190,6 @@ def test_profiles() -> None:
 
 
 @pytest.mark.deploy
-def test_bind_mounts() -> None:
-    """Compose resolves each bind mount to a path in the repository."""
-    services = resolved("--profile=k6")
-    mounts = [mount for service in services.values() for mount in service.get("volumes", ())]
-    for mount in mounts:
-        if mount["type"] == "bind":
-            assert Path(mount["source"]).is_relative_to(ROOT)
-
-
-@pytest.mark.deploy
 def test_environment() -> None:
     """Variables change the port, the passwords and the model."""
     services = resolved(
