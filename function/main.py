@@ -14,14 +14,14 @@ from starlette.requests import Request
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from function import logs
-from function.hosts import uvicorn
+from function.hosts import protocol
 from function.http.asgi import Application, create_application
 from function.settings import load_or_exit
 from function.store import Store
 
 settings = load_or_exit(os.environ)
-logs.configure(settings.log_level)
-uvicorn.install(settings.keep_alive_timeout)
+logs.configure(settings.log_level, settings.log_format)
+protocol.install(settings.keep_alive_timeout)
 # The store starts with the first request: gunicorn forks after this line.
 application = create_application(settings, Store(settings.postgres, settings.database_timeout))
 

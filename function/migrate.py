@@ -62,7 +62,7 @@ def main() -> int:
     """Return the exit code: 0, or 1 when the schema could not be applied."""
     signal.signal(signal.SIGTERM, _end)
     settings = load_or_exit(os.environ)
-    logs.configure(settings.log_level)
+    logs.configure(settings.log_level, settings.log_format)
     try:
         changes = migrate(settings)
     except MigrationError as exc:

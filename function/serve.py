@@ -28,7 +28,7 @@ def main() -> None:
     for number in STOP_SIGNALS:
         signal.signal(number, _end)
     settings = load_or_exit(os.environ)
-    logs.configure(settings.log_level)
+    logs.configure(settings.log_level, settings.log_format)
     store = Store(settings.postgres, settings.database_timeout)
     store.connect()
     server = _make_server(settings, store)
@@ -48,8 +48,8 @@ def _end(number: int, frame: FrameType | None) -> None:
 def _make_server(settings: Settings, store: Store) -> "Server":
     """Import the rest, while the store connects."""
     from function.hosts import limits
+    from function.hosts.protocol import make_protocol
     from function.hosts.server import Config, PatientServer
-    from function.hosts.uvicorn import make_protocol
     from function.http.asgi import create_application
 
     return PatientServer(

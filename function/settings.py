@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from function.llm.settings import LlmSettings
 
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+LOG_FORMATS = ("json", "google")
 PROVIDERS = ("stub", "openai", "anthropic")
 LLM_VARIABLES = (
     *("LLM_PROVIDER", "LLM_MODEL", "LLM_BASE_URL"),
@@ -47,6 +48,7 @@ class Settings:
     shutdown_delay: float
     keep_alive_timeout: float
     log_level: str
+    log_format: str | None
     docs: bool
     tokens: TokenSettings | None
     cors_origins: tuple[str, ...]
@@ -71,6 +73,7 @@ def load(environ: Mapping[str, str]) -> Settings:
         shutdown_delay=variables.seconds("SHUTDOWN_DELAY", 0, at_least=0, at_most=5),
         keep_alive_timeout=variables.seconds("KEEP_ALIVE_TIMEOUT", 95, at_most=3600),
         log_level=variables.choice("LOG_LEVEL", "INFO", LOG_LEVELS),
+        log_format=_log_format(variables),
         docs=SWITCHES[variables.choice("DOCS", "on", tuple(SWITCHES))],
         tokens=read_token_settings(variables),
         cors_origins=read_origins(variables),
@@ -90,6 +93,13 @@ def load_or_exit(environ: Mapping[str, str]) -> Settings:
     except ConfigurationError as exc:
         print(f"The configuration is not valid:\n{exc}", file=sys.stderr)
         raise SystemExit(2) from None
+
+
+def _log_format(variables: Variables) -> str | None:
+    """Choose Cloud Logging's names where Cloud Run, or another Knative, says that it is there."""
+    if variables.text("LOG_FORMAT"):
+        return variables.choice("LOG_FORMAT", "json", LOG_FORMATS)
+    return "google" if variables.text("K_SERVICE") else None
 
 
 def _llm(variables: Variables, database_timeout: float) -> "LlmSettings | None":

@@ -25,7 +25,7 @@ class KnativeFunction:
 
     def __init__(self) -> None:
         settings = load_or_exit(os.environ)
-        logs.configure(settings.log_level)
+        logs.configure(settings.log_level, settings.log_format)
         self._store = Store(settings.postgres, settings.database_timeout)
         self._application = create_application(settings, self._store)
         _configure_hypercorn(settings.keep_alive_timeout)

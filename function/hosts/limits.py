@@ -4,6 +4,7 @@ import resource
 
 HEAD_LIMIT = 64 * 1024  # bytes: request line, headers, and the trailers of a body
 HEADER_LIMIT = 100  # headers
+BODY_BUFFER = 64 * 1024  # bytes of a body that the application has not received
 HEAD_TIMEOUT = 10  # seconds for all of a head, and for the rest of a body that nobody reads
 WRITE_TIMEOUT = 15  # seconds in which a client takes nothing of its answer
 SOCKET_BUFFER = 64 * 1024  # bytes in the kernel, for each direction of a connection

@@ -13,7 +13,7 @@ sys.modules.setdefault(COMMAND_LINE.__name__, COMMAND_LINE)
 from uvicorn.config import Config  # noqa: E402 - after the stand-in
 from uvicorn.server import Server  # noqa: E402
 
-from function.hosts.uvicorn import HttpProtocol  # noqa: E402
+from function.hosts.protocol import HttpProtocol  # noqa: E402
 
 __all__ = ["Config", "HttpProtocol", "PatientServer", "Server"]
 

@@ -19,6 +19,7 @@ from function.errors import BodyTimeout, ClientDisconnected, PayloadTooLarge
 from function.http.access import Access, make_access
 from function.http.handler import Handler
 from function.http.messages import Request, Response
+from function.http.traceparent import continue_trace
 from function.settings import Settings
 from function.store import Store
 
@@ -63,13 +64,15 @@ class Application:
             await send({"type": "lifespan.startup.complete"})
         await self._analyzer.close()
         await self._store.close()
+        logs.flush()
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _answer(self, scope: Message, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
         request = _request(scope, receive)
         request_id = _request_id(request)
-        logs.request_id.set(request_id)
+        trace_id = request.headers["traceparent"].split("-")[1]
+        logs.request_fields.set({"request_id": request_id, "trace_id": trace_id})
         try:
             response = await self._handler.handle(request)
             await _send(scope, send, response, request_id)
@@ -115,8 +118,9 @@ def _request(scope: Message, receive: Receive) -> Request:
     for raw_name, raw_value in scope["headers"]:
         # Whitespace around a value is not part of it, and not every host removes it:
         # https://www.rfc-editor.org/rfc/rfc9110#section-5.5
-        name, value = raw_name.decode("latin-1").lower(), raw_value.strip(b" \t").decode("latin-1")
+        name, value = raw_name.decode("latin-1"), raw_value.strip(b" \t").decode("latin-1")
         headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    headers["traceparent"] = continue_trace(headers.get("traceparent", ""))
 
     async def read() -> bytes:
         return await _read(receive, headers.get("content-length", ""))
@@ -206,8 +210,12 @@ async def _send_pieces(send: Send, body: bytes) -> None:
 
 
 def _log(request: Request, status: int, code: str | None, started: float) -> None:
-    """One line a request; probes come too often for more than DEBUG."""
-    probe = status < 400 and request.method in ("GET", "HEAD")
+    """Log one line per request; probes come too often for more than DEBUG."""
+    level = logging.INFO
+    if status >= 500:
+        level = logging.ERROR
+    elif status < 400 and request.method in ("GET", "HEAD"):
+        level = logging.DEBUG
     fields: dict[str, object] = {
         "method": request.method,
         "path": request.path,
@@ -216,4 +224,4 @@ def _log(request: Request, status: int, code: str | None, started: float) -> Non
     }
     if code:
         fields["code"] = code
-    logs.write(logging.DEBUG if probe else logging.INFO, "request", fields)
+    logs.write_request(level, fields)
