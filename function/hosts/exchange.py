@@ -96,17 +96,17 @@ class Exchange:
         self._continued = True
 
     async def send(self, message: Message) -> None:
-        """Write a part of the answer; return when the client can take more."""
+        """Write a part of the answer, when the client has taken most of the parts before."""
         if self._ended:
             return
         if message["type"] == "http.response.start":
             self._head = self._make_head(message["status"], message["headers"])
             return
+        if self._client.blocked:
+            await self._client.blocked
         self._client.write(self._head + message.get("body", b""))
         self._head, self.started = b"", True
-        if message.get("more_body", False):
-            await self._client.drain()
-        else:
+        if not message.get("more_body", False):
             self.end()
             self._client.end_exchange(keep_alive=self.keep_alive)
 

@@ -54,7 +54,8 @@ class HttpProtocol(asyncio.Protocol):
         self._refused = False
         self._exchange: Exchange | None = None
         self._paused = False
-        self._writable: asyncio.Future[None] | None = None  # while the client reads too slowly
+        self.blocked: asyncio.Future[None] | None = None
+        """Ends when the client has taken most of what was written."""
         self._unsent = 0  # bytes, at the last tick
         self._stuck = 0  # ticks in which nothing was sent
 
@@ -190,17 +191,12 @@ class HttpProtocol(asyncio.Protocol):
         self._transport.write(data)
 
     def pause_writing(self) -> None:
-        self._writable = self._loop.create_future()
+        self.blocked = self._loop.create_future()
 
     def resume_writing(self) -> None:
-        if self._writable and not self._writable.done():
-            self._writable.set_result(None)
-        self._writable = None
-
-    async def drain(self) -> None:
-        """Wait until the client has taken most of what was written."""
-        if self._writable:
-            await self._writable
+        if self.blocked and not self.blocked.done():
+            self.blocked.set_result(None)
+        self.blocked = None
 
     def end_exchange(self, *, keep_alive: bool) -> None:
         """Go on after an answer."""
