@@ -42,6 +42,9 @@ HINTS = {
     " the transaction that it waited for (see pg_stat_activity).",
 }
 
+# What schema.sql's warnings are about, by SQLSTATE; PostgreSQL has its own warnings.
+WARNINGS = {"01M01": "left undone", "01M02": "rows may lack their events"}
+
 POOLED = (
     "a pooler, like PgBouncer, stands before PostgreSQL; the job takes a lock that only lasts in a"
     " session of its own: name PostgreSQL itself"
@@ -111,7 +114,7 @@ def _attempt(settings: Settings, changes: list[str]) -> None:
                 raise NotYetError("another migration of this database is under way")
         for title, sql in _steps():
             with _explained(title):
-                for change in _run(connection, sql):
+                for change in run_step(connection, sql):
                     log.info("schema changed", extra={"change": change})
                     changes.append(change)
 
@@ -124,17 +127,20 @@ def _steps() -> Iterator[tuple[str, str]]:
     return zip(parts[1::2], parts[2::2], strict=True)
 
 
-def _run(connection: Connection, sql: str) -> Iterator[str]:
+def run_step(connection: Connection, sql: str) -> Iterator[str]:
     """Run one step, and yield each change once it is made."""
-    query, generates, _ = sql.partition("\n\\gexec")
-    rows = connection.run(query)
-    yield from _said(connection)
-    for statement in filter(None, chain(*rows)) if generates else ():
-        connection.run(statement)
-        yield statement
+    *generators, rest = sql.split("\n\\gexec")
+    for query in generators:
+        rows = connection.run(query)
+        yield from _notices(connection)
+        for statement in filter(None, chain(*rows)):
+            connection.run(statement)
+            yield statement
+    connection.run(rest)
+    yield from _notices(connection)
 
 
-def _said(connection: Connection) -> Iterator[str]:
+def _notices(connection: Connection) -> Iterator[str]:
     """Log warnings and yield schema.sql's own notices: PostgreSQL's "skipping" has a code."""
     while connection.notices:
         notice = {
@@ -142,7 +148,8 @@ def _said(connection: Connection) -> Iterator[str]:
             for key, value in connection.notices.popleft().items()
         }
         if notice[b"V"] == "WARNING":
-            log.warning("left undone", extra={"what": notice[b"M"], "hint": notice.get(b"H", "")})
+            event = WARNINGS.get(notice[b"C"], "PostgreSQL warned")
+            log.warning(event, extra={"what": notice[b"M"], "hint": notice.get(b"H", "")})
         elif notice[b"C"] == "00000":
             yield notice[b"M"]
 

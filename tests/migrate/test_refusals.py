@@ -13,7 +13,15 @@ UNION ALL SELECT typname::text FROM pg_type WHERE typnamespace = 'public'::regna
 UNION ALL SELECT pubname::text FROM pg_publication ORDER BY 1
 """
 TYPE, TABLE, *_ = ORIGINAL.split(";")
+FOREIGN_TABLE = """
+CREATE FOREIGN DATA WRAPPER elsewhere; CREATE SERVER elsewhere FOREIGN DATA WRAPPER elsewhere;
+CREATE FOREIGN TABLE feedback (id UUID) SERVER elsewhere
+"""
 PARTITIONED = TABLE.replace("id UUID PRIMARY KEY", "id UUID") + " PARTITION BY RANGE (created_at)"
+PARTITION = f"""
+{TABLE.replace("feedback", "everything")} PARTITION BY HASH (id);
+CREATE TABLE feedback PARTITION OF everything FOR VALUES WITH (MODULUS 1, REMAINDER 0)
+"""
 
 
 def assert_refused(database: str, *reasons: str) -> None:
@@ -32,11 +40,16 @@ def assert_refused(database: str, *reasons: str) -> None:
         ("CREATE TABLE feedback (stars INTEGER)", "student_id is missing"),
         (f"{TYPE}; {TABLE.replace('message TEXT', 'message BYTEA')}", "message is bytea"),
         (f"{TYPE}; {TABLE}; ALTER TABLE feedback ADD sentiment FLOAT", "sentiment is double prec"),
-        (f"{TYPE}; {TABLE}; ALTER TABLE feedback ADD page TEXT NOT NULL", "page needs a value"),
+        (f"{TYPE}; {TABLE}; ALTER TABLE feedback ADD page TEXT NOT NULL", "page needs a default"),
         (f"{TYPE}; {TABLE.replace('PRIMARY KEY', 'NOT NULL')}", "no primary key (id)"),
         (f"{TYPE}; {TABLE}; ALTER TABLE feedback ALTER created_at DROP DEFAULT", "no default"),
         (f"{TYPE}; {TABLE.replace('TABLE', 'UNLOGGED TABLE')}", "SET LOGGED"),
         (f"{TYPE}; {PARTITIONED}", "feedback is partitioned"),
+        (f"{TYPE}; {PARTITION}", "feedback is a partition"),
+        (f"{TYPE}; {TABLE}; ALTER TABLE feedback ADD traceparent TEXT", "traceparent may be null"),
+        (f"{TYPE}; {TABLE}; ALTER TABLE feedback ADD task_id TEXT NOT NULL", "task_id needs a def"),
+        (f"{TYPE}; {TABLE.replace('student_id UUID NOT NULL', 'student_id UUID')}", "may be null"),
+        (FOREIGN_TABLE, "feedback is not a table"),
         ("CREATE VIEW feedback AS SELECT 1 AS id", "feedback is not a table"),
         ("CREATE SEQUENCE feedback", "feedback is not a table"),
         (
@@ -55,7 +68,7 @@ def test_a_table_or_type_of_something_else_is_left_alone(
 
 def test_all_that_is_wrong_with_a_table_is_told_at_once(database: str) -> None:
     run(database, "CREATE TABLE feedback (id INTEGER PRIMARY KEY, stars INTEGER NOT NULL)")
-    assert_refused(database, "id is integer", "message is missing", "stars needs a value")
+    assert_refused(database, "id is integer", "message is missing", "stars needs a default")
 
 
 @pytest.fixture(params=["SQL_ASCII", "LATIN1"])
