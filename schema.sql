@@ -1,27 +1,29 @@
--- The whole schema, for PostgreSQL 14 to 18, on an empty database, on one of the original service,
--- or on one that has it already. Two ways apply it, and do the same:
+-- The whole schema, for PostgreSQL 14 to 18: for an empty database, a database of the original
+-- service, or one that has the schema already. Two ways apply it, with the same result:
 --
 --     python -m function.migrate                   waits, takes turns, tries again, reports
 --     psql -X -v ON_ERROR_STOP=1 -f schema.sql     by hand
 --
--- Each step asks the catalog first and acts only where something is missing (ALTER TABLE ... IF NOT
--- EXISTS would lock the table even when there is nothing to do), so a rerun locks nothing. A step is
--- one statement, and so is done whole or not at all. What it did it says in a NOTICE without an
--- error code; what it may not do, and can be done without, in a WARNING.
+-- Each step reads the catalog first and acts only where something is missing, so a rerun locks
+-- nothing. (ALTER TABLE ... IF NOT EXISTS locks the table even when there is nothing to do.) A step
+-- is one statement: it succeeds or fails as a whole. A NOTICE without an SQLSTATE reports a change.
+-- A WARNING reports what the step could not do (01M01) or rows that may lack their events (01M02).
 --
--- "-- Step:" lines and psql's \gexec (run the statements that this query returns) are all of the
--- syntax that function/migrate.py knows.
+-- function/migrate.py knows "-- Step:" lines and psql's \gexec on a line of its own, which runs the
+-- statements that the query above it returns.
 
 -- Step: set up the session
--- The function goes on inserting meanwhile. A lock that it would have to queue behind is asked for
--- during one second, then it's the inserts' turn again.
+-- The function inserts while the job runs. A request for a lock that blocks inserts ends after one
+-- second, and the inserts behind it proceed.
 SET lock_timeout = '1s';
 SET client_min_messages = notice;
--- Debezium's configuration names public.feedback; a role's own search_path must not move it.
+-- Debezium's configuration names public.feedback. The settings of a role or database must change
+-- neither that nor what format_type returns below.
 SET search_path = public;
+SET quote_all_identifiers = off;
 
 -- Step: accept the database
--- Before anything is created: a database of something else stays as it was.
+-- Before anything is created: a database with another purpose stays unchanged.
 DO $$
 DECLARE
     feedback CONSTANT regclass := to_regclass('feedback');
@@ -49,9 +51,9 @@ BEGIN
         RAISE EXCEPTION 'feedback is %', kind
             USING HINT = CASE kind
                 WHEN 'partitioned' THEN
-                    'The primary key (id) must be unique over all rows, and the key of a table that '
-                    'is partitioned by time is not. Move the rows to a plain table; '
-                    'docs/operations.md says how to delete old rows.'
+                    'The primary key (id) must be unique over all rows. If time partitions the '
+                    'table, it is not. Move the rows to a plain table; docs/operations.md says how '
+                    'to delete old rows.'
                 WHEN 'a partition' THEN 'Detach it: ALTER TABLE ... DETACH PARTITION feedback'
                 WHEN 'unlogged' THEN 'A crash would empty it: ALTER TABLE feedback SET LOGGED'
                 ELSE elsewhere
@@ -60,7 +62,7 @@ BEGIN
     SELECT string_agg(problem, ', ') INTO problems FROM (
         SELECT CASE
                    WHEN attname IS NULL AND of_the_original THEN name || ' is missing'
-                   -- The original service writes its own columns only.
+                   -- The original service inserts no others.
                    WHEN of_the_original IS NOT TRUE
                         AND attnotnull AND NOT atthasdef AND attidentity = ''
                        THEN attname || ' needs a default'
@@ -68,6 +70,7 @@ BEGIN
                    WHEN format_type(atttypid, NULL) <> ALL (types)
                        THEN format('%s is %s', name, format_type(atttypid, NULL))
                    WHEN name = 'created_at' AND NOT atthasdef THEN 'created_at has no default'
+                   WHEN name IS NOT NULL AND attgenerated <> '' THEN name || ' is generated'
                END AS problem
         FROM (VALUES
             ('id', '{uuid}'::text[], true, true),
@@ -137,7 +140,7 @@ BEGIN
     IF EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'feedback'::regclass
                AND attname = 'created_at' AND atttypid = 'timestamp'::regtype) THEN
         -- The original wrote UTC. In a session at UTC the two types have the same bits, so no row
-        -- is rewritten. The index would be rebuilt here, while inserts wait: it is made anew below.
+        -- is rewritten. The index would be rebuilt here while inserts wait, so it is built below.
         SET LOCAL timezone = 'UTC';
         IF EXISTS (SELECT FROM pg_index WHERE indrelid = 'feedback'::regclass
                    AND indexrelid = to_regclass('idx_feedback_created_at')) THEN
@@ -157,7 +160,7 @@ BEGIN
             ADD COLUMN IF NOT EXISTS sentiment TEXT,
             ADD COLUMN IF NOT EXISTS traceparent TEXT NOT NULL
                 DEFAULT '00-00000000000000000000000000000000-0000000000000000-00';
-        RAISE NOTICE 'added the columns that the original service had not';
+        RAISE NOTICE 'added the columns that the original service lacked';
     END IF;
 END
 $$;
@@ -255,7 +258,7 @@ BEGIN
             EXECUTE format('CREATE ROLE %I NOLOGIN', role);
             RAISE NOTICE 'created the role %', role;
         EXCEPTION
-            -- Roles are the cluster's: the migration of another database has just been faster.
+            -- Roles belong to the cluster: the migration of another database was faster.
             WHEN duplicate_object OR unique_violation THEN
                 NULL;
             WHEN insufficient_privilege THEN
@@ -269,7 +272,8 @@ END
 $$;
 
 -- Step: grant the group roles what they need
--- mentor_writer reads what it wrote: ON CONFLICT, RETURNING and repeated requests need SELECT.
+-- mentor_writer needs SELECT for ON CONFLICT, RETURNING and repeated requests. Row-level security
+-- hides rows from a snapshot of Debezium without an error.
 DO $$
 DECLARE
     needed record;
@@ -295,29 +299,37 @@ BEGIN
         EXCEPTION WHEN insufficient_privilege THEN
             NULL;
         END;
-        -- GRANT by one who holds a right, but may not hand it on, does nothing and is no error.
+        -- GRANT without the grant option does nothing and is no error.
         EXECUTE needed.test INTO held;
         IF held THEN
             RAISE NOTICE 'granted % on % to %', needed.privilege, needed.object, needed.role;
         ELSE
-            RAISE WARNING '% has not %, and % may not grant it',
+            RAISE WARNING '% lacks %, and % may not grant it',
                 needed.role, needed.privilege || ' on ' || needed.object, current_user
                 USING ERRCODE = '01M01', HINT = format(
                     'The owner: GRANT %s ON %s TO %I',
                     needed.privilege, needed.object, needed.role);
         END IF;
     END LOOP;
+    IF (SELECT relrowsecurity FROM pg_class WHERE oid = 'feedback'::regclass) AND NOT EXISTS (
+            SELECT FROM pg_policy WHERE polrelid = 'feedback'::regclass
+            AND polpermissive AND polcmd IN ('r', '*') AND pg_get_expr(polqual, polrelid) = 'true'
+            AND polroles && ARRAY[0::oid, to_regrole('mentor_cdc')::oid]) THEN
+        RAISE WARNING 'row-level security hides rows from Debezium''s snapshots'
+            USING ERRCODE = '01M02', HINT = 'The owner: CREATE POLICY mentor_cdc ON feedback '
+                                            'FOR SELECT TO mentor_cdc USING (true)';
+    END IF;
 END
 $$;
 
 -- Step: let the index builds wait
--- CREATE INDEX CONCURRENTLY waits for transactions, and no insert waits behind it.
+-- CREATE INDEX CONCURRENTLY waits for transactions, but no insert waits behind it.
 SET lock_timeout = 0;
 
 -- Step: create the indexes
--- Concurrently, because on a big table a plain CREATE INDEX stalls inserts for as long as it takes.
--- It can't run inside of a DO, so the query returns the statements. An invalid index is what an
--- interrupted build left. The indexes of a copied table have other names.
+-- Concurrently, because a plain CREATE INDEX blocks inserts until it ends. It can't run inside a
+-- DO, so the query returns the statements. An interrupted build leaves an invalid index. A copied
+-- table has other names for its indexes.
 SELECT CASE WHEN indisvalid IS FALSE THEN format('DROP INDEX CONCURRENTLY %I', name) END,
        format('CREATE INDEX CONCURRENTLY %I ON feedback %s', name, definition)
 FROM (VALUES

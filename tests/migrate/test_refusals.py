@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.migrate.job import ORIGINAL, address, migrate, run
+from tests.migrate.job import INDEXES, ORIGINAL, address, indexes, migrate, run
 
 CREATED = """
 SELECT relname::text FROM pg_class WHERE relnamespace = 'public'::regnamespace
@@ -13,6 +13,7 @@ UNION ALL SELECT typname::text FROM pg_type WHERE typnamespace = 'public'::regna
 UNION ALL SELECT pubname::text FROM pg_publication ORDER BY 1
 """
 TYPE, TABLE, *_ = ORIGINAL.split(";")
+GENERATED = "sentiment TEXT GENERATED ALWAYS AS ('positive') STORED"
 FOREIGN_TABLE = """
 CREATE FOREIGN DATA WRAPPER elsewhere; CREATE SERVER elsewhere FOREIGN DATA WRAPPER elsewhere;
 CREATE FOREIGN TABLE feedback (id UUID) SERVER elsewhere
@@ -49,6 +50,7 @@ def assert_refused(database: str, *reasons: str) -> None:
         (f"{TYPE}; {TABLE}; ALTER TABLE feedback ADD traceparent TEXT", "traceparent may be null"),
         (f"{TYPE}; {TABLE}; ALTER TABLE feedback ADD task_id TEXT NOT NULL", "task_id needs a def"),
         (f"{TYPE}; {TABLE.replace('student_id UUID NOT NULL', 'student_id UUID')}", "may be null"),
+        (f"{TYPE}; {TABLE}; ALTER TABLE feedback ADD {GENERATED}", "sentiment is generated"),
         (FOREIGN_TABLE, "feedback is not a table"),
         ("CREATE VIEW feedback AS SELECT 1 AS id", "feedback is not a table"),
         ("CREATE SEQUENCE feedback", "feedback is not a table"),
@@ -85,3 +87,23 @@ def odd_database(server_url: str, request: pytest.FixtureRequest) -> Iterator[st
 
 def test_a_database_that_can_not_hold_every_message_is_refused(odd_database: str) -> None:
     assert_refused(odd_database, "the encoding of the database is", "ENCODING 'UTF8' LOCALE 'C'")
+
+
+def test_a_name_that_another_table_has_for_its_index_is_named(database: str) -> None:
+    run(database, f"{TYPE}; {TABLE}; ALTER TABLE feedback ALTER created_at TYPE TIMESTAMPTZ")
+    run(database, "CREATE TABLE aside (id UUID)")
+    run(database, "CREATE INDEX idx_feedback_student_id ON aside (id)")
+    done = migrate(database)
+    assert done.code == 1
+    assert "idx_feedback_student_id" in done.output
+    assert "rename it, and run this again" in done.output
+    run(database, "ALTER INDEX idx_feedback_student_id RENAME TO idx_aside")
+    assert migrate(database).code == 0
+    assert indexes(database) == INDEXES
+
+
+def test_a_database_without_its_schema_gets_the_statement(database: str) -> None:
+    run(database, "DROP SCHEMA public")
+    done = migrate(database)
+    assert done.code == 1
+    assert "CREATE SCHEMA public" in done.output

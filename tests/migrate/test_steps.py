@@ -1,10 +1,7 @@
 """One step of schema.sql, as psql runs it."""
 
-import json
-
 import pytest
 
-from function import logs
 from function.migrate import run_step
 from tests.migrate.job import run, session
 
@@ -26,11 +23,10 @@ def test_all_of_a_step_runs_also_what_follows_its_last_gexec(database: str) -> N
 
 
 def test_a_warning_of_postgresql_is_not_taken_for_one_of_the_schema(
-    database: str, capsys: pytest.CaptureFixture[str]
+    database: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    logs.configure("INFO")
     with session(database) as connection:
         assert list(run_step(connection, "COMMIT")) == []
-    logged = json.loads(capsys.readouterr().out)
-    assert logged["event"] == "PostgreSQL warned"
-    assert logged["what"] == "there is no transaction in progress"
+    [record] = caplog.records
+    assert record.getMessage() == "PostgreSQL warned"
+    assert vars(record)["what"] == "there is no transaction in progress"
