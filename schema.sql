@@ -229,12 +229,13 @@ BEGIN
         ALTER PUBLICATION mentor_feedback SET (publish = 'insert');
         RAISE NOTICE 'made the publication mentor_feedback publish inserts only';
     END IF;
-    -- Lines of others stay. A slot that is gone needs no note: Debezium makes a new one.
+    -- Lines of others stay. A slot that is gone needs no note, but only the owner can remove it.
     new_comment := array_to_string(ARRAY(
         SELECT line FROM string_to_table(old_comment, E'\n') AS line
         WHERE line NOT LIKE format(note, '%')
         UNION ALL SELECT format(note, name) FROM unnest(slots) AS name), E'\n');
-    IF new_comment <> coalesce(old_comment, '') THEN
+    IF new_comment <> coalesce(old_comment, '') AND pg_has_role(
+            (SELECT pubowner FROM pg_publication WHERE pubname = 'mentor_feedback'), 'USAGE') THEN
         EXECUTE format('COMMENT ON PUBLICATION mentor_feedback IS %L', new_comment);
         RAISE NOTICE 'changed the comment on the publication mentor_feedback';
     END IF;

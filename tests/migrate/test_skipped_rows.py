@@ -3,7 +3,7 @@
 import re
 import secrets
 
-from tests.migrate.job import ORIGINAL_INSERT, ROOT, migrate, run
+from tests.migrate.job import ORIGINAL_INSERT, ROOT, address, migrate, run, session
 from tests.migrate.slots import create_slot, damage, skipping, statement
 
 GUIDE = (ROOT / "docs/events.md").read_text(encoding="utf-8")
@@ -33,6 +33,23 @@ def test_a_comment_of_somebody_else_stays(database: str, slot: str) -> None:
     run(database, f"SELECT pg_drop_replication_slot('{slot}')")
     assert migrate(database).code == 0
     assert comment(database) == theirs
+
+
+def test_a_role_that_owns_nothing_repeats_the_warning_and_locks_nothing(
+    plain_role: tuple[str, str], database: str, slot: str
+) -> None:
+    damage(database)
+    migrate(database)
+    plain = address(database, login=plain_role[1])
+    with session(database) as other:
+        other.run("BEGIN; LOCK TABLE feedback IN ACCESS EXCLUSIVE MODE")
+        again = migrate(plain, timeout=2)
+    assert again.was_up_to_date, again.output
+    assert skipping(again) == [slot]
+    run(database, f"SELECT pg_drop_replication_slot('{slot}')")
+    last = migrate(plain)
+    assert last.was_up_to_date
+    assert (last.left_undone, last.events_missing) == ([], [])
 
 
 def test_a_second_incident_names_the_slots_of_both(database: str, slot: str) -> None:
