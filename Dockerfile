@@ -1,4 +1,4 @@
-# The function, and the job that migrates its database, in one image:
+# One image for the function and for the job that migrates its database:
 #
 #     docker build --tag mentor-function .
 #     docker run --env-file mentor.env --publish 8080:8080 mentor-function
@@ -6,12 +6,12 @@
 #
 # It needs no writable file system and no capability: --read-only --cap-drop ALL.
 # --build-arg BASE=... builds on another Debian image that has Python 3.11 or later.
-# In full, as OCI wants it for the label below.
+# The full name, because OCI requires it in the label below.
 ARG BASE=docker.io/library/python:3.13.15-slim-trixie
 
 FROM ${BASE} AS build
 WORKDIR /src
-# What builds wheels stays behind here, and so does pip.
+# pip and the build tools stay in this stage.
 COPY requirements/ requirements/
 RUN python -m venv /opt/build \
     && /opt/build/bin/pip install --quiet --no-deps --require-hashes -r requirements/build.txt \
@@ -27,24 +27,24 @@ RUN /opt/build/bin/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir 
     && install --mode=644 probe.py /opt/probe.py
 
 FROM ${BASE}
-# A cold start must not compile anything, and on a read-only file system it would each time: the
-# official image has no bytecode of the standard library. pip has nothing to do here.
+# Compile the standard library: the official image has no bytecode of it, and on a read-only file
+# system each cold start would compile it again. The image does not need pip.
 RUN python -m pip uninstall --quiet --yes --root-user-action ignore pip \
     && library=$(python -c 'import sysconfig; print(sysconfig.get_path("stdlib"))') \
     && rm -rf "$library/ensurepip" /usr/local/bin/pip \
     && python -m compileall -qf -j 0 --invalidation-mode unchecked-hash "$library"
 COPY --from=build /opt/probe.py /opt/probe.py
 COPY --from=build /opt/venv /opt/venv
-# Whatever folder a platform starts it in, nothing is imported from there.
+# PYTHONSAFEPATH: import nothing from the folder in which a platform starts the process.
 ENV PATH=/opt/venv/bin:$PATH PYTHONSAFEPATH=1
 USER 65532:65532
 EXPOSE 8080
-# Alive, not ready: a container that is not healthy may be replaced, and that would not bring
-# PostgreSQL back.
+# Liveness, not readiness: a platform may replace an unhealthy container, and that does not help if
+# PostgreSQL is away.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=10s \
     CMD ["python", "-IS", "/opt/probe.py", "/health/liveness"]
-# No ENTRYPOINT, so that another command takes this one's place everywhere: in `docker run`, as
-# Compose's `command`, as Kubernetes' `command` or `args`.
+# No ENTRYPOINT, so that `docker run`, Compose's `command` and Kubernetes' `command` or `args` can
+# replace this command.
 CMD ["python", "-m", "function.serve"]
 
 # https://github.com/opencontainers/image-spec/blob/main/annotations.md

@@ -1,1 +1,1 @@
-"""Measures how well the configured LLM reads labelled feedback: `make eval`."""
+"""`make eval`: measures how well the configured model reads labelled feedback."""

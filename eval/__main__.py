@@ -1,4 +1,4 @@
-"""`make eval`: ask, then print the tables."""
+"""`make eval`: ask the model, then print the tables."""
 
 import asyncio
 import os
@@ -17,7 +17,7 @@ from function.llm.prompt import PROMPT_VERSION
 
 
 def main() -> int:
-    """Return 1 when nothing was measured, 2 for what was asked for wrongly, 130 when stopped."""
+    """Return 1 if nothing was measured, 2 for a wrong argument or file, 130 after Ctrl-C."""
     options = parse(sys.argv[1:], os.environ)
     try:
         return _evaluate(examples.load(), options)
@@ -29,7 +29,7 @@ def main() -> int:
 
 
 def _evaluate(labelled: ExampleSet, options: Options) -> int:
-    old = _load(options.compare, labelled)  # a wrong file must not cost the questions
+    old = _load(options.compare, labelled)  # before the questions, which cost money
     new = _load(options.saved, labelled) or _ask(labelled, options)
     print(report.render(new, labelled.examples, options.prices))
     if old:
@@ -37,7 +37,7 @@ def _evaluate(labelled: ExampleSet, options: Options) -> int:
     if options.json:
         run.save(new, options.json)
     if all(answer.reading is None for answer in new.answers):
-        print("Every question fell back, so nothing was measured.", file=sys.stderr)
+        print("No question got an answer, so nothing was measured.", file=sys.stderr)
         return 1
     return 0
 

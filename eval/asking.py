@@ -1,4 +1,4 @@
-"""Asks the provider as the function does, with its own prompt, client and parser."""
+"""Asks the provider with the function's own prompt, client and parser."""
 
 import asyncio
 import time
@@ -13,16 +13,16 @@ from function.llm.model import Model
 from function.llm.outcome import NoAnswer, Reason, Usage
 from function.llm.settings import LlmSettings
 
-STUDENT = UUID("550e8400-e29b-41d4-a716-446655440000")  # no model gets to see it
-PROGRESS = 10  # answers between two lines
+STUDENT = UUID("550e8400-e29b-41d4-a716-446655440000")  # not sent to the model
+PROGRESS = 10  # answers per progress line
 
 
 async def ask_all(
     settings: LlmSettings, examples: Sequence[Example], concurrency: int
 ) -> Sequence[Answer]:
-    """Ask about each example, so many at a time, and say how far it is.
+    """Ask about each example, `concurrency` at a time, and print progress.
 
-    Without the function's circuit breaker, which would answer for the provider.
+    The function's circuit breaker takes no part, because it would answer instead of the provider.
     """
     model = Model(settings)
     gate = asyncio.Semaphore(concurrency)
@@ -65,7 +65,7 @@ def _describe(failure: NoAnswer) -> str:
 
 
 def _counted(usage: Usage) -> tuple[int | None, int | None]:
-    """The client takes 0 for what it was not told; no message is read for nothing."""
+    """The client reports 0 for unknown counts; a real answer never takes 0 tokens."""
     return usage.input_tokens or None, usage.output_tokens or None
 
 

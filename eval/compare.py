@@ -1,4 +1,4 @@
-"""Two runs side by side, answer by answer, and whether chance alone explains how they differ."""
+"""Two runs side by side, and whether chance alone explains their differences."""
 
 from collections.abc import Callable, Iterator, Sequence
 
@@ -15,7 +15,7 @@ Pairs = Sequence[tuple[Judged, Judged]]
 
 
 def render(old: Run, new: Run, examples: Sequence[Example], prices: Prices | None) -> str:
-    """The differences of `new` to `old`, as text."""
+    """The differences between `old` and `new`, as text."""
     before, after = judge_all(examples, old.answers), judge_all(examples, new.answers)
     pairs = list(zip(before, after, strict=True))
     columns = [_column("before", old), _column("now", new)]
@@ -63,9 +63,9 @@ def _verdict(gained: int, lost: int, p: float) -> str:
 
 def _note(count: int) -> str:
     return f"""\
-p is McNemar's exact test, for each line by itself: how often chance alone makes so uneven a change.
-From {LIMIT} on it may be chance. {count} messages show big differences only: with nothing lost, 6
-gained are the least that count."""
+p is McNemar's exact test, for each line separately: the probability that chance alone makes such
+an uneven change. From {LIMIT} on, the change may be chance. {count} messages show only big
+differences: if nothing is lost, at least 6 must be gained."""
 
 
 def _spent(before: Spending, now: Spending, columns: Sequence[str]) -> str:
@@ -93,7 +93,7 @@ def _changes(pairs: Pairs, columns: Sequence[str]) -> str:
 
 
 def _changed(before: Judged, after: Judged) -> Iterator[list[str]]:
-    """A line for each label that is another one now."""
+    """One line per changed label."""
     for metric in METRICS:
         then, now = said(before.answer, metric), said(after.answer, metric)
         if then != now:

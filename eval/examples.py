@@ -1,4 +1,4 @@
-"""The labelled set: what students might write, and the readings of it that count as right."""
+"""The labelled set: messages that students might write, and their accepted labels."""
 
 import hashlib
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ Kind = Literal["plain", "slang", "typos", "sarcasm", "ambiguous", "off-topic"]
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A message and its labels: each a list of all that is right, the most natural first.
+    """A message and its labels. Each label is a list of accepted values, the most natural first.
 
     `language` is a BCP 47 tag. A message without mathematics has the topic `general`.
     """
@@ -32,14 +32,14 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class ExampleSet:
-    """All examples, and the SHA-256 of their file: runs compare only where it is the same."""
+    """All examples, and the SHA-256 of their file. Runs with different hashes can't be compared."""
 
     examples: Sequence[Example]
     sha256: str
 
 
 def load(path: Path = SET) -> ExampleSet:
-    """Read the set, one JSON object a line; raises ValidationError where it is not valid."""
+    """Read the set, one JSON object per line. Raises ValidationError."""
     text = path.read_bytes()
     parser = TypeAdapter(Example)
     examples = [parser.validate_json(line) for line in text.splitlines()]

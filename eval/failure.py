@@ -2,4 +2,4 @@
 
 
 class EvalFailure(Exception):
-    """The evaluation can't be done as it was asked for; the text says why."""
+    """The evaluation can't run as requested; the text gives the reason."""

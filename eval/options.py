@@ -8,13 +8,13 @@ from pathlib import Path
 from eval.spending import Prices
 
 DESCRIPTION = """\
-Sends a labelled set of students' messages to the LLM that LLM_PROVIDER, LLM_MODEL, ... name, as
-the function does, and prints how well it reads them. Without a provider, keyword rules answer."""
+Sends a labelled set of students' messages to the model that the LLM_* variables name, and prints
+how well the model reads them. Without a provider, keyword rules answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What to do. `saved` is a run to read instead of asking; `json` is where to keep one."""
+    """What to do. `saved` is a run to show instead of asking; `json` is the file for a new run."""
 
     concurrency: int
     prices: Prices | None
@@ -24,7 +24,7 @@ class Options:
 
 
 def parse(arguments: Sequence[str], environ: Mapping[str, str]) -> Options:
-    """Read the command line, or exit with what is wrong with it."""
+    """Parse the command line, or exit with an error message."""
     parser = _parser(environ)
     given = parser.parse_args(arguments)
     if (given.price_in is None) != (given.price_out is None):
@@ -57,23 +57,23 @@ def _parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
         )
     parser.add_argument("--json", type=Path, metavar="FILE", help="save the run there")
     parser.add_argument(
-        "--saved", type=Path, metavar="FILE", help="show this saved run, and ask nobody"
+        "--saved", type=Path, metavar="FILE", help="show this saved run, and ask no model"
     )
     parser.add_argument(
-        "--compare", type=Path, metavar="FILE", help="show how the run differs from this saved one"
+        "--compare", type=Path, metavar="FILE", help="compare the run with this saved one"
     )
     return parser
 
 
 def number(text: str) -> int:
-    """Read a whole number; argparse tells of it by this function's name."""
+    """Parse a whole number. argparse uses this function's name in its errors."""
     if (value := int(text)) < 1:
         raise argparse.ArgumentTypeError("must be at least 1")
     return value
 
 
 def price(text: str) -> float:
-    """Read a price; argparse tells of it by this function's name."""
+    """Parse a price. argparse uses this function's name in its errors."""
     if not 0 <= (value := float(text)) < float("inf"):
         raise argparse.ArgumentTypeError("must be at least 0")
     return value

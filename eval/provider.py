@@ -1,4 +1,4 @@
-"""Who is asked: the provider that the environment names, or the rules."""
+"""The provider that the environment names, or the keyword rules."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -9,14 +9,14 @@ from eval import server
 from function.llm.settings import BASE_URLS, LlmSettings
 from function.settings import load_or_exit
 
-# The function's configuration wants a database, which the evaluation never asks.
+# The function's configuration requires a database; the evaluation never connects to it.
 NO_DATABASE = {"DATABASE_URL": "postgresql://nobody@localhost/nothing"}
-KEYS = ("LLM_API_KEY", "LLM_API_KEY_FILE", "LLM_BASE_URL")  # one's own server may need none
+KEYS = ("LLM_API_KEY", "LLM_API_KEY_FILE", "LLM_BASE_URL")  # your own server may need none
 
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """Where questions go; `by_rules` where no model is behind it."""
+    """The provider to ask. `by_rules`: keyword rules answer, not a model."""
 
     settings: LlmSettings
     by_rules: bool
@@ -24,9 +24,9 @@ class Provider:
 
 @contextmanager
 def configured(environ: Mapping[str, str]) -> Iterator[Provider]:
-    """The provider of LLM_*, read as the function reads it; exits with 2 where they are wrong.
+    """The provider of LLM_*, as the function reads them. Exits with 2 if the variables are wrong.
 
-    Without a provider or a key for it: a local server that answers by rules, for this block.
+    Without a provider or its key: a local server that answers with keyword rules.
     """
     if missing := _missing(environ):
         say(f"{missing}: keyword rules on a local server answer, not a model.")
@@ -45,11 +45,11 @@ def _missing(environ: Mapping[str, str]) -> str:
     provider = environ.get("LLM_PROVIDER", "").lower()
     if provider in ("", "stub"):
         return "LLM_PROVIDER names no provider"
-    if provider not in BASE_URLS:  # a slip of the pen, which the function's configuration names
+    if provider not in BASE_URLS:  # misspelled: the function's configuration reports it
         return ""
     return "" if any(map(environ.get, KEYS)) else "LLM_API_KEY is missing"
 
 
 def _timeout(environ: Mapping[str, str]) -> Mapping[str, str]:
-    """What limits LLM_TIMEOUT in the function limits it here."""
+    """DATABASE_TIMEOUT, because it limits LLM_TIMEOUT in the function."""
     return {"DATABASE_TIMEOUT": environ.get("DATABASE_TIMEOUT", "")}

@@ -1,4 +1,4 @@
-"""The tables of one run. The first cell of each says whose answers these are."""
+"""The tables of one run. The first cell of each names the model."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from statistics import mean
@@ -10,7 +10,7 @@ from eval.scores import METRICS, Judged, accepted_weight, judge, judge_all, wils
 from eval.spending import Prices, spending
 from function.analysis import NEUTRAL_STRATEGY
 
-FEW = 4  # examples; languages with fewer share a line
+FEW = 4  # examples; languages with fewer are one line
 
 STUB = Reading(
     difficulty=NEUTRAL_STRATEGY.perceived_difficulty.value,
@@ -18,11 +18,11 @@ STUB = Reading(
     topics=NEUTRAL_STRATEGY.topic_weights,
 )
 LEGEND = """\
-Right is any accepted label; topics: the one of the largest weight. A fallback is wrong in all.
-The stub finds each task ok, each student neutral, and all of it general."""
+A label is right if it is accepted; for topics, the one with the largest weight counts. A fallback
+is wrong in everything. The stub's labels are always ok, neutral and general."""
 RULES = """
-These answers are made by rules, not by a model. Who wrote the rules knew the messages, so these
-figures promise nothing of any model; they show that the way there and back works."""
+Keyword rules made these answers, not a model. Their author knew the messages, so these figures say
+nothing about any model. They show that the requests and answers work."""
 
 
 def render(run: Run, examples: Sequence[Example], prices: Prices | None) -> str:
@@ -71,7 +71,7 @@ def _percent(right: Sequence[bool]) -> str:
 
 
 def _groups(run: Run, judged: Sequence[Judged]) -> str:
-    """Right answers by kind and by language: few in each, so counts."""
+    """Right answers by kind and by language, as counts, because each group is small."""
     counted = [one.example.language for one in judged]
 
     def language(example: Example) -> str:

@@ -1,8 +1,8 @@
-"""Keyword rules in a model's place, for where no provider is configured.
+"""Keyword rules that answer when no provider is configured.
 
-They look for words in the message and never see a label. But who chose the words knew the messages,
-so they do better here than elsewhere. They show that the way to a provider and back works, not how
-well a model does: every output made with them says so.
+They look for words in the message and never see a label. But their author knew the messages, so
+they do better here than elsewhere. They show that requests and answers work, not how well a model
+does. Every output made with them says so.
 """
 
 import json
@@ -18,7 +18,7 @@ Keywords = Mapping[str, Sequence[str]]
 
 
 def read(message: str) -> Reading:
-    """Read a message by its words: the first kind of word that is found decides."""
+    """Read a message by its words: the first group with a match decides."""
     text = message.casefold()
     keywords = _keywords()
     topics = _found(keywords["topics"], text) or ["general"]
@@ -30,7 +30,7 @@ def read(message: str) -> Reading:
 
 
 def _difficulty(found: Sequence[str]) -> str:
-    """Signs of both, or of neither, are taken for a task that is just right."""
+    """If both or neither match, the task was ok."""
     return found[0] if len(found) == 1 else "ok"
 
 

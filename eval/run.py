@@ -1,4 +1,4 @@
-"""What a provider answered to the whole set, and the file that keeps it."""
+"""A provider's answers to the whole set, and the file that stores them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,24 +12,24 @@ from eval.failure import EvalFailure
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What the model read from a message; the weights of the topics sum to 1."""
+    """The model's labels for a message. The weights of the topics sum to 1."""
 
     difficulty: str
     sentiment: str
     topics: Mapping[str, float]
 
     def top_topics(self) -> set[str]:
-        """The topics of the largest weight: more than one where the model does not decide."""
+        """The topics with the largest weight; several if they are equal."""
         most = max(self.topics.values())
         return {topic for topic, weight in self.topics.items() if weight == most}
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came for one example, after so many seconds and attempts.
+    """The answer to one example.
 
-    Without a `reading` the function would have fallen back to the neutral strategy, for the class
-    of `failure`. Tokens are None where the provider does not count them.
+    Without a `reading`, the function would have used the neutral strategy; `failure` is the reason.
+    Tokens are None if the provider does not count them.
     """
 
     id: str
@@ -55,12 +55,12 @@ class Run:
 
     @property
     def name(self) -> str:
-        """How tables call it."""
+        """The run's name in tables."""
         return "by rules, not a model" if self.by_rules else f"{self.model}, {self.provider}"
 
 
 def save(run: Run, path: Path) -> None:
-    """Keep it as JSON."""
+    """Save the run as JSON. Raises EvalFailure."""
     text = TypeAdapter(Run).dump_json(run, indent=1)
     try:
         path.write_bytes(text + b"\n")
@@ -69,7 +69,7 @@ def save(run: Run, path: Path) -> None:
 
 
 def load(path: Path, labelled: ExampleSet) -> Run:
-    """Read a saved run; raises EvalFailure, also when it was made with another set."""
+    """Read a saved run. Raises EvalFailure, also if it was made with another set."""
     try:
         run = TypeAdapter(Run).validate_json(path.read_bytes())
     except OSError as exc:
@@ -77,7 +77,7 @@ def load(path: Path, labelled: ExampleSet) -> Run:
     except ValidationError as exc:
         raise EvalFailure(f"{path}: not a saved run") from exc
     if run.set_sha256 != labelled.sha256:
-        raise EvalFailure(f"{path}: made with another set of messages, so nothing compares")
+        raise EvalFailure(f"{path}: made with another set of messages, so it can't be compared")
     if [answer.id for answer in run.answers] != [example.id for example in labelled.examples]:
         raise EvalFailure(f"{path}: does not hold one answer to each message")
     return run

@@ -1,4 +1,4 @@
-"""What counts as right, and how sure a count of 60 can be."""
+"""Which answers are right, and how certain the counts are."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ Z = 1.96  # of a 95 % interval
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """An example beside its answer; `right` by metric, nothing of it after a fallback."""
+    """An example with its answer. `right` says for each metric whether it is right."""
 
     example: Example
     answer: Answer
@@ -21,12 +21,12 @@ class Judged:
 
     @property
     def all_right(self) -> bool:
-        """Whether all of the metrics are right."""
+        """Whether all metrics are right."""
         return all(self.right.values())
 
 
 def judge_all(examples: Sequence[Example], answers: Sequence[Answer]) -> Sequence[Judged]:
-    """Put each example beside its answer."""
+    """Judge each example with its answer."""
     by_id = {answer.id: answer for answer in answers}
     return [
         Judged(example, answer, judge(example, answer.reading))
@@ -36,9 +36,9 @@ def judge_all(examples: Sequence[Example], answers: Sequence[Answer]) -> Sequenc
 
 
 def judge(example: Example, reading: Reading | None) -> Mapping[str, bool]:
-    """Hold a reading to the labels: any of the accepted ones is right.
+    """Compare a reading with the labels: any accepted label is right.
 
-    Topics are right when the one of the largest weight is accepted; of several, all of them.
+    Topics are right if every topic with the largest weight is accepted.
     """
     if reading is None:
         return dict.fromkeys(METRICS, False)
@@ -50,7 +50,7 @@ def judge(example: Example, reading: Reading | None) -> Mapping[str, bool]:
 
 
 def accepted_weight(judged: Judged) -> float:
-    """The share of the topics' weight that lies on accepted ones: 0 after a fallback."""
+    """The share of the weight that is on accepted topics; 0 after a fallback."""
     if judged.answer.reading is None:
         return 0.0
     topics = judged.answer.reading.topics
@@ -69,7 +69,7 @@ def wilson(right: int, count: int) -> tuple[float, float]:
 
 
 def mcnemar(gained: int, lost: int) -> float:
-    """How likely so uneven a change is by chance: the exact test of McNemar, two-sided.
+    """The probability of such an uneven change by chance: McNemar's exact test, two-sided.
 
     https://en.wikipedia.org/wiki/McNemar%27s_test#Variations
     """

@@ -1,4 +1,4 @@
-"""A local server that speaks OpenAI's format, and whose answers are made by rules."""
+"""A local server that speaks OpenAI's format and answers with keyword rules."""
 
 import json
 import threading
@@ -14,10 +14,10 @@ ADJUSTMENTS = {"easy": 0.5, "ok": 0.0, "hard": -0.5}
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers one question after the other."""
+    """Answers questions."""
 
     protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True  # head and body are two writes
+    disable_nagle_algorithm = True  # otherwise the body waits for the head's acknowledgement
 
     def do_POST(self) -> None:
         status, body = self.answer(self.rfile.read(int(self.headers["Content-Length"])))
@@ -32,7 +32,7 @@ class Handler(BaseHTTPRequestHandler):
         return 200, completion(question)
 
     def log_message(self, *_: object) -> None:
-        """Say nothing: stderr is for the progress."""
+        """Log nothing: stderr shows the progress."""
 
 
 @contextmanager
@@ -50,7 +50,7 @@ def serving(handler: type[Handler] = Handler) -> Iterator[str]:
 
 
 def completion(request: bytes) -> bytes:
-    """Answer a chat completion. It counts no tokens, for none are made."""
+    """Answer a chat completion, without token counts."""
     content = json.loads(request)["messages"][-1]["content"]
     answer = _answer(rules.read(json.loads(content)["message"]))
     message = {"role": "assistant", "content": json.dumps(answer)}

@@ -1,4 +1,4 @@
-"""What the answers took: time, tokens and money."""
+"""Time, tokens and cost of the answers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from eval.run import Answer
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """What a million tokens cost, in any one currency."""
+    """Prices of a million tokens, in any currency."""
 
     tokens_in: float
     tokens_out: float
@@ -16,7 +16,7 @@ class Prices:
 
 @dataclass(frozen=True, slots=True)
 class Spending:
-    """Seconds an answer, tokens of all answers; None is unknown."""
+    """Seconds per answer, tokens of all answers. None is unknown."""
 
     p50: float
     p95: float
@@ -26,7 +26,7 @@ class Spending:
 
 
 def spending(answers: Sequence[Answer], prices: Prices | None) -> Spending:
-    """Add up, over all answers with or without a reading; a fallback took its time, too."""
+    """Add up all answers, including fallbacks."""
     seconds = sorted(answer.seconds for answer in answers)
     tokens_in = _total([answer.tokens_in for answer in answers])
     tokens_out = _total([answer.tokens_out for answer in answers])
@@ -37,11 +37,11 @@ def spending(answers: Sequence[Answer], prices: Prices | None) -> Spending:
 
 
 def percentile(ordered: Sequence[float], percent: int) -> float:
-    """The smallest of the ordered values that so many percent do not exceed."""
+    """The smallest of the ordered values that `percent` percent do not exceed."""
     return ordered[-(-len(ordered) * percent // 100) - 1]
 
 
 def _total(counts: Sequence[int | None]) -> int | None:
-    """What was counted at all: a fallback mostly comes without a count."""
+    """The sum of the known counts: most fallbacks have none."""
     known = [count for count in counts if count is not None]
     return sum(known) if known else None

@@ -1,4 +1,4 @@
-"""Sends feedback until it is stored, once: python3 examples/client.py URL STUDENT TASK MESSAGE."""
+"""Send feedback until it is stored: python3 examples/client.py URL STUDENT TASK MESSAGE."""
 
 import json
 import sys
@@ -12,11 +12,11 @@ from urllib.request import Request, urlopen
 
 
 def send(url: str, feedback: dict[str, str], attempts: int = 8) -> dict[str, Any]:
-    """Return the strategy. All attempts have one key, so a repeat makes no second row."""
+    """Return the strategy. All attempts use one key, so a repeat creates no second row."""
     headers = {"Content-Type": "application/json", "Idempotency-Key": str(uuid.uuid4())}
     request = Request(url, json.dumps(feedback).encode(), headers)
     for attempt in range(attempts):
-        wait = 2**attempt  # seconds, unless the answer says how many
+        wait = 2**attempt  # seconds, unless the answer has Retry-After
         try:
             with urlopen(request, timeout=30) as answer:
                 return dict(json.load(answer))
@@ -26,7 +26,7 @@ def send(url: str, feedback: dict[str, str], attempts: int = 8) -> dict[str, Any
             told = error.headers.get("Retry-After", "")
             wait = int(told) if told.isdigit() else wait
         except (OSError, HTTPException, JSONDecodeError):
-            pass  # the answer was lost, and the feedback may be stored
+            pass  # the answer is lost, but the feedback may be stored
         if attempt + 1 < attempts:
             time.sleep(min(wait, 60))
     raise TimeoutError(f"{url} did not store the feedback in {attempts} attempts")

@@ -1,7 +1,7 @@
--- The roles of compose.yaml; a rerun changes their passwords to those of the environment.
+-- The roles of compose.yaml. A rerun sets their passwords to those of the environment.
 --
--- The migrate job's role owns the database, but may not create roles. So the group roles, to which
--- schema.sql grants their rights, stand before it runs.
+-- The migrate job's role owns the database, but can't create roles. So this script creates the group
+-- roles, to which schema.sql grants rights.
 \set ON_ERROR_STOP on
 \getenv owner OWNER_PASSWORD
 \getenv function FUNCTION_PASSWORD
@@ -17,7 +17,7 @@ ALTER ROLE mentor_owner LOGIN PASSWORD :'owner';
 ALTER ROLE mentor_function LOGIN PASSWORD :'function';
 ALTER ROLE mentor_debezium LOGIN REPLICATION PASSWORD :'debezium';
 
-SET client_min_messages = warning; -- no word about those that are members already
+SET client_min_messages = warning; -- no notice about existing memberships
 GRANT mentor_writer TO mentor_function;
 GRANT mentor_cdc TO mentor_debezium;
 ALTER DATABASE mentor OWNER TO mentor_owner;

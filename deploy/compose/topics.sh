@@ -1,5 +1,5 @@
-# The topics of compose.yaml, as deploy/debezium/README.md has them, on one broker. Partitions are
-# chosen once: more of them later would move students from one to another.
+# The topics of compose.yaml: those of deploy/debezium/README.md, on one broker. Do not add partitions
+# later: that moves students from one partition to another.
 set -eu
 
 create() {

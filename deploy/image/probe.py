@@ -1,9 +1,9 @@
-"""The image's health check: ask the function in this container, and exit with 1 unless it is well.
+"""The image's health check: exit with 1 unless the function in this container answers 200.
 
     python -IS probe.py /health/liveness
 
-Plain sockets, without `site`: it runs every few seconds, and http.client alone would take ten times
-as long to import as all of this takes.
+It runs every few seconds, so it uses plain sockets and no `site`: importing http.client alone takes
+ten times as long as this program.
 """
 
 import os

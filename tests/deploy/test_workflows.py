@@ -1,4 +1,4 @@
-"""The workflows: checked by actionlint and zizmor, and held to what they and the README say."""
+"""The workflows: checked by actionlint and zizmor, and compared with the documents."""
 
 import re
 import shutil
@@ -20,7 +20,8 @@ WORKFLOWS = sorted((GITHUB / "workflows").glob("*.yml"))
 CI = yaml.safe_load((GITHUB / "workflows/ci.yml").read_text())
 RELEASE = yaml.safe_load((GITHUB / "workflows/release.yml").read_text())
 README = (ROOT / "README.md").read_text()
-[DATABASE] = set(re.findall(r"DATABASE_URL=postgresql://postgres:\S+?(?=`|\s)", README))
+CONTAINERS = (ROOT / "docs/containers.md").read_text()
+[DATABASE] = set(re.findall(r"DATABASE_URL=postgresql://postgres:\S+?(?=`|\s)", CONTAINERS))
 
 
 def jobs() -> list[dict[str, Any]]:

@@ -106,7 +106,7 @@ def test_a_publication_that_lost_the_table_loses_no_row(stack: Stack, damage: st
     stack.run(damage)
     post(stack, 3, student)
     done = migrate(stack.postgres.url("mentor"))
-    assert "the slot mentor_feedback" in done.left_undone[0]
+    assert "the slot mentor_feedback" in done.events_missing[0]
     post(stack, 3, student)
     stack.run(WAY_BACK)  # which the job has printed, too
     post(stack, 3, student)

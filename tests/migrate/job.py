@@ -83,6 +83,14 @@ class Run:
         return self.values("left undone", "what")
 
     @property
+    def events_missing(self) -> list[str]:
+        return self.values("rows may lack their events", "what")
+
+    @property
+    def hints(self) -> list[str]:
+        return self.values("rows may lack their events", "hint")
+
+    @property
     def waits(self) -> list[str]:
         return self.values("waiting", "reason")
 

@@ -1,4 +1,4 @@
-{{/* What an object is called and which labels it has: dict "root" $ "suffix" "-migrate". */}}
+{{/* Name and labels of an object: dict "root" $ "suffix" "-migrate". */}}
 {{- define "mentor.metadata" -}}
 name: {{ .root.Release.Name }}{{ .suffix }}
 namespace: {{ .root.Release.Namespace }}
@@ -20,7 +20,7 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- end }}
 {{- end }}
 
-{{/* What makes the environment of the function, as YAML. */}}
+{{/* The environment of the function, as YAML. */}}
 {{- define "mentor.environment" -}}
 {{- $database := .Values.database -}}
 PGHOST: {{ $database.host | quote }}
@@ -48,7 +48,7 @@ LLM_API_KEY_FILE: /var/run/secrets/mentor/llm/api-key
 {{- end }}
 {{- end }}
 
-{{/* The same for function and job. */}}
+{{/* TLS, for the function and the job. */}}
 {{- define "mentor.tls" -}}
 PGSSLMODE: {{ .Values.database.sslmode }}
 {{- if hasPrefix "verify-" .Values.database.sslmode }}
@@ -56,12 +56,12 @@ PGSSLROOTCERT: /var/run/secrets/mentor/database-ca/ca.crt
 {{- end }}
 {{- end }}
 
-{{/* The environment is read once, at start: another one is another ConfigMap and revision. */}}
+{{/* The function reads its environment once, at start. So a change makes a new ConfigMap and revision. */}}
 {{- define "mentor.configmap" -}}
 {{ .Release.Name }}-{{ include "mentor.environment" . | sha256sum | trunc 10 }}
 {{- end }}
 
-{{/* Where the model listens: the port of llm.baseUrl, or its scheme's. */}}
+{{/* The model's port: that of llm.baseUrl, or its scheme's. */}}
 {{- define "mentor.llmPort" -}}
 {{- $url := urlParse .Values.llm.baseUrl -}}
 {{- $port := regexFind "[0-9]+$" (regexFind ":[0-9]+$" $url.host) -}}

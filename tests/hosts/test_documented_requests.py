@@ -1,4 +1,4 @@
-"""The README's requests run as they stand there, and requests.http has the same ones."""
+"""The requests in the README and in docs/ work as written, and requests.http has the same ones."""
 
 import json
 import re
@@ -11,7 +11,7 @@ SERVER = "http://127.0.0.1:8080"
 
 
 class Sent(NamedTuple):
-    """A request; without its Content-Type if that is JSON's, which `curl -d` does not send."""
+    """A request. `same` leaves out the Content-Type of JSON, because `curl -d` does not send it."""
 
     url: str
     headers: dict[str, str]
@@ -28,10 +28,12 @@ class Sent(NamedTuple):
         return instance.request("POST", path, self.body.encode(), self.headers)
 
 
-def readme() -> list[Sent]:
-    """The curl commands, each once."""
-    text = (ROOT / "README.md").read_text()
+def documented() -> list[Sent]:
+    """The curl commands for the function of `make run`, each once."""
+    files = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    text = "\n".join(file.read_text(encoding="utf-8") for file in files)
     commands = re.findall(r"^curl (?:.*\\\n)*.*'(?:[^']*)'$", text, re.MULTILINE)
+    assert len(commands) == len(re.findall(r"^curl ", text, re.MULTILINE)), "one is not tested"
     sent = [_parsed(shlex.split(command)) for command in commands]
     return [one for at, one in enumerate(sent) if one not in sent[:at]]
 
@@ -44,7 +46,7 @@ def _parsed(command: list[str]) -> Sent:
 
 
 def requests_file() -> list[Sent]:
-    """What is in requests.http, by the rules that its readers share."""
+    """The requests in requests.http, parsed by the rules that editors share."""
     parts = re.split(r"^###.*\n", (ROOT / "requests.http").read_text(), flags=re.MULTILINE)[1:]
     sent = []
     for part in parts:
@@ -55,12 +57,12 @@ def requests_file() -> list[Sent]:
     return sent
 
 
-def test_requests_http_has_the_requests_of_the_readme() -> None:
-    assert [one.same() for one in requests_file()] == [one.same() for one in readme()]
+def test_requests_http_has_the_documented_requests() -> None:
+    assert [one.same() for one in requests_file()] == [one.same() for one in documented()]
 
 
-def test_the_examples_are_stored_and_answered_in_their_modes(instance: Instance) -> None:
-    for requests in (readme(), requests_file()):
+def test_documented_requests_are_stored_and_answered_in_their_modes(instance: Instance) -> None:
+    for requests in (documented(), requests_file()):
         plain, binary, structured, batched = (one.send(instance) for one in requests)
         assert [one.status for one in (plain, binary, structured, batched)] == [200] * 4
         assert plain.json()["task_id"] == "task-123"
