@@ -35,8 +35,8 @@ class Recorder(asyncio.Transport):
     def is_closing(self) -> bool:
         return False
 
-    def get_write_buffer_size(self) -> int:
-        return 0
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        """There is no buffer."""
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:

@@ -1,6 +1,6 @@
-"""The chunked coding of a body, and where it ends.
+"""Where the head and the body of a request end, wherever a packet ends.
 
-https://www.rfc-editor.org/rfc/rfc9112#section-7.1
+https://www.rfc-editor.org/rfc/rfc9112#section-6
 """
 
 import re
@@ -8,12 +8,53 @@ from collections.abc import Callable
 
 from httptools import HttpParserError, HttpRequestParser
 
-HEAD = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+END = b"\r\n\r\n"
+CHUNKED = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
 SIZE = re.compile(rb"[0-9a-fA-F]+")
 
 
+class Head:
+    """Finds the empty line at the end of a head, and counts the bytes up to it."""
+
+    __slots__ = ("_tail", "ended", "size")
+
+    def __init__(self) -> None:
+        self.size = 0
+        self.ended = False
+        self._tail = b""  # the last bytes, in which END may have begun
+
+    def feed(self, data: bytes) -> int:
+        """Take bytes up to the head's end, and return how many."""
+        window = self._tail + data if self._tail else data
+        end = window.find(END)
+        self.ended = end >= 0
+        taken = end + len(END) - len(self._tail) if self.ended else len(data)
+        self._tail = window[1 - len(END) :]
+        self.size += taken
+        return taken
+
+
+class FixedBody:
+    """A body of as many bytes as Content-Length says."""
+
+    __slots__ = ("_left", "_on_body", "ended")
+
+    def __init__(self, on_body: Callable[[bytes], None], size: int) -> None:
+        self._on_body = on_body
+        self._left = size
+        self.ended = False
+
+    def feed(self, data: bytes) -> int:
+        """Take bytes up to the body's end, and return how many."""
+        body = data[: self._left]
+        self._left -= len(body)
+        self.ended = not self._left
+        self._on_body(body)
+        return len(body)
+
+
 class ChunkedBody:
-    """Decodes a body with httptools, which gets no byte of what comes after it.
+    """Decodes a chunked body with httptools, which gets no byte of what comes after it.
 
     Trailers are read and ignored: they must not become headers (RFC 9110, 6.5.1).
     """
@@ -26,7 +67,7 @@ class ChunkedBody:
         self._left = 0  # bytes of the chunk, with its CRLF
         self._line = b""  # the line with the size of a chunk; after the last, all trailers
         self._parser = HttpRequestParser(self)
-        self._parser.feed_data(HEAD)
+        self._parser.feed_data(CHUNKED)
 
     def feed(self, data: bytes) -> int:
         """Take bytes up to the body's end, and return how many. Raises HttpParserError."""
