@@ -9,19 +9,21 @@ from pathlib import Path
 
 import functions_framework.aio
 from starlette.requests import Request
+from uvicorn.protocols.http import auto
 
 # functions-framework puts this file's own folder on the path, not the one that holds the package.
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from function import logs
-from function.hosts import protocol
+from function.hosts.protocol import make_protocol
 from function.http.asgi import Application, create_application
 from function.settings import load_or_exit
 from function.store import Store
 
 settings = load_or_exit(os.environ)
 logs.configure(settings.log_level, settings.log_format)
-protocol.install(settings.keep_alive_timeout)
+# functions-framework starts uvicorn by its own command, which takes its protocol from there.
+vars(auto)["AutoHTTPProtocol"] = make_protocol(settings.keep_alive_timeout)
 # The store starts with the first request: gunicorn forks after this line.
 application = create_application(settings, Store(settings.postgres, settings.database_timeout))
 

@@ -92,7 +92,7 @@ class Exchange:
         """Tell a client that asked for it to send the body: RFC 9110, 10.1.1."""
         expected = (value for name, value in self._scope["headers"] if name == b"expect")
         if not self._continued and next(expected, b"").lower() == b"100-continue":
-            self._client.write(CONTINUE)
+            self._client.transport.write(CONTINUE)
         self._continued = True
 
     async def send(self, message: Message) -> None:
@@ -104,7 +104,7 @@ class Exchange:
             return
         if self._client.blocked:
             await self._client.blocked
-        self._client.write(self._head + message.get("body", b""))
+        self._client.transport.write(self._head + message.get("body", b""))
         self._head, self.started = b"", True
         if not message.get("more_body", False):
             self.end()

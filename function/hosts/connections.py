@@ -1,0 +1,93 @@
+"""What the connections of a process share: how many there are, and the turns of the event loop.
+
+In a turn the event loop runs what is ready and reads from all sockets that have data. If 4,000 busy
+clients began a request in the same turn, it would take 0.3 s. PostgreSQL's answer waits for the end
+of the turn, so the group commit would do one statement in that time, and most requests would get
+503. So a turn begins only a few requests.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING
+
+from function.hosts.refusals import Header
+
+if TYPE_CHECKING:
+    from function.hosts.protocol import HttpProtocol
+
+TURN = 64  # requests that begin in one turn; the group commit takes 128 rows at a time
+TICK = 1.0  # seconds between two looks at all connections
+
+
+class Connections:
+    """The open connections of one event loop."""
+
+    def __init__(self, limit: int, keep_alive: float) -> None:
+        """`keep_alive` is how long an idle connection stays open, in seconds."""
+        self.keep_alive = keep_alive
+        self._limit = limit
+        self._open: set[HttpProtocol] = set()
+        self._waiting: dict[HttpProtocol, None] = {}  # for their clients, the longest first
+        self._queue: deque[HttpProtocol] = deque()
+        self._begun = 0  # requests in this turn
+        self._headers: list[Header] = []
+        self._encoded = b""
+
+    @property
+    def too_many(self) -> bool:
+        """Whether more than the limit are open."""
+        return len(self._open) > self._limit
+
+    def add(self, connection: HttpProtocol) -> None:
+        """Add a new connection; above the limit it replaces the one that waits longest."""
+        if not self._open:
+            asyncio.get_running_loop().call_later(TICK, self._check_all)
+        self._open.add(connection)
+        if self.too_many and self._waiting:
+            longest = next(iter(self._waiting))
+            del self._waiting[longest]
+            longest.transport.abort()
+
+    def remove(self, connection: HttpProtocol) -> None:
+        """Forget a connection that has ended."""
+        self._open.discard(connection)
+        self._waiting.pop(connection, None)
+
+    def wait(self, connection: HttpProtocol) -> None:
+        """Note that it waits for its client, and may be replaced."""
+        self._waiting[connection] = None
+
+    def serve(self, connection: HttpProtocol) -> None:
+        """Note that its client waits for an answer."""
+        self._waiting.pop(connection, None)
+
+    def admit(self, connection: HttpProtocol) -> bool:
+        """Return whether it may begin a request in this turn; else a later turn calls go_on."""
+        if not self._begun:
+            asyncio.get_running_loop().call_soon(self._next_turn)
+        if self._begun == TURN:
+            self._queue.append(connection)
+            return False
+        self._begun += 1
+        return True
+
+    def _next_turn(self) -> None:
+        self._begun = 0
+        while self._queue and self._begun < TURN:
+            self._queue.popleft().go_on()
+
+    def _check_all(self) -> None:
+        loop = asyncio.get_running_loop()
+        for connection in list(self._open):
+            connection.check_patience(loop.time())
+        if self._open:
+            loop.call_later(TICK, self._check_all)
+
+    def encode(self, headers: list[Header]) -> bytes:
+        """Encode headers that are the same list as at the last call, nearly always."""
+        if headers is not self._headers:
+            self._headers = headers
+            self._encoded = b"".join([b"%b: %b\r\n" % header for header in headers])
+        return self._encoded
