@@ -80,10 +80,10 @@ class EventHandler(logging.StreamHandler):  # type: ignore[type-arg] # not gener
 _logger = logging.getLogger("function")
 
 
-def configure(level: str, format: str | None) -> None:  # noqa: A002 - as in logging.basicConfig
+def configure(level: str, format: str) -> None:  # noqa: A002 - as in logging.basicConfig
     """Send the function's events to stdout, from `level` on, and the libraries' warnings.
 
-    `format` is "json" or "google"; None chooses text for a terminal, and otherwise JSON.
+    `format` is "json", "google" or "auto": text for a terminal, otherwise JSON.
     """
     logging.raiseExceptions = False  # it would print the record to stderr
     handler = EventHandler(_choose(format))
@@ -93,8 +93,8 @@ def configure(level: str, format: str | None) -> None:  # noqa: A002 - as in log
     _logger.propagate = False
 
 
-def _choose(format: str | None) -> Render:  # noqa: A002 - as above
-    if format is None and sys.stdout and sys.stdout.isatty():
+def _choose(format: str) -> Render:  # noqa: A002 - as above
+    if format == "auto" and sys.stdout and sys.stdout.isatty():
         return _as_text
     return _as_google_json if format == "google" else _as_json
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from function.llm.settings import LlmSettings
 
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
-LOG_FORMATS = ("json", "google")
+LOG_FORMATS = ("auto", "json", "google")
 PROVIDERS = ("stub", "openai", "anthropic")
 LLM_VARIABLES = (
     *("LLM_PROVIDER", "LLM_MODEL", "LLM_BASE_URL"),
@@ -48,7 +48,7 @@ class Settings:
     shutdown_delay: float
     keep_alive_timeout: float
     log_level: str
-    log_format: str | None
+    log_format: str
     docs: bool
     tokens: TokenSettings | None
     cors_origins: tuple[str, ...]
@@ -95,11 +95,10 @@ def load_or_exit(environ: Mapping[str, str]) -> Settings:
         raise SystemExit(2) from None
 
 
-def _log_format(variables: Variables) -> str | None:
-    """Choose Cloud Logging's names where Cloud Run, or another Knative, says that it is there."""
-    if variables.text("LOG_FORMAT"):
-        return variables.choice("LOG_FORMAT", "json", LOG_FORMATS)
-    return "google" if variables.text("K_SERVICE") else None
+def _log_format(variables: Variables) -> str:
+    """Cloud Run sets K_SERVICE, and so does Knative."""
+    chosen = variables.choice("LOG_FORMAT", "auto", LOG_FORMATS)
+    return "google" if chosen == "auto" and variables.text("K_SERVICE") else chosen
 
 
 def _llm(variables: Variables, database_timeout: float) -> "LlmSettings | None":
