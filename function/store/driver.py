@@ -20,9 +20,12 @@ from io import BytesIO
 from ssl import SSLSocket
 from typing import Any
 
-from pg8000.core import FLUSH_MSG, NULL_BYTE, SYNC_MSG, Context
-from pg8000.exceptions import DatabaseError, InterfaceError
-from pg8000.native import Connection
+from function.store.imports import stand_ins
+
+with stand_ins():
+    from pg8000.core import FLUSH_MSG, NULL_BYTE, SYNC_MSG, Context
+    from pg8000.exceptions import DatabaseError, InterfaceError
+    from pg8000.native import Connection
 
 from function.store.sockets import Address
 
