@@ -78,8 +78,9 @@ class Exchange:
     async def receive(self) -> Message:
         """Return the next part of the body; after the last one, wait for the end."""
         while not self._ended and (self._received or not (self._body or self._whole)):
-            self._client.resume_reading()
-            self._continue()
+            if not self._whole:
+                self._client.resume_reading()
+                self._continue()
             self._wakeup = asyncio.get_running_loop().create_future()
             await self._wakeup
         if self._ended:
@@ -104,6 +105,8 @@ class Exchange:
             return
         if self._client.blocked:
             await self._client.blocked
+            if self._ended:
+                return
         self._client.transport.write(self._head + message.get("body", b""))
         self._head, self.started = b"", True
         if not message.get("more_body", False):
