@@ -8,7 +8,7 @@ from uuid import UUID
 from bench.progress import say
 from eval.examples import Example
 from eval.run import Answer, Reading
-from function.feedback import Feedback, Strategy
+from function.domain import Feedback, Strategy
 from function.llm.model import Model
 from function.llm.outcome import NoAnswer, Reason, Usage
 from function.llm.settings import LlmSettings

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from function.feedback import Difficulty, Feedback, Strategy, StrategySnapshot
+from function.domain import Difficulty, Feedback, Strategy, StrategySnapshot
 
 NEUTRAL_STRATEGY = Strategy(
     perceived_difficulty=Difficulty.OK,

@@ -16,9 +16,10 @@ from typing import Any
 from function import logs
 from function.analysis import Analyzer, StubAnalyzer
 from function.errors import BodyTimeout, ClientDisconnected, PayloadTooLarge
-from function.http.access import Access, make_access
+from function.http.access import make_access
 from function.http.handler import Handler
 from function.http.messages import Request, Response
+from function.service import Service
 from function.settings import Settings
 from function.store import Store
 
@@ -41,28 +42,47 @@ log = logging.getLogger("function.http.asgi")
 
 
 class Application:
-    """The ASGI application; it owns the analyzer, and the store from its start to its end."""
+    """The ASGI application; it owns the analyzer and the store."""
 
-    def __init__(self, analyzer: Analyzer, store: Store, access: Access, *, docs: bool) -> None:
-        self._handler = Handler(analyzer, store, access, docs=docs)
+    def __init__(self, handler: Handler, analyzer: Analyzer, store: Store) -> None:
+        self._handler = handler
         self._analyzer = analyzer
         self._store = store
         self._warm = False
+
+    def start(self) -> None:
+        """Connect to PostgreSQL. Each host calls this on the event loop, before or in a request."""
+        self._store.start()
+
+    async def aclose(self) -> None:
+        """Close all connections. Each host calls this when all requests have their answers."""
+        await self._analyzer.close()
+        await self._store.close()
+
+    async def live(self) -> None:
+        """Start, and close when this task is cancelled, as the end of an event loop does.
+
+        For hosts that do not await the end of the application.
+        """
+        self.start()
+        try:
+            await asyncio.get_running_loop().create_future()
+        finally:
+            await self.aclose()
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             await self._answer(scope, receive, send)
         elif scope["type"] == "lifespan":
-            await self._live(receive, send)
+            await self._follow_lifespan(receive, send)
         else:
             raise NotImplementedError(f"the function does not speak {scope['type']}")
 
-    async def _live(self, receive: Receive, send: Send) -> None:
+    async def _follow_lifespan(self, receive: Receive, send: Send) -> None:
         while (await receive())["type"] == "lifespan.startup":
-            self._store.start()
+            self.start()
             await send({"type": "lifespan.startup.complete"})
-        await self._analyzer.close()
-        await self._store.close()
+        await self.aclose()
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _answer(self, scope: Message, receive: Receive, send: Send) -> None:
@@ -99,13 +119,15 @@ def create_application(settings: Settings, store: Store) -> Application:
         hint = "set LLM_PROVIDER, or correct the names"
         fields = {"variables": ", ".join(settings.unused), "hint": hint}
         log.warning("variables without effect", extra=fields)
-    return Application(_make_analyzer(settings), store, make_access(settings), docs=settings.docs)
+    analyzer = _make_analyzer(settings)
+    handler = Handler(Service(analyzer, store), store, make_access(settings), docs=settings.docs)
+    return Application(handler, analyzer, store)
 
 
 def _make_analyzer(settings: Settings) -> Analyzer:
     if settings.llm is None:
         return StubAnalyzer()
-    from function.llm.analyzer import make_analyzer  # only who configures a model pays for it
+    from function.llm.analyzer import make_analyzer  # the stub does without it
 
     return make_analyzer(settings.llm)
 

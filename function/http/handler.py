@@ -1,14 +1,9 @@
-"""The way of a request through the function: route, parse, analyze, store, respond."""
+"""HTTP requests: find the endpoint, let it answer, and turn each failure into an answer."""
 
-import asyncio
 import errno
 import logging
-import time
-from collections.abc import Awaitable, Callable, Sequence
-from uuid import UUID
-from weakref import WeakValueDictionary
+from collections.abc import Awaitable, Callable
 
-from function.analysis import Analyzer
 from function.errors import (
     ClientDisconnected,
     MethodNotAllowed,
@@ -16,8 +11,8 @@ from function.errors import (
     RequestError,
     Unavailable,
 )
-from function.feedback import Entry, Feedback, Stored, Strategy
 from function.http.access import Access
+from function.http.delivery import parse_delivery
 from function.http.messages import (
     JSON,
     PROBLEM,
@@ -28,8 +23,7 @@ from function.http.messages import (
     prefers,
 )
 from function.http.origins import answer_preflight, is_preflight
-from function.http.submission import Submission, parse_delivery, require_same
-from function.http.traceparent import continue_trace
+from function.service import Service
 from function.store import Store
 from function.store.jobs import RowRefused
 
@@ -41,15 +35,12 @@ log = logging.getLogger("function.http.handler")
 
 
 class Handler:
-    """Answers requests, with the analyzer and the store that it is handed."""
+    """Answers requests. The store itself only tells whether it is ready."""
 
-    def __init__(self, analyzer: Analyzer, store: Store, access: Access, *, docs: bool) -> None:
-        self._analyzer = analyzer
+    def __init__(self, service: Service, store: Store, access: Access, *, docs: bool) -> None:
+        self._service = service
         self._store = store
         self._access = access
-        self._analyses: WeakValueDictionary[tuple[UUID, Feedback], asyncio.Task[Strategy]] = (
-            WeakValueDictionary()
-        )
         self._routes: dict[str, tuple[str, Endpoint]] = {
             "": ("POST", self.take_feedback),  # where platforms send events
             "/api/v1/feedback": ("POST", self.take_feedback),
@@ -70,7 +61,6 @@ class Handler:
         return self._access.origins.expose(request, await self._answer(request))
 
     async def _answer(self, request: Request) -> Response:
-        """Each failure is turned into an answer here."""
         try:
             self._access.origins.check(request)
             endpoint = self._route(request)
@@ -115,53 +105,17 @@ class Handler:
         return docs.is_installed()
 
     async def take_feedback(self, request: Request) -> Response:
-        """The main path, for one submission and for a batch, which is stored as a whole."""
+        """Store one submission, or a batch as a whole."""
         caller = await self._access.identify(request)
         submissions, respond = parse_delivery(request.headers, await request.read())
         self._access.admit(caller, [one.feedback.student_id for one in submissions])
-        stored, waited = await self._find_repeats(submissions)
-        new = {one.row_id: one for one in submissions if one.row_id not in stored}
-        analyses = [self._analyze(one) for one in new.values()]  # kept until they are stored
-        entries = [
-            await _make_entry(one, analysis)
-            for one, analysis in zip(new.values(), analyses, strict=True)
-        ]
-        stored |= await self._store.insert(entries, waited=waited)
-        require_same(submissions, stored)  # another request may have been faster
-        return respond(submissions, stored)
-
-    async def _find_repeats(self, submissions: Sequence[Submission]) -> tuple[Stored, float]:
-        """Return what is there already, which costs no analysis, and how long the look took."""
-        if not submissions or not submissions[0].key:  # with one key, all have one
-            return {}, 0.0
-        started = time.monotonic()
-        stored = await self._store.find([one.row_id for one in submissions])
-        require_same(submissions, stored)
-        return stored, time.monotonic() - started
-
-    def _analyze(self, submission: Submission) -> Awaitable[Strategy]:
-        """Begin the analysis, or join that of a repeat of the request at the same time."""
-        if not submission.key:  # there is no repeat
-            return self._analyzer.analyze(submission.feedback)
-        known = (submission.row_id, submission.feedback)
-        analysis = self._analyses.get(known)
-        if analysis is None:
-            analysis = asyncio.create_task(self._analyzer.analyze(submission.feedback))
-            self._analyses[known] = analysis
-        return analysis
+        return respond(await self._service.keep(submissions))
 
     async def tell_readiness(self, request: Request) -> Response:
-        """Ready is who could insert a row now."""
+        """An instance is ready while it could insert a row."""
         if await self._store.is_ready():
             return Response(200, b'{"status": "ready"}')
         return Response(503, b'{"status": "not ready"}')
-
-
-async def _make_entry(submission: Submission, analysis: Awaitable[Strategy]) -> Entry:
-    # A shared one goes on when the first client goes away.
-    strategy = await (asyncio.shield(analysis) if submission.key else analysis)
-    traceparent = continue_trace(submission.traceparent, submission.span_id)
-    return Entry(submission.row_id, submission.feedback, strategy, traceparent)
 
 
 def _say(status: str) -> Endpoint:
@@ -174,7 +128,7 @@ def _say(status: str) -> Endpoint:
 
 
 async def _describe_api(request: Request) -> Response:
-    from function.http import openapi  # only who asks for the description pays for its import
+    from function.http import openapi  # its import of pydantic takes tens of milliseconds
 
     return Response(200, openapi.document())
 
@@ -186,7 +140,7 @@ async def _redirect_to_docs(request: Request) -> Response:
 
 
 async def _show_docs(request: Request) -> Response:
-    from function.http import docs  # as above
+    from function.http import docs  # few requests need it
 
     page = docs.find(request.path)
     return Response(200, page.content, page.content_type)

@@ -4,7 +4,7 @@ from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core.core_schema import FloatSchema
 
-from function.feedback import FEEDBACK_SCHEMA, StrategyUpdate
+from function.http.schema import FEEDBACK_SCHEMA, StrategyUpdate
 
 Schema = dict[str, object]
 

@@ -4,7 +4,7 @@ import logging
 import time
 
 from function.analysis import FALLBACK_STRATEGY
-from function.feedback import Feedback, Strategy
+from function.domain import Feedback, Strategy
 from function.llm.breaker import CircuitBreaker
 from function.llm.model import Model
 from function.llm.outcome import Answer, NoAnswer, Reason

@@ -15,7 +15,7 @@ from pydantic_core.core_schema import (
     typed_dict_schema,
 )
 
-from function.feedback import Difficulty, ModelSnapshot, Strategy
+from function.domain import Difficulty, ModelSnapshot, Strategy
 from function.llm.outcome import NoAnswer, Reason
 from function.llm.prompt import PROMPT_VERSION, SENTIMENTS, taxonomy
 

@@ -4,7 +4,7 @@ import asyncio
 
 from pydantic_core import to_json
 
-from function.feedback import Feedback
+from function.domain import Feedback
 from function.llm.answer import parse_answer
 from function.llm.anthropic import AnthropicFormat
 from function.llm.attempts import Attempts

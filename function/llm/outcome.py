@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
 
-from function.feedback import Strategy
+from function.domain import Strategy
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ import json
 from functools import cache
 from pathlib import Path
 
-from function.feedback import Difficulty, Feedback
+from function.domain import Difficulty, Feedback
 
 PROMPT_VERSION = "1"
 

@@ -364,7 +364,7 @@ def test_no_plain_request_imports_the_sdk(environment: str) -> None:
     headers = {f"ce-{name}": value for name, value in attributes().items()}
     script = (
         "import sys, function.http.asgi\n"
-        "from function.http.submission import parse_delivery\n"
+        "from function.http.delivery import parse_delivery\n"
         f"body = {json.dumps(FEEDBACK).encode()!r}\n"
         "parse_delivery({'content-type': 'application/json'}, body)\n"
         "print('cloudevents' in sys.modules)\n"

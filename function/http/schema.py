@@ -1,15 +1,13 @@
-"""The domain: what a student says, the strategy made of it, and the row that keeps both.
+"""The JSON of requests and answers, and how feedback is checked.
 
 Requests are checked by pydantic's own engine, pydantic-core, with the schema that it documents
-for direct use. pydantic's layer of models above it would make up a third of a cold start, and is
-left to function/http/openapi.py, which describes the API with the same schema.
+for direct use. pydantic's layer of models above it would make up a third of a cold start. Only
+function/http/openapi_schemas.py uses that layer; it describes the API with the same schema.
 https://docs.pydantic.dev/latest/api/pydantic_core_schema/
 """
 
 import re
-from dataclasses import dataclass
-from enum import Enum
-from typing import NamedTuple
+from collections.abc import Mapping
 from uuid import UUID
 
 from pydantic_core import PydanticCustomError, SchemaValidator, ValidationError
@@ -24,6 +22,7 @@ from pydantic_core.core_schema import (
 )
 from typing_extensions import TypedDict  # pydantic takes typing's own only from Python 3.12 on
 
+from function.domain import Feedback, ModelSnapshot, StoredEntry, StrategySnapshot
 from function.errors import InvalidRequest
 
 MESSAGE_LIMIT = 5000  # code points
@@ -31,86 +30,12 @@ MESSAGE_LIMIT = 5000  # code points
 # Bytes that are not UTF-8, as Python's "surrogateescape" reads them, or a lone surrogate.
 BROKEN = re.compile("([\udc80-\udcff]+)|[\ud800-\udfff]")
 
-# What a client is told of a wrong field, instead of the text of a library.
+# Shown to clients instead of the library's text.
 REQUIREMENTS = {
     "student_id": "must be a UUID, and not the nil UUID",
     "task_id": "must be a string of at least 1 character",
     "message": f"must be a string of 1 to {MESSAGE_LIMIT} characters",
 }
-
-
-class Difficulty(Enum):
-    """How hard the student found the task; the values of PostgreSQL's type difficulty_level."""
-
-    EASY = "easy"
-    OK = "ok"
-    HARD = "hard"
-
-
-class Feedback(NamedTuple):
-    """What a student says about a task."""
-
-    student_id: UUID
-    task_id: str
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class StrategySnapshot:
-    """What decided the strategy.
-
-    `difficulty_weight` is the factor to the difficulty of tasks: 1 + difficulty_adjustment.
-    `feedback_based` is false where the model gave no answer.
-    """
-
-    difficulty_weight: float
-    feedback_based: bool
-    sentiment: str
-
-
-@dataclass(frozen=True, slots=True)
-class ModelSnapshot(StrategySnapshot):
-    """What decided the strategy, where a model did: its topics, the most important one first."""
-
-    topics: list[str]
-    model: str
-    prompt_version: str
-
-
-class Strategy(NamedTuple):
-    """How teaching is to change. `difficulty_adjustment` is in [-1, 1], the weights sum to 1."""
-
-    perceived_difficulty: Difficulty
-    difficulty_adjustment: float
-    topic_weights: dict[str, float]
-    sentiment: str
-    snapshot: StrategySnapshot
-
-
-class Entry(NamedTuple):
-    """A row to insert. Its id is made before the insert, so that inserting twice is harmless."""
-
-    id: UUID
-    feedback: Feedback
-    strategy: Strategy
-    traceparent: str
-
-
-class StoredEntry(NamedTuple):
-    """A row that PostgreSQL has committed; `created_at` is RFC 3339 text in UTC.
-
-    `repeated` says that the row was there before this attempt to insert it.
-    """
-
-    task_id: str
-    message: str
-    strategy: Strategy
-    traceparent: str
-    created_at: str
-    repeated: bool
-
-
-Stored = dict[UUID, StoredEntry]  # by the row's id
 
 
 class StrategyUpdate(TypedDict):
@@ -126,6 +51,20 @@ class StrategyUpdate(TypedDict):
     timestamp: str
 
 
+def strategy_update(row: StoredEntry) -> StrategyUpdate:
+    """Make the answer from the row."""
+    feedback, strategy = row.entry.feedback, row.entry.strategy
+    return StrategyUpdate(
+        student_id=str(feedback.student_id),
+        task_id=feedback.task_id,
+        difficulty_adjustment=strategy.difficulty_adjustment,
+        topic_weights=strategy.topic_weights,
+        sentiment=strategy.sentiment,
+        strategy_snapshot=strategy.snapshot,
+        timestamp=row.created_at,
+    )
+
+
 def _lowercase(text: object) -> object:
     """A URN is the same in any case: https://www.rfc-editor.org/rfc/rfc9562#section-4"""
     return text.lower() if isinstance(text, str) else text
@@ -138,7 +77,7 @@ def _not_nil(uuid: UUID) -> UUID:
 
 
 def _storable(text: object) -> object:
-    """Half an emoji, cut by a client, must not cost the message: it becomes U+FFFD."""
+    """Replace what PostgreSQL can't store; a message with half an emoji is not lost."""
     return BROKEN.sub(_replacement, text) if isinstance(text, str) else text
 
 
@@ -175,7 +114,7 @@ def _student_id() -> CoreSchema:
     )
 
 
-# The metadata is for function/http/openapi.py.
+# The metadata is for openapi_schemas.py.
 FEEDBACK_SCHEMA = typed_dict_schema(
     {
         "student_id": typed_dict_field(_student_id()),
@@ -187,10 +126,8 @@ FEEDBACK_SCHEMA = typed_dict_schema(
 _validator = SchemaValidator(FEEDBACK_SCHEMA)
 
 
-def parse_feedback(document: object) -> Feedback:
-    """Check a parsed JSON document; raises InvalidRequest, which names all wrong fields."""
-    if not isinstance(document, dict):
-        raise InvalidRequest("the body must be a JSON object")
+def parse_feedback(document: Mapping[str, object]) -> Feedback:
+    """Check a JSON object; raises InvalidRequest, which names all wrong fields."""
     try:
         return Feedback(**_validator.validate_python(document))
     except ValidationError as exc:

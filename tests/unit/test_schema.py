@@ -2,8 +2,10 @@
 
 import pytest
 
+from function.domain import Feedback
 from function.errors import InvalidRequest
-from function.feedback import Feedback, parse_feedback
+from function.http.schema import parse_feedback
+from function.http.submission import read_feedback
 
 STUDENT = "550e8400-e29b-41d4-a716-446655440000"
 DOCUMENT = {"student_id": STUDENT, "task_id": "task-123", "message": "This is too hard"}
@@ -80,4 +82,4 @@ def test_postgresql_cannot_keep_a_nul_so_it_is_refused(field: str) -> None:
 @pytest.mark.parametrize("document", [None, [], "text", 7, True])
 def test_only_an_object_is_feedback(document: object) -> None:
     with pytest.raises(InvalidRequest, match="must be a JSON object"):
-        parse_feedback(document)
+        read_feedback(document)
