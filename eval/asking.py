@@ -11,7 +11,7 @@ from eval.run import Answer, Reading
 from function.domain import Feedback, Strategy
 from function.llm.model import Model
 from function.llm.outcome import NoAnswer, Reason, Usage
-from function.llm.settings import LlmSettings
+from function.llm_settings import LlmSettings
 
 STUDENT = UUID("550e8400-e29b-41d4-a716-446655440000")  # no model gets to see it
 PROGRESS = 10  # answers between two lines

@@ -13,10 +13,9 @@ from function import logs
 from function.hosts import limits
 from function.hosts.refusals import TOO_LARGE, VERSION, Refusal
 from function.http.asgi import Message, Receive, Send, create_application
-from function.settings import load_or_exit
+from function.settings import DRAIN_TIMEOUT, load_or_exit
 from function.store import Store
 
-DRAIN_TIMEOUT = 25  # seconds; Kubernetes kills 30 s after its SIGTERM
 END_TICK = 0.05  # seconds
 
 

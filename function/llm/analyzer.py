@@ -8,7 +8,7 @@ from function.domain import Feedback, Strategy
 from function.llm.breaker import CircuitBreaker
 from function.llm.model import Model
 from function.llm.outcome import Answer, NoAnswer, Reason
-from function.llm.settings import LlmSettings
+from function.llm_settings import LlmSettings
 
 log = logging.getLogger("function.llm")
 

@@ -1,7 +1,7 @@
 """The key of the provider, read anew for each question, so that a rotated one needs no restart."""
 
 from function.llm.outcome import NoAnswer, Reason
-from function.llm.settings import KEY, LlmSettings
+from function.llm_settings import KEY, LlmSettings
 
 
 def read_key(settings: LlmSettings) -> str | None:

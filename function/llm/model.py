@@ -13,8 +13,8 @@ from function.llm.key import read_key
 from function.llm.openai import OpenAiFormat
 from function.llm.outcome import Answer, NoAnswer, Reason
 from function.llm.prompt import user_message
-from function.llm.settings import LlmSettings
 from function.llm.wire import WireFormat
+from function.llm_settings import LlmSettings
 
 FORMATS: dict[str, WireFormat] = {"openai": OpenAiFormat(), "anthropic": AnthropicFormat()}
 

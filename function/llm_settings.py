@@ -2,20 +2,22 @@
 
 import re
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from function.variables import Variables
 
+# The providers, and where they are; function/llm/model.py has the format of each.
 BASE_URLS = {
     "openai": "https://api.openai.com/v1",
     "anthropic": "https://api.anthropic.com",
 }
 KEY = re.compile(r"[!-~]{1,4096}")  # what a header can carry
 MODEL = re.compile(r"[!-~]{1,200}")
-# Seconds: a platform kills 30 s after SIGTERM, and the answers under way come before.
-LONGEST_REQUEST = 24.0
+VARIABLES = (
+    *("LLM_PROVIDER", "LLM_MODEL", "LLM_BASE_URL"),
+    *("LLM_API_KEY", "LLM_API_KEY_FILE", "LLM_TIMEOUT"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +32,11 @@ class LlmSettings:
     timeout: float
 
 
-def read_settings(provider: str, variables: Variables, database_timeout: float) -> LlmSettings:
-    """Read LLM_*; what is wrong is added to the problems of `variables`."""
+def read_llm_settings(variables: Variables) -> LlmSettings | None:
+    """Read LLM_*; None for the stub. Problems are added to those of `variables`."""
+    provider = variables.choice("LLM_PROVIDER", "stub", ("stub", *BASE_URLS))
+    if provider == "stub":
+        return None
     settings = LlmSettings(
         provider=provider,
         base_url=variables.text("LLM_BASE_URL") or BASE_URLS[provider],
@@ -42,14 +47,19 @@ def read_settings(provider: str, variables: Variables, database_timeout: float) 
     )
     variables.problems.extend(_problems(settings))
     variables.problems.extend(_key_problems(settings, variables))
-    if settings.timeout + database_timeout > LONGEST_REQUEST:
-        variables.problems.append(
-            f"LLM_TIMEOUT: at most {LONGEST_REQUEST:g} seconds together with DATABASE_TIMEOUT"
-        )
     return settings
 
 
+def find_unused(variables: Variables, llm: LlmSettings | None) -> tuple[str, ...]:
+    """Name the LLM_* variables that nothing reads: misspelled ones, and with the stub the rest."""
+    read = VARIABLES if llm else ("LLM_PROVIDER",)
+    set_here = (name for name in variables.environ if name.startswith("LLM_"))
+    return tuple(sorted(name for name in set_here if variables.text(name) and name not in read))
+
+
 def _problems(settings: LlmSettings) -> list[str]:
+    from importlib.util import find_spec  # the stub does without it
+
     problems = []
     if find_spec("httpx2") is None:
         problems.append("LLM_PROVIDER: needs the extra llm: pip install '.[llm]'")
