@@ -51,24 +51,13 @@ class Application:
         self._warm = False
 
     def start(self) -> None:
-        """Connect to PostgreSQL. Each host calls this on the event loop, before or in a request."""
+        """Connect to PostgreSQL. Each host calls this on the event loop."""
         self._store.start()
 
     async def aclose(self) -> None:
         """Close all connections. Each host calls this when all requests have their answers."""
         await self._analyzer.close()
         await self._store.close()
-
-    async def live(self) -> None:
-        """Start, and close when this task is cancelled, as the end of an event loop does.
-
-        For hosts that do not await the end of the application.
-        """
-        self.start()
-        try:
-            await asyncio.get_running_loop().create_future()
-        finally:
-            await self.aclose()
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
