@@ -116,9 +116,9 @@ def create_application(settings: Settings, store: Store) -> Application:
 def _make_analyzer(settings: Settings) -> Analyzer:
     if settings.llm is None:
         return StubAnalyzer()
-    from function.llm.analyzer import make_analyzer  # the stub does without it
+    from function.llm.analyzer import LlmAnalyzer  # the stub does without it
 
-    return make_analyzer(settings.llm)
+    return LlmAnalyzer(settings.llm)
 
 
 def _request(scope: Message, receive: Receive) -> Request:

@@ -9,13 +9,12 @@ the environment takes part. Certificates are the system's, or those of SSL_CERT_
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from function.llm.background import in_thread
+from function.llm.background import Shared
 from function.llm.outcome import NoAnswer, Reason
 from function.llm.resolver import Resolver
 
@@ -41,7 +40,7 @@ class HttpClient:
         self._netloc = parts.netloc
         self._port = parts.port or (443 if self._tls else 80)
         self._resolver = Resolver(self._host, self._port, time.monotonic)
-        self._opening: asyncio.Future[httpx2.AsyncHTTPTransport] | None = None
+        self._transport: Shared[httpx2.AsyncHTTPTransport] = Shared(self._open)
 
     async def post(self, path: str, headers: Mapping[str, str], body: bytes) -> bytes:
         """Send a body, and return that of the answer."""
@@ -58,7 +57,7 @@ class HttpClient:
         NoAnswer.
         """
         try:
-            transport = await self._transport()
+            transport = await self._transport.get()
             addresses = await self._resolver.addresses()
         except (OSError, UnicodeError):  # no certificates, no address, or no name of a host
             raise NoAnswer(Reason.UNREACHABLE) from None
@@ -78,13 +77,8 @@ class HttpClient:
 
     async def close(self) -> None:
         """Close the connections."""
-        if self._opening and self._opening.done() and not self._opening.exception():
-            await self._opening.result().aclose()
-
-    async def _transport(self) -> httpx2.AsyncHTTPTransport:
-        if self._opening is None or (self._opening.done() and self._opening.exception()):
-            self._opening = in_thread(self._open)
-        return await asyncio.shield(self._opening)
+        if transport := self._transport.made():
+            await transport.aclose()
 
     def _open(self) -> httpx2.AsyncHTTPTransport:
         import ssl

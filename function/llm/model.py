@@ -9,12 +9,11 @@ from function.llm.answer import parse_answer
 from function.llm.anthropic import AnthropicFormat
 from function.llm.attempts import Attempts
 from function.llm.client import HttpClient
-from function.llm.key import read_key
 from function.llm.openai import OpenAiFormat
 from function.llm.outcome import Answer, NoAnswer, Reason
 from function.llm.prompt import user_message
 from function.llm.wire import WireFormat
-from function.llm_settings import LlmSettings
+from function.llm_settings import KEY, LlmSettings
 
 FORMATS: dict[str, WireFormat] = {"openai": OpenAiFormat(), "anthropic": AnthropicFormat()}
 
@@ -59,3 +58,19 @@ class Model:
             exc.usage = completion.usage
             raise
         return Answer(strategy, completion.usage, attempts)
+
+
+def read_key(settings: LlmSettings) -> str | None:
+    """Return the provider's key; raises NoAnswer if its file can't be read.
+
+    The file is read for each question, so that a rotated key needs no restart.
+    """
+    if settings.api_key_file is None:
+        return settings.api_key
+    try:
+        key = settings.api_key_file.read_text(encoding="ascii").strip()
+    except (OSError, ValueError):
+        raise NoAnswer(Reason.NO_KEY) from None
+    if not KEY.fullmatch(key):
+        raise NoAnswer(Reason.NO_KEY)
+    return key
