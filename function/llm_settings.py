@@ -42,7 +42,7 @@ def read_llm_settings(variables: Variables) -> LlmSettings | None:
         base_url=variables.text("LLM_BASE_URL") or BASE_URLS[provider],
         model=variables.text("LLM_MODEL") or "",
         api_key=variables.text("LLM_API_KEY"),
-        api_key_file=variables.path("LLM_API_KEY_FILE"),
+        api_key_file=variables.file("LLM_API_KEY_FILE"),
         timeout=variables.seconds("LLM_TIMEOUT", 10, at_most=20),
     )
     variables.problems.extend(_problems(settings))
@@ -75,13 +75,11 @@ def _problems(settings: LlmSettings) -> list[str]:
 
 
 def _key_problems(settings: LlmSettings, variables: Variables) -> list[str]:
-    """Only a server of one's own may do without a key."""
+    """Only servers at other addresses than the provider's need no key."""
     if settings.api_key and variables.text("LLM_API_KEY_FILE"):
         return ["LLM_API_KEY_FILE: LLM_API_KEY is set too, and only one of them can be"]
     if settings.api_key and not KEY.fullmatch(settings.api_key):
         return ["LLM_API_KEY: must be printable ASCII characters without a space"]
-    if settings.api_key_file and settings.api_key_file.is_dir():
-        return ["LLM_API_KEY_FILE: must be a file, not a folder"]
     own = settings.base_url.rstrip("/") not in BASE_URLS.values()
     if not own and not settings.api_key and not variables.text("LLM_API_KEY_FILE"):
         return [f"LLM_API_KEY: missing (so is LLM_API_KEY_FILE), and {settings.base_url} needs it"]

@@ -1,4 +1,4 @@
-"""Environment variables, read as typed values, with all that is wrong with them."""
+"""Environment variables as typed values, and the problems with them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Variables:
-    """Reads typed values; what is wrong is kept in `problems`, and a stand-in is returned.
+    """Reads typed values. For an invalid one it adds to `problems` and returns a default.
 
     An empty variable counts as not set.
     """

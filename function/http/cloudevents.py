@@ -143,13 +143,11 @@ def _data_error(cause: BaseException) -> InvalidRequest:
 
 
 def _respond_binary(rows: Sequence[StoredEntry]) -> Response:
-    headers, body = to_binary(_make_event(rows), to_json)
-    return _reply(headers, body, rows)
+    return _reply(*to_binary(_make_event(rows), to_json), rows)
 
 
 def _respond_structured(rows: Sequence[StoredEntry]) -> Response:
-    headers, body = to_structured(_make_event(rows), to_jsonable_python)
-    return _reply(headers, body, rows)
+    return _reply(*to_structured(_make_event(rows), to_jsonable_python), rows)
 
 
 def _make_event(rows: Sequence[StoredEntry]) -> CloudEvent:

@@ -96,7 +96,7 @@ class Handler:
         return endpoint
 
     def _leads_to_docs(self, request: Request, path: str) -> bool:
-        """Tell a person who opens the function's address in a browser."""
+        """Tell a browser that opens the function's address."""
         to_read = path == "" and request.method in ("GET", "HEAD") and "/docs" in self._routes
         if not to_read or not prefers(request, "text/html", JSON, PROBLEM):
             return False
@@ -134,13 +134,11 @@ async def _describe_api(request: Request) -> Response:
 
 
 async def _redirect_to_docs(request: Request) -> Response:
-    """A relative address, for a gateway may serve the function below a path of its own."""
-    headers = (("Location", "docs"), ("Vary", "Accept"))
-    return Response(302, b"", "text/plain", headers)
+    """The address is relative, because a gateway may add a prefix to the path."""
+    return Response(302, b"", "text/plain", (("Location", "docs"), ("Vary", "Accept")))
 
 
 async def _show_docs(request: Request) -> Response:
     from function.http import docs  # few requests need it
 
-    page = docs.find(request.path)
-    return Response(200, page.content, page.content_type)
+    return docs.find(request.path)

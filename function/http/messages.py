@@ -1,4 +1,4 @@
-"""What a host and the handler exchange: requests, responses, and what a failure looks like."""
+"""Requests and responses, and the table from errors to statuses."""
 
 import json
 import re
@@ -45,7 +45,7 @@ QUALITY = re.compile(r"q=([01](?:\.\d*)?)")
 
 
 class Request(NamedTuple):
-    """What a host received. Names of headers are in lower case; `read` returns the body, once."""
+    """A request. Names of headers are in lower case; `read` returns the body, once."""
 
     method: str
     path: str
@@ -54,7 +54,7 @@ class Request(NamedTuple):
 
 
 class Response(NamedTuple):
-    """What a host sends. `code` is that of an error, for the log."""
+    """A response. `code` is that of an error, for the log."""
 
     status: int
     body: bytes
@@ -76,9 +76,11 @@ def prefers(request: Request, media_type: str, *others: str) -> bool:
 def _prefers_problem(request: Request) -> bool:
     """Tell whether the client names RFC 9457's media type, and does not prefer plain JSON."""
     accepted = _accepted(request)
-    ranges = (one for one in (JSON, "application/*", "*/*") if one in accepted)
-    most_specific = next(ranges, "")
-    return 0 < accepted.get(PROBLEM, 0) >= accepted.get(most_specific, 0)
+    problem = accepted.get(PROBLEM, 0)
+    for plain in (JSON, "application/*", "*/*"):  # the most specific one counts
+        if plain in accepted:
+            return problem > 0 and problem >= accepted[plain]
+    return problem > 0
 
 
 def _accepted(request: Request) -> dict[str, float]:
@@ -89,19 +91,25 @@ def _accepted(request: Request) -> dict[str, float]:
     accepted: dict[str, float] = {}
     for media_range in request.headers.get("accept", "").lower().split(","):
         name, *parameters = (part.strip() for part in media_range.split(";"))
-        found = next(filter(None, map(QUALITY.fullmatch, parameters)), None)
-        accepted[name] = max(accepted.get(name, 0), float(found[1]) if found else 1)
+        accepted[name] = max(accepted.get(name, 0), _quality(parameters))
     return accepted
 
 
+def _quality(parameters: list[str]) -> float:
+    for parameter in parameters:
+        if found := QUALITY.fullmatch(parameter):
+            return float(found[1])
+    return 1
+
+
 def error_response(request: Request, error: RequestError) -> Response:
-    """Tell the client what it did wrong, or that it may try again."""
+    """Tell the client what is wrong, or that it may try again."""
     status, code = ERRORS[type(error)]
     return _error(request, status, code, str(error), _error_headers(error))
 
 
 def internal_error_response(request: Request) -> Response:
-    """Tell the client of a bug, and nothing about it."""
+    """Tell the client that there is a bug, without any detail."""
     return _error(request, 500, "INTERNAL_ERROR", "internal error")
 
 
@@ -112,7 +120,7 @@ def _error(
     message: str,
     headers: tuple[tuple[str, str], ...] = (),
 ) -> Response:
-    """The error's body; RFC 9457 for who asks: https://www.rfc-editor.org/rfc/rfc9457"""
+    """Make the answer, by https://www.rfc-editor.org/rfc/rfc9457 for clients that prefer it."""
     if not _prefers_problem(request):
         body = {"code": code, "message": message}
         return Response(status, json.dumps(body).encode(), headers=headers, code=code)

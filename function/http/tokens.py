@@ -14,8 +14,7 @@ import jwt
 
 from function.access_settings import TokenSettings
 from function.errors import Unauthenticated
-from function.http.access import Caller
-from function.http.claims import Claims, read_caller
+from function.http.claims import Caller, Claims, read_caller
 from function.http.keys import FETCH_TIMEOUT, Keys
 from function.llm.client import HttpClient
 
@@ -38,7 +37,7 @@ class Tokens:
         self._keys = Keys(self._fetch, parse_keys, time.monotonic)
 
     async def check(self, headers: Mapping[str, str]) -> Caller:
-        """Return who sends the token; raises Unauthenticated and Unavailable."""
+        """Return the caller; raises Unauthenticated and Unavailable."""
         scheme, _, token = headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer":
             raise Unauthenticated("a bearer token is required", 'Bearer realm="mentor"')

@@ -2,9 +2,9 @@
 
 function/http/tokens.py fetches the keys of a token's issuer with it, too.
 
-httpx2 is imported with the first request, in a thread, as it costs tens of milliseconds. Its
-transport is used without its client: no redirect is followed, and no cookie, proxy or .netrc of
-the environment takes part. Certificates are the system's, or those of SSL_CERT_FILE.
+httpx2 is imported with the first request, in a thread, because that takes tens of milliseconds.
+Its transport is used without its client: these requests follow no redirect, and ignore cookies,
+proxy variables and .netrc. Certificates are the system's, or those of SSL_CERT_FILE.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ IDLE_CONNECTIONS = 16  # at most; each of them is looked at with each request
 
 
 class HttpClient:
-    """Speaks to one base URL, for the requests of one event loop."""
+    """Sends requests to one base URL, on one event loop."""
 
     def __init__(self, base_url: str, queue_timeout: float) -> None:
         """`queue_timeout`: for how long a request waits for a free connection, in seconds."""

@@ -1,4 +1,4 @@
-"""One question to the model: one limit on the whole, whatever a server does."""
+"""One question to the model, within one limit of time."""
 
 import asyncio
 
@@ -24,7 +24,7 @@ class Model:
     def __init__(self, settings: LlmSettings) -> None:
         self._settings = settings
         self._format = FORMATS[settings.provider]
-        # Half of it, so that the provider has the other half, and is not blamed for our queue.
+        # Half of it, so that the provider has the other half and is not blamed for our queue.
         self._client = HttpClient(settings.base_url, settings.timeout / 2)
 
     async def ask(self, feedback: Feedback) -> Answer:

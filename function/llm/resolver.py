@@ -1,7 +1,7 @@
-"""The addresses of the provider's host, looked up without holding anybody up.
+"""The addresses of the provider's host, looked up without blocking other requests.
 
-httpx2 would look names up in the event loop's pool of threads. One name server that hangs would
-fill that pool, and the end of the process would wait for it.
+httpx2 would look names up in the event loop's pool of threads. A name server that hangs would fill
+that pool, and the end of the process would wait for it.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ FRESH = 30.0  # seconds
 
 
 class Resolver:
-    """Looks one host up: one look-up at a time, whoever waits for it.
+    """Looks one host up, with one look-up at a time for all requests.
 
     Addresses that are known are returned at once; when they are older than FRESH, the next
     requests get newer ones.

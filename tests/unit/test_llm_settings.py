@@ -81,7 +81,9 @@ def test_every_wrong_variable_is_named_at_once() -> None:
 
 
 def test_a_key_comes_from_one_place(tmp_path: Path) -> None:
-    both = {"LLM_API_KEY": SECRET, "LLM_API_KEY_FILE": str(tmp_path)}
+    file = tmp_path / "key"
+    file.write_text(SECRET)
+    both = {"LLM_API_KEY": SECRET, "LLM_API_KEY_FILE": str(file)}
     assert problems(LLM_PROVIDER="openai", LLM_MODEL="m", **both) == ["LLM_API_KEY_FILE"]
     missing = {"LLM_API_KEY_FILE": "/nowhere"}
     assert problems(LLM_PROVIDER="openai", LLM_MODEL="m", **missing) == ["LLM_API_KEY_FILE"]
