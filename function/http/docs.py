@@ -31,6 +31,14 @@ PAGE = """<!doctype html>
 """
 
 
+# A Location can't lead there: below a gateway's path, with or without a slash at its end, only the
+# browser knows the whole path.
+LEAD = b"""<!doctype html>
+<title>Mentor function</title>
+<script>location.replace(location.pathname.replace(/\\/?$/, "/docs"));</script>
+"""
+
+
 def is_installed() -> bool:
     """Whether the extra `docs` is installed."""
     return find_spec("flask_swagger_ui") is not None

@@ -86,7 +86,7 @@ class Handler:
         if path not in self._routes:
             raise NotFound("there is nothing at this path")
         if self._leads_to_docs(request, path):
-            return _redirect_to_docs
+            return _lead_to_docs
         if is_preflight(request):
             return answer_preflight
         method, endpoint = self._routes[path]
@@ -133,9 +133,10 @@ async def _describe_api(request: Request) -> Response:
     return Response(200, openapi.document())
 
 
-async def _redirect_to_docs(request: Request) -> Response:
-    """The address is relative, because a gateway may add a prefix to the path."""
-    return Response(302, b"", "text/plain", (("Location", "docs"), ("Vary", "Accept")))
+async def _lead_to_docs(request: Request) -> Response:
+    from function.http import docs  # few requests need it
+
+    return Response(200, docs.LEAD, "text/html", (("Vary", "Accept"),))
 
 
 async def _show_docs(request: Request) -> Response:
