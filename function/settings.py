@@ -4,13 +4,8 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from function.access_settings import (
-    RateLimit,
-    TokenSettings,
-    read_origins,
-    read_rate_limit,
-    read_token_settings,
-)
+from function import access_settings
+from function.access_settings import RateLimit, TokenSettings
 from function.llm_settings import LlmSettings, find_unused, read_llm_settings
 from function.postgres_settings import PostgresSettings, read_settings
 from function.variables import Variables
@@ -68,9 +63,9 @@ def load(environ: Mapping[str, str]) -> Settings:
         keep_alive_timeout=variables.seconds("KEEP_ALIVE_TIMEOUT", 95, at_most=3600),
         log_level=variables.choice("LOG_LEVEL", "INFO", LOG_LEVELS),
         docs=variables.choice("DOCS", "on", (*ON, *OFF)) in ON,
-        tokens=read_token_settings(variables),
-        cors_origins=read_origins(variables),
-        rate_limit=read_rate_limit(variables),
+        tokens=access_settings.read_token_settings(variables),
+        cors_origins=access_settings.read_origins(variables),
+        rate_limit=access_settings.read_rate_limit(variables),
         llm=llm,
         unused=find_unused(variables, llm),
     )

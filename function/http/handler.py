@@ -4,24 +4,11 @@ import errno
 import logging
 from collections.abc import Awaitable, Callable
 
-from function.errors import (
-    ClientDisconnected,
-    MethodNotAllowed,
-    NotFound,
-    RequestError,
-    Unavailable,
-)
+from function import errors
+from function.http import messages
 from function.http.access import Access
 from function.http.delivery import parse_delivery
-from function.http.messages import (
-    JSON,
-    PROBLEM,
-    Request,
-    Response,
-    error_response,
-    internal_error_response,
-    prefers,
-)
+from function.http.messages import Request, Response
 from function.http.origins import answer_preflight, is_preflight
 from function.service import Service
 from function.store import Store
@@ -65,26 +52,28 @@ class Handler:
             self._access.origins.check(request)
             endpoint = self._route(request)
             return await endpoint(request)
-        except ClientDisconnected:
+        except errors.ClientDisconnected:
             raise
-        except RequestError as exc:
-            return error_response(request, exc)
+        except errors.RequestError as exc:
+            return messages.error_response(request, exc)
         except RowRefused as exc:
             log.exception("internal error", extra={"reason": str(exc)})
-            return internal_error_response(request)
+            return messages.internal_error_response(request)
         except Exception as exc:
             if isinstance(exc, MemoryError) or getattr(exc, "errno", None) in EXHAUSTED:
                 log.error("out of resources", extra={"reason": type(exc).__name__})
-                return error_response(request, Unavailable("the instance is out of resources"))
+                return messages.error_response(
+                    request, errors.Unavailable("the instance is out of resources")
+                )
             log.exception("internal error")
-            return internal_error_response(request)
+            return messages.internal_error_response(request)
 
     def _route(self, request: Request) -> Endpoint:
         path = request.path.removesuffix("/")
         if path.startswith("/docs/"):
             path = "/docs"
         if path not in self._routes:
-            raise NotFound("there is nothing at this path")
+            raise errors.NotFound("there is nothing at this path")
         if self._leads_to_docs(request, path):
             return _lead_to_docs
         if is_preflight(request):
@@ -92,13 +81,15 @@ class Handler:
         method, endpoint = self._routes[path]
         allowed = ("GET", "HEAD") if method == "GET" else (method,)
         if request.method not in allowed:
-            raise MethodNotAllowed(f"only {' and '.join(allowed)} can be used here", allowed)
+            raise errors.MethodNotAllowed(f"only {' and '.join(allowed)} can be used here", allowed)
         return endpoint
 
     def _leads_to_docs(self, request: Request, path: str) -> bool:
         """Tell a browser that opens the function's address."""
         to_read = path == "" and request.method in ("GET", "HEAD") and "/docs" in self._routes
-        if not to_read or not prefers(request, "text/html", JSON, PROBLEM):
+        if not to_read or not messages.prefers(
+            request, "text/html", messages.JSON, messages.PROBLEM
+        ):
             return False
         from function.http import docs
 

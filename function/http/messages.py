@@ -6,36 +6,22 @@ from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from typing import NamedTuple
 
-from function.errors import (
-    BodyTimeout,
-    Forbidden,
-    IdempotencyKeyReused,
-    InvalidRequest,
-    MethodNotAllowed,
-    NotFound,
-    PayloadTooLarge,
-    RequestError,
-    TooManyRequests,
-    Unauthenticated,
-    Unavailable,
-    UnsupportedContentCoding,
-    UnsupportedMediaType,
-)
+from function import errors
 
 # What a client sees of each failure. Any other exception is a bug: 500, INTERNAL_ERROR.
-ERRORS: dict[type[RequestError], tuple[int, str]] = {
-    InvalidRequest: (400, "INVALID_REQUEST"),
-    Unauthenticated: (401, "UNAUTHENTICATED"),
-    Forbidden: (403, "FORBIDDEN"),
-    NotFound: (404, "NOT_FOUND"),
-    MethodNotAllowed: (405, "METHOD_NOT_ALLOWED"),
-    BodyTimeout: (408, "REQUEST_TIMEOUT"),
-    PayloadTooLarge: (413, "PAYLOAD_TOO_LARGE"),
-    UnsupportedContentCoding: (415, "UNSUPPORTED_MEDIA_TYPE"),
-    UnsupportedMediaType: (415, "UNSUPPORTED_MEDIA_TYPE"),
-    IdempotencyKeyReused: (422, "IDEMPOTENCY_KEY_REUSED"),
-    TooManyRequests: (429, "TOO_MANY_REQUESTS"),
-    Unavailable: (503, "UNAVAILABLE"),
+ERRORS: dict[type[errors.RequestError], tuple[int, str]] = {
+    errors.InvalidRequest: (400, "INVALID_REQUEST"),
+    errors.Unauthenticated: (401, "UNAUTHENTICATED"),
+    errors.Forbidden: (403, "FORBIDDEN"),
+    errors.NotFound: (404, "NOT_FOUND"),
+    errors.MethodNotAllowed: (405, "METHOD_NOT_ALLOWED"),
+    errors.BodyTimeout: (408, "REQUEST_TIMEOUT"),
+    errors.PayloadTooLarge: (413, "PAYLOAD_TOO_LARGE"),
+    errors.UnsupportedContentCoding: (415, "UNSUPPORTED_MEDIA_TYPE"),
+    errors.UnsupportedMediaType: (415, "UNSUPPORTED_MEDIA_TYPE"),
+    errors.IdempotencyKeyReused: (422, "IDEMPOTENCY_KEY_REUSED"),
+    errors.TooManyRequests: (429, "TOO_MANY_REQUESTS"),
+    errors.Unavailable: (503, "UNAVAILABLE"),
 }
 RETRY_AFTER = "2"  # seconds
 
@@ -102,7 +88,7 @@ def _quality(parameters: list[str]) -> float:
     return 1
 
 
-def error_response(request: Request, error: RequestError) -> Response:
+def error_response(request: Request, error: errors.RequestError) -> Response:
     """Tell the client what is wrong, or that it may try again."""
     status, code = ERRORS[type(error)]
     return _error(request, status, code, str(error), _error_headers(error))
@@ -134,15 +120,15 @@ def _error(
     return Response(status, json.dumps(problem).encode(), PROBLEM, headers, code)
 
 
-def _error_headers(error: RequestError) -> tuple[tuple[str, str], ...]:
-    if isinstance(error, MethodNotAllowed):
+def _error_headers(error: errors.RequestError) -> tuple[tuple[str, str], ...]:
+    if isinstance(error, errors.MethodNotAllowed):
         return (("Allow", ", ".join(error.allowed)),)
-    if isinstance(error, UnsupportedContentCoding):
+    if isinstance(error, errors.UnsupportedContentCoding):
         return (("Accept-Encoding", "identity"),)
-    if isinstance(error, Unauthenticated):
+    if isinstance(error, errors.Unauthenticated):
         return (("WWW-Authenticate", error.challenge),)
-    if isinstance(error, TooManyRequests):
+    if isinstance(error, errors.TooManyRequests):
         return (("Retry-After", str(error.retry_after)),)
-    if isinstance(error, Unavailable):
+    if isinstance(error, errors.Unavailable):
         return (("Retry-After", RETRY_AFTER),)
     return ()

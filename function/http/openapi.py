@@ -138,21 +138,20 @@ def _stored(content: Schema, more_headers: Schema | None = None) -> Schema:
 
 
 def _errors(key: str) -> Schema:
-    """What can go wrong with feedback; `key` says what a repeat is known by."""
-    return {
-        "400": _error(400, "INVALID_REQUEST: all that is wrong or missing is named."),
-        "401": _error(
-            401, "UNAUTHENTICATED: callers are checked, and this one has no valid token."
-        ),
-        "403": _error(403, "FORBIDDEN: another student's token, or a page of another origin."),
-        "408": _error(408, "REQUEST_TIMEOUT: the body stopped in the middle; send it again."),
-        "413": _error(413, "PAYLOAD_TOO_LARGE: the body is over 64 KiB."),
-        "415": _error(415, "UNSUPPORTED_MEDIA_TYPE: a Content-Encoding, or an event not in JSON."),
-        "422": _error(422, f"IDEMPOTENCY_KEY_REUSED: {key} came with another payload."),
-        "429": _error(429, "TOO_MANY_REQUESTS: too much feedback of this student."),
-        "500": _error(500, "INTERNAL_ERROR: a bug."),
-        "503": _error(503, f"UNAVAILABLE: send it again, with {key} as before."),
+    """What can go wrong with feedback; `key` says what identifies a repeat."""
+    descriptions = {
+        400: "INVALID_REQUEST: all that is wrong or missing is named.",
+        401: "UNAUTHENTICATED: callers are checked, and this one has no valid token.",
+        403: "FORBIDDEN: another student's token, or a page of another origin.",
+        408: "REQUEST_TIMEOUT: the body stopped in the middle; send it again.",
+        413: "PAYLOAD_TOO_LARGE: the body is over 64 KiB.",
+        415: "UNSUPPORTED_MEDIA_TYPE: a Content-Encoding, or an event not in JSON.",
+        422: f"IDEMPOTENCY_KEY_REUSED: {key} came with another payload.",
+        429: "TOO_MANY_REQUESTS: too much feedback of this student.",
+        500: "INTERNAL_ERROR: a bug.",
+        503: f"UNAVAILABLE: send it again, with {key} as before.",
     }
+    return {str(status): _error(status, text) for status, text in descriptions.items()}
 
 
 def _probe(name: str) -> Schema:

@@ -10,16 +10,7 @@ import re
 from collections.abc import Mapping
 from uuid import UUID
 
-from pydantic_core import PydanticCustomError, SchemaValidator, ValidationError
-from pydantic_core.core_schema import (
-    CoreSchema,
-    no_info_after_validator_function,
-    no_info_before_validator_function,
-    str_schema,
-    typed_dict_field,
-    typed_dict_schema,
-    uuid_schema,
-)
+from pydantic_core import PydanticCustomError, SchemaValidator, ValidationError, core_schema
 from typing_extensions import TypedDict  # pydantic takes typing's own only from Python 3.12 on
 
 from function.domain import Feedback, ModelSnapshot, StoredEntry, StrategySnapshot
@@ -94,32 +85,32 @@ def _without_nul(text: str) -> str:
     return text
 
 
-def _text(max_length: int | None, example: str) -> CoreSchema:
-    text = str_schema(min_length=1, max_length=max_length, strict=True)
-    checked = no_info_after_validator_function(_without_nul, text)
+def _text(max_length: int | None, example: str) -> core_schema.CoreSchema:
+    text = core_schema.str_schema(min_length=1, max_length=max_length, strict=True)
+    checked = core_schema.no_info_after_validator_function(_without_nul, text)
     described = {"pattern": r"^[^\x00]*$", "examples": [example]}
-    return no_info_before_validator_function(
+    return core_schema.no_info_before_validator_function(
         _storable, checked, metadata={"pydantic_js_updates": described}
     )
 
 
-def _student_id() -> CoreSchema:
-    checked = no_info_after_validator_function(_not_nil, uuid_schema())
+def _student_id() -> core_schema.CoreSchema:
+    checked = core_schema.no_info_after_validator_function(_not_nil, core_schema.uuid_schema())
     described = {
         "not": {"const": str(UUID(int=0))},
         "examples": ["550e8400-e29b-41d4-a716-446655440000"],
     }
-    return no_info_before_validator_function(
+    return core_schema.no_info_before_validator_function(
         _lowercase, checked, metadata={"pydantic_js_updates": described}
     )
 
 
 # The metadata is for openapi_schemas.py.
-FEEDBACK_SCHEMA = typed_dict_schema(
+FEEDBACK_SCHEMA = core_schema.typed_dict_schema(
     {
-        "student_id": typed_dict_field(_student_id()),
-        "task_id": typed_dict_field(_text(None, "task-123")),
-        "message": typed_dict_field(_text(MESSAGE_LIMIT, "This is too hard")),
+        "student_id": core_schema.typed_dict_field(_student_id()),
+        "task_id": core_schema.typed_dict_field(_text(None, "task-123")),
+        "message": core_schema.typed_dict_field(_text(MESSAGE_LIMIT, "This is too hard")),
     }
 )
 
