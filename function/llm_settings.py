@@ -3,9 +3,8 @@
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
 
-from function.variables import Variables
+from function.variables import Variables, parse_http_url
 
 # The providers, and where they are; function/llm/model.py has the format of each.
 BASE_URLS = {
@@ -63,7 +62,7 @@ def _problems(settings: LlmSettings) -> list[str]:
     problems = []
     if find_spec("httpx2") is None:
         problems.append("LLM_PROVIDER: needs the extra llm: pip install '.[llm]'")
-    if not _is_base_url(settings.base_url):
+    if not parse_http_url(settings.base_url) or set(settings.base_url) & set("?#"):
         problems.append(
             "LLM_BASE_URL: must be http(s)://host[:port][/path], without a user or a query"
         )
@@ -84,14 +83,3 @@ def _key_problems(settings: LlmSettings, variables: Variables) -> list[str]:
     if not own and not settings.api_key and not variables.text("LLM_API_KEY_FILE"):
         return [f"LLM_API_KEY: missing (so is LLM_API_KEY_FILE), and {settings.base_url} needs it"]
     return []
-
-
-def _is_base_url(text: str) -> bool:
-    try:
-        parts = urlsplit(text)
-        port = parts.port
-    except ValueError:
-        return False
-    plain = text.isascii() and text.isprintable() and not set(text) & set(" ?#")
-    allowed = parts.scheme in ("http", "https") and bool(parts.hostname) and port != 0
-    return plain and allowed and "@" not in parts.netloc

@@ -62,9 +62,8 @@ class Handler:
         except Exception as exc:
             if isinstance(exc, MemoryError) or getattr(exc, "errno", None) in EXHAUSTED:
                 log.error("out of resources", extra={"reason": type(exc).__name__})
-                return messages.error_response(
-                    request, errors.Unavailable("the instance is out of resources")
-                )
+                error = errors.Unavailable("the instance is out of resources")
+                return messages.error_response(request, error)
             log.exception("internal error")
             return messages.internal_error_response(request)
 
@@ -86,10 +85,9 @@ class Handler:
 
     def _leads_to_docs(self, request: Request, path: str) -> bool:
         """Tell a browser that opens the function's address."""
-        to_read = path == "" and request.method in ("GET", "HEAD") and "/docs" in self._routes
-        if not to_read or not messages.prefers(
-            request, "text/html", messages.JSON, messages.PROBLEM
-        ):
+        if path or request.method not in ("GET", "HEAD") or "/docs" not in self._routes:
+            return False
+        if not messages.prefers(request, "text/html", messages.JSON, messages.PROBLEM):
             return False
         from function.http import docs
 
