@@ -81,7 +81,7 @@ def _split(text: str) -> list[str]:
 
 
 def _is_safe_url(text: str) -> bool:
-    """Tell whether nobody on the way can replace the keys."""
+    """Tell whether no one in the network can replace the keys."""
     parts = parse_http_url(text)
     if parts is None or parts.fragment:
         return False

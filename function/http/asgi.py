@@ -29,7 +29,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 BODY_LIMIT = 64 * 1024  # bytes
-BODY_TIMEOUT = 10  # seconds; one that stops in the middle must not hold up the end of an instance
+BODY_TIMEOUT = 10  # seconds; a body that stops in the middle must not delay the end of an instance
 BODY_TIMEOUT_STATUS = 408
 HTTP_1 = ("1.0", "1.1")
 PIECE = 64 * 1024  # bytes of a body that are sent at a time
@@ -96,7 +96,7 @@ def _warm_up() -> None:
 
 
 def _import_rest() -> None:
-    """Import what only some requests need: they can't when the instance is out of descriptors."""
+    """Import what only some requests need, because they can't when descriptors run out."""
     from function.http import cloudevents, docs, openapi  # noqa: F401
 
     openapi.document()  # pydantic imports the half of itself when it is used
@@ -158,7 +158,7 @@ async def _read(receive: Receive, content_length: str) -> bytes:
 def _resume(
     started: Coroutine[object, object, bytes], waits_for: object
 ) -> Generator[object, object, bytes]:
-    """Go on with a coroutine from what its first step waits for."""
+    """Continue a coroutine from what its first step waits for."""
     try:
         while True:
             try:
@@ -199,7 +199,7 @@ async def _send(scope: Message, send: Send, response: Response, request_id: str)
         *((name.lower().encode(), value.encode()) for name, value in response.headers),
     ]
     if response.status == BODY_TIMEOUT_STATUS and scope["http_version"] in HTTP_1:
-        headers.append((b"connection", b"close"))  # else the rest of the body holds it for ever
+        headers.append((b"connection", b"close"))  # else the rest of the body would keep it open
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
     body = b"" if scope["method"] == "HEAD" else response.body
     if len(body) > PIECE:

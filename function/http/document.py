@@ -1,4 +1,4 @@
-"""JSON from clients, whatever it holds."""
+"""Parsing of JSON from clients, which may be anything."""
 
 import json
 import re
@@ -20,8 +20,8 @@ _decoder = json.JSONDecoder(parse_constant=_refuse_constant, parse_int=float)
 def parse_json(body: bytes, name: str = "the body") -> object:
     """Parse UTF-8 JSON, with or without a BOM; a byte that is not UTF-8 becomes a lone surrogate.
 
-    Raises InvalidRequest with the place of the error, and no word of the body. Lines and columns
-    count from 1, and columns count characters, not bytes. `name` is what the error calls `body`.
+    Raises InvalidRequest with the place of the error, without any text of the body. Lines and
+    columns count from 1, and columns count characters, not bytes. The error calls `body` `name`.
     """
     text = body.decode("utf-8-sig", errors="surrogateescape")
     try:

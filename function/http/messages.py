@@ -40,7 +40,7 @@ class Request(NamedTuple):
 
 
 class Response(NamedTuple):
-    """A response. `code` is that of an error, for the log."""
+    """A response. `code` is the error's, for the log."""
 
     status: int
     body: bytes

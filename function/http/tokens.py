@@ -70,7 +70,7 @@ class Tokens:
         return claims
 
     async def _fetch(self) -> bytes:
-        """Read the key set; the connection is not kept, for the next time is in an hour."""
+        """Read the key set. The connection is not kept, because the next fetch is in an hour."""
         parts = urlsplit(self._settings.jwks_url)
         client = HttpClient(f"{parts.scheme}://{parts.netloc}", FETCH_TIMEOUT)
         try:
@@ -82,7 +82,7 @@ class Tokens:
 def parse_keys(document: bytes) -> dict[str, jwt.PyJWK]:
     """Return the keys for signatures; raises ValueError where there is none.
 
-    https://www.rfc-editor.org/rfc/rfc7517#section-5: what is not understood is left out.
+    Keys that are not understood are left out: https://www.rfc-editor.org/rfc/rfc7517#section-5
     """
     try:
         found = [_parse_key(entry) for entry in json.loads(document)["keys"]]

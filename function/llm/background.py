@@ -33,7 +33,7 @@ def in_thread(function: Callable[[], T]) -> asyncio.Future[T]:
             result = function()
         except Exception as exc:  # noqa: BLE001 - whoever awaits the future gets it
             error = exc
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+        with contextlib.suppress(RuntimeError):  # the loop is closed, so nothing waits for it
             loop.call_soon_threadsafe(settle, result, error)
 
     threading.Thread(target=run, name="llm", daemon=True).start()
