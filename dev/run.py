@@ -19,7 +19,7 @@ from dev.cluster import PostgresError
 from dev.database import migrate, own_postgres, started
 from dev.postgres import EmbeddedPostgres
 from dev.reload import FunctionError, Reloader
-from function.llm.settings import LlmSettings
+from function.llm_settings import LlmSettings
 from function.settings import load
 
 HOST = "127.0.0.1"  # what runs on a laptop is nobody else's business

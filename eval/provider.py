@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from bench.progress import say
 from eval import server
-from function.llm.settings import BASE_URLS, LlmSettings
+from function.llm_settings import BASE_URLS, LlmSettings
 from function.settings import load_or_exit
 
 # The function's configuration requires a database; the evaluation never connects to it.

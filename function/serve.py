@@ -12,14 +12,13 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from function import logs
-from function.settings import Settings, load_or_exit
+from function.settings import DRAIN_TIMEOUT, Settings, load_or_exit
 from function.store import Store
 
 if TYPE_CHECKING:
     from function.hosts.server import Server
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
-DRAIN_TIMEOUT = 25  # seconds; Kubernetes kills 30 s after its SIGTERM
 
 
 def main() -> None:

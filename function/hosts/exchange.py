@@ -98,15 +98,13 @@ class Exchange:
 
     async def send(self, message: Message) -> None:
         """Write a part of the answer, when the client has taken most of the parts before."""
+        if self._client.blocked:
+            await self._client.blocked
         if self._ended:
             return
         if message["type"] == "http.response.start":
             self._head = self._make_head(message["status"], message["headers"])
             return
-        if self._client.blocked:
-            await self._client.blocked
-            if self._ended:
-                return
         self._client.transport.write(self._head + message.get("body", b""))
         self._head, self.started = b"", True
         if not message.get("more_body", False):

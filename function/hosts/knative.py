@@ -13,10 +13,9 @@ from function import logs
 from function.hosts import limits
 from function.hosts.refusals import TOO_LARGE, VERSION, Refusal
 from function.http.asgi import Message, Receive, Send, create_application
-from function.settings import load_or_exit
+from function.settings import DRAIN_TIMEOUT, load_or_exit
 from function.store import Store
 
-DRAIN_TIMEOUT = 25  # seconds; Kubernetes kills 30 s after its SIGTERM
 END_TICK = 0.05  # seconds
 
 
@@ -26,19 +25,26 @@ class KnativeFunction:
     def __init__(self) -> None:
         settings = load_or_exit(os.environ)
         logs.configure(settings.log_level, settings.log_format)
-        self._store = Store(settings.postgres, settings.database_timeout)
-        self._application = create_application(settings, self._store)
+        store = Store(settings.postgres, settings.database_timeout)
+        self._application = create_application(settings, store)
         _configure_hypercorn(settings.keep_alive_timeout)
         _let_clients_end()
         _answer_readiness()
 
     def start(self, cfg: Mapping[str, str]) -> None:
-        """Begin to connect. The configuration was read before, where a mistake ends the process."""
-        self._store.start()
+        """Begin to connect. The configuration was read before, where a mistake ends the process.
 
-    def stop(self) -> None:
-        """Disconnect; all requests have their answers by now."""
-        self._store.disconnect()
+        There is no `stop`, because func-python would not await it.
+        """
+        self._application.start()
+        self._end = asyncio.create_task(self._close_at_end())
+
+    async def _close_at_end(self) -> None:
+        """Close the application when the event loop ends, which cancels this task."""
+        try:
+            await asyncio.get_running_loop().create_future()
+        finally:
+            await self._application.aclose()
 
     def alive(self) -> tuple[bool, str]:
         return True, "ok"

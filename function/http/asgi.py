@@ -16,10 +16,11 @@ from typing import Any
 from function import logs
 from function.analysis import Analyzer, StubAnalyzer
 from function.errors import BodyTimeout, ClientDisconnected, PayloadTooLarge
-from function.http.access import Access, make_access
+from function.http.access import make_access
 from function.http.handler import Handler
 from function.http.messages import Request, Response
 from function.http.traceparent import continue_trace
+from function.service import Service
 from function.settings import Settings
 from function.store import Store
 
@@ -29,7 +30,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 BODY_LIMIT = 64 * 1024  # bytes
-BODY_TIMEOUT = 10  # seconds; one that stops in the middle must not hold up the end of an instance
+BODY_TIMEOUT = 10  # seconds; a body that stops in the middle must not delay the end of an instance
 BODY_TIMEOUT_STATUS = 408
 HTTP_1 = ("1.0", "1.1")
 PIECE = 64 * 1024  # bytes of a body that are sent at a time
@@ -42,29 +43,37 @@ log = logging.getLogger("function.http.asgi")
 
 
 class Application:
-    """The ASGI application; it owns the analyzer, and the store from its start to its end."""
+    """The ASGI application; it owns the analyzer and the store."""
 
-    def __init__(self, analyzer: Analyzer, store: Store, access: Access, *, docs: bool) -> None:
-        self._handler = Handler(analyzer, store, access, docs=docs)
+    def __init__(self, handler: Handler, analyzer: Analyzer, store: Store) -> None:
+        self._handler = handler
         self._analyzer = analyzer
         self._store = store
         self._warm = False
+
+    def start(self) -> None:
+        """Connect to PostgreSQL. Each host calls this on the event loop."""
+        self._store.start()
+
+    async def aclose(self) -> None:
+        """Close all connections. Each host calls this when all requests have their answers."""
+        await self._analyzer.close()
+        await self._store.close()
+        logs.flush()
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             await self._answer(scope, receive, send)
         elif scope["type"] == "lifespan":
-            await self._live(receive, send)
+            await self._follow_lifespan(receive, send)
         else:
             raise NotImplementedError(f"the function does not speak {scope['type']}")
 
-    async def _live(self, receive: Receive, send: Send) -> None:
+    async def _follow_lifespan(self, receive: Receive, send: Send) -> None:
         while (await receive())["type"] == "lifespan.startup":
-            self._store.start()
+            self.start()
             await send({"type": "lifespan.startup.complete"})
-        await self._analyzer.close()
-        await self._store.close()
-        logs.flush()
+        await self.aclose()
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _answer(self, scope: Message, receive: Receive, send: Send) -> None:
@@ -90,7 +99,7 @@ def _warm_up() -> None:
 
 
 def _import_rest() -> None:
-    """Import what only some requests need: they can't when the instance is out of descriptors."""
+    """Import what only some requests need, because they can't when descriptors run out."""
     from function.http import cloudevents, docs, openapi  # noqa: F401
 
     openapi.document()  # pydantic imports the half of itself when it is used
@@ -102,15 +111,17 @@ def create_application(settings: Settings, store: Store) -> Application:
         hint = "set LLM_PROVIDER, or correct the names"
         fields = {"variables": ", ".join(settings.unused), "hint": hint}
         log.warning("variables without effect", extra=fields)
-    return Application(_make_analyzer(settings), store, make_access(settings), docs=settings.docs)
+    analyzer = _make_analyzer(settings)
+    handler = Handler(Service(analyzer, store), store, make_access(settings), docs=settings.docs)
+    return Application(handler, analyzer, store)
 
 
 def _make_analyzer(settings: Settings) -> Analyzer:
     if settings.llm is None:
         return StubAnalyzer()
-    from function.llm.analyzer import make_analyzer  # only who configures a model pays for it
+    from function.llm.analyzer import LlmAnalyzer  # the stub does without it
 
-    return make_analyzer(settings.llm)
+    return LlmAnalyzer(settings.llm)
 
 
 def _request(scope: Message, receive: Receive) -> Request:
@@ -151,7 +162,7 @@ async def _read(receive: Receive, content_length: str) -> bytes:
 def _resume(
     started: Coroutine[object, object, bytes], waits_for: object
 ) -> Generator[object, object, bytes]:
-    """Go on with a coroutine from what its first step waits for."""
+    """Continue a coroutine from what its first step waits for."""
     try:
         while True:
             try:
@@ -192,7 +203,7 @@ async def _send(scope: Message, send: Send, response: Response, request_id: str)
         *((name.lower().encode(), value.encode()) for name, value in response.headers),
     ]
     if response.status == BODY_TIMEOUT_STATUS and scope["http_version"] in HTTP_1:
-        headers.append((b"connection", b"close"))  # else the rest of the body holds it for ever
+        headers.append((b"connection", b"close"))  # else the rest of the body would keep it open
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
     body = b"" if scope["method"] == "HEAD" else response.body
     if len(body) > PIECE:

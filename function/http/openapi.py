@@ -1,4 +1,4 @@
-"""The description of the API, OpenAPI 3.1, made from the models: imported when it is asked for.
+"""The description of the API, OpenAPI 3.1, made from the models.
 
 https://spec.openapis.org/oas/v3.1.1.html
 """
@@ -27,22 +27,22 @@ REQUEST_ID: Schema = {
     "description": "The client's own X-Request-Id, or a new one.",
     "schema": {"type": "string", "minLength": 1, "maxLength": 128},
 }
-PARAMETERS = [
-    {
-        "name": "Idempotency-Key",
-        "in": "header",
-        "description": (
-            "A repeat of a request with the same key is stored once and answered alike; "
-            "with or without the quotes of the IETF draft."
-        ),
-        "schema": {
-            "type": "string",
-            "minLength": 1,
-            "maxLength": 255,
-            # Without a lookahead, which RE2 does not have: `""` is an empty key, and refused.
-            "pattern": '^([!#-~]([ -~]*[!-~])?|"([ -~]*[!#-~]|[ -~]+")?)$',
-        },
+IDEMPOTENCY_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "description": (
+        "A repeat of a request with the same key is stored once and answered alike; "
+        "with or without the quotes of the IETF draft."
+    ),
+    "schema": {
+        "type": "string",
+        "minLength": 1,
+        "maxLength": 255,
+        # Without a lookahead, which RE2 does not have: `""` is an empty key, and refused.
+        "pattern": '^([!#-~]([ -~]*[!-~])?|"([ -~]*[!#-~]|[ -~]+")?)$',
     },
+}
+PARAMETERS = [
     {
         "name": "X-Request-Id",
         "in": "header",
@@ -91,7 +91,7 @@ def document() -> bytes:
                 **{f"/health/{name.lower()}": {"get": _probe(name)} for name in PROBES},
             },
             "components": {
-                "schemas": {**schemas.SCHEMAS, **schemas.models(), **events.SCHEMAS},
+                "schemas": {**schemas.models(), **events.SCHEMAS},
                 "securitySchemes": SECURITY_SCHEMES,
             },
         }
@@ -105,7 +105,7 @@ def _feedback(operation_id: str) -> Schema:
         "summary": "Take a student's feedback",
         "description": "A CloudEvent is taken, too, as at `/`.",
         "security": TOKEN_WHERE_CHECKED,
-        "parameters": PARAMETERS,
+        "parameters": [IDEMPOTENCY_KEY, *PARAMETERS],
         "requestBody": {"required": True, "content": _json(reference("Feedback"))},
         "responses": {
             "200": _stored(_json(reference("StrategyUpdate"))),
@@ -121,7 +121,7 @@ def _event() -> Schema:
         "summary": "Take a student's feedback in a CloudEvent",
         "description": events.DESCRIPTION,
         "security": TOKEN_WHERE_CHECKED,
-        "parameters": PARAMETERS[1:],  # an event has no need of an Idempotency-Key
+        "parameters": PARAMETERS,  # an event has a source and an id instead of a key
         "requestBody": {"required": True, "content": events.REQUESTS},
         "responses": {
             "200": _stored(events.ANSWERS, events.REPLY_HEADERS),
@@ -138,21 +138,20 @@ def _stored(content: Schema, more_headers: Schema | None = None) -> Schema:
 
 
 def _errors(key: str) -> Schema:
-    """What can go wrong with feedback; `key` says what a repeat is known by."""
-    return {
-        "400": _error(400, "INVALID_REQUEST: all that is wrong or missing is named."),
-        "401": _error(
-            401, "UNAUTHENTICATED: callers are checked, and this one has no valid token."
-        ),
-        "403": _error(403, "FORBIDDEN: another student's token, or a page of another origin."),
-        "408": _error(408, "REQUEST_TIMEOUT: the body stopped in the middle; send it again."),
-        "413": _error(413, "PAYLOAD_TOO_LARGE: the body is over 64 KiB."),
-        "415": _error(415, "UNSUPPORTED_MEDIA_TYPE: a Content-Encoding, or an event not in JSON."),
-        "422": _error(422, f"IDEMPOTENCY_KEY_REUSED: {key} came with another payload."),
-        "429": _error(429, "TOO_MANY_REQUESTS: too much feedback of this student."),
-        "500": _error(500, "INTERNAL_ERROR: a bug."),
-        "503": _error(503, f"UNAVAILABLE: send it again, with {key} as before."),
+    """What can go wrong with feedback; `key` says what identifies a repeat."""
+    descriptions = {
+        400: "INVALID_REQUEST: all that is wrong or missing is named.",
+        401: "UNAUTHENTICATED: callers are checked, and this one has no valid token.",
+        403: "FORBIDDEN: another student's token, or a page of another origin.",
+        408: "REQUEST_TIMEOUT: the body stopped in the middle; send it again.",
+        413: "PAYLOAD_TOO_LARGE: the body is over 64 KiB.",
+        415: "UNSUPPORTED_MEDIA_TYPE: a Content-Encoding, or an event not in JSON.",
+        422: f"IDEMPOTENCY_KEY_REUSED: {key} came with another payload.",
+        429: "TOO_MANY_REQUESTS: too much feedback of this student.",
+        500: "INTERNAL_ERROR: a bug.",
+        503: f"UNAVAILABLE: send it again, with {key} as before.",
     }
+    return {str(status): _error(status, text) for status, text in descriptions.items()}
 
 
 def _probe(name: str) -> Schema:

@@ -1,47 +1,42 @@
 """The part of the description that tells what requests and answers look like."""
 
-from pydantic import TypeAdapter
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field, TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core.core_schema import FloatSchema
 
-from function.feedback import FEEDBACK_SCHEMA, StrategyUpdate
+from function.http.schema import FEEDBACK_SCHEMA, StrategyUpdate
 
-Schema = dict[str, object]
+Schema = dict[str, Any]
 
 REFERENCE = "#/components/schemas/{}"
 
 # Fields may be added to answers: without this, generated clients refuse those they don't know.
 OPEN: Schema = {"additionalProperties": True}
 
-SCHEMAS: dict[str, Schema] = {
-    "Error": {
-        "type": "object",
-        "properties": {"code": {"type": "string"}, "message": {"type": "string"}},
-        "required": ["code", "message"],
-        **OPEN,
-    },
-    "Problem": {
-        "description": "RFC 9457, for `Accept: application/problem+json`.",
-        "type": "object",
-        "properties": {
-            "type": {"type": "string", "format": "uri-reference"},
-            "title": {"type": "string"},
-            "status": {"type": "integer"},
-            "detail": {"type": "string"},
-            "code": {"type": "string"},
-        },
-        "required": ["type", "title", "status", "detail", "code"],
-        **OPEN,
-    },
-    "Health": {
-        "type": "object",
-        "properties": {
-            "status": {"type": "string", "enum": ["started", "ok", "ready", "not ready"]},
-        },
-        "required": ["status"],
-        **OPEN,
-    },
-}
+
+class Error(BaseModel):
+    """What went wrong: the code is for programs, the message for people."""
+
+    code: str
+    message: str
+
+
+class Problem(BaseModel):
+    """RFC 9457, for `Accept: application/problem+json`."""
+
+    type: Annotated[str, Field(json_schema_extra={"format": "uri-reference"})]
+    title: str
+    status: int
+    detail: str
+    code: str
+
+
+class Health(BaseModel):
+    """The answer to a probe."""
+
+    status: Literal["started", "ok", "ready", "not ready"]
 
 
 class _ForGenerators(GenerateJsonSchema):
@@ -59,17 +54,19 @@ class _ForGenerators(GenerateJsonSchema):
 
 
 def models() -> dict[str, Schema]:
-    """Describe the models of feedback and of its answer."""
-    request = _ForGenerators().generate(FEEDBACK_SCHEMA)
-    response = TypeAdapter(StrategyUpdate).json_schema(
+    """Describe feedback and all answers."""
+    answers = (Error, Problem, Health, StrategyUpdate)
+    _, described = TypeAdapter.json_schemas(
+        [(answer, "serialization", TypeAdapter(answer)) for answer in answers],
         ref_template=REFERENCE.format("{model}"),
-        mode="serialization",
         schema_generator=_ForGenerators,
     )
-    response["properties"]["student_id"]["format"] = "uuid"
-    response["properties"]["timestamp"]["format"] = "date-time"
-    answers = {**response.pop("$defs"), "StrategyUpdate": response}
-    return {"Feedback": request, **{name: {**one, **OPEN} for name, one in answers.items()}}
+    components: dict[str, Schema] = described["$defs"]
+    update = components["StrategyUpdate"]["properties"]
+    update["student_id"]["format"] = "uuid"
+    update["timestamp"]["format"] = "date-time"
+    opened = {name: {**schema, **OPEN} for name, schema in components.items()}
+    return {"Feedback": _ForGenerators().generate(FEEDBACK_SCHEMA), **opened}
 
 
 def constant(text: str) -> Schema:

@@ -8,16 +8,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING
 from uuid import UUID
 
+from function.domain import Entry, Stored
 from function.errors import Unavailable
 from function.postgres_settings import PostgresSettings
 from function.store.group_commit import GroupCommit
 from function.store.jobs import Job
-
-if TYPE_CHECKING:  # connecting does not wait for pydantic's import
-    from function.feedback import Entry, Stored
 
 WAITING_LIMIT = 4096  # rows
 WAITING_TIME = 1.0  # seconds that rows may have to wait for those before them; more is refused
@@ -62,20 +59,24 @@ class Store:
         """Disconnect at once."""
         self._commits.stop()
 
-    async def insert(self, entries: Sequence[Entry], *, waited: float = 0) -> Stored:
+    def deadline(self) -> float:
+        """Until when a request may wait that begins now, on the loop's clock."""
+        return asyncio.get_running_loop().time() + self._timeout
+
+    async def insert(self, entries: Sequence[Entry], deadline: float) -> Stored:
         """Insert all rows or none, in one statement; return them by their ids.
 
         For an id that is there already that row is returned, and left as it is. No id may come
-        twice. `waited` is what the request has waited for PostgreSQL before, in seconds. Raises
-        Unavailable when PostgreSQL does not confirm the rows in time, and RowRefused.
+        twice. Raises Unavailable when PostgreSQL does not confirm the rows by the deadline, and
+        RowRefused.
         """
         if not entries:
             return {}
-        return await self._do([entry.id for entry in entries], entries, self._timeout - waited)
+        return await self._do([entry.id for entry in entries], entries, deadline)
 
-    async def find(self, ids: Collection[UUID]) -> Stored:
+    async def find(self, ids: Collection[UUID], deadline: float) -> Stored:
         """Return those rows that are there, by their ids. Raises Unavailable."""
-        return await self._do(ids, (), self._timeout) if ids else {}
+        return await self._do(ids, (), deadline) if ids else {}
 
     async def is_ready(self) -> bool:
         """Tell within CHECK_TIMEOUT whether a row could be written now.
@@ -91,18 +92,17 @@ class Store:
     async def _look(self) -> bool:
         """Insert nothing, which takes all that an insert takes but the row."""
         try:
-            await self._do((), (), CHECK_TIMEOUT)
+            await self._do((), (), asyncio.get_running_loop().time() + CHECK_TIMEOUT)
         except Unavailable:
             return False
         return self._commits.health.writable
 
-    async def _do(self, ids: Collection[UUID], entries: Sequence[Entry], patience: float) -> Stored:
-        """Have a job done in `patience` seconds."""
+    async def _do(self, ids: Collection[UUID], entries: Sequence[Entry], deadline: float) -> Stored:
+        """Have a job done by the deadline."""
         self.start()
         if ids and self._is_full(self._rows + len(ids)):
             raise Unavailable("too many requests are waiting for the database")
-        loop = asyncio.get_running_loop()
-        job = Job(ids, entries, loop.time() + patience, loop.create_future())
+        job = Job(ids, entries, deadline, asyncio.get_running_loop().create_future())
         self._jobs.add(job)
         self._rows += len(ids)
         self._watch(job.deadline)

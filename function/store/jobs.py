@@ -6,16 +6,13 @@ import asyncio
 from collections import deque
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 from uuid import UUID
 
+from function.domain import Entry, Stored
 from function.errors import Unavailable
 from function.store.driver import PASSING, DatabaseError, sqlstate
 from function.store.health import Health
 from function.store.table import FeedbackTable
-
-if TYPE_CHECKING:  # connecting does not wait for pydantic's import
-    from function.feedback import Entry, Stored
 
 BATCH_LIMIT = 128  # rows a statement; more only where one job has more
 

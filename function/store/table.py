@@ -6,16 +6,23 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
+from function.domain import (
+    Difficulty,
+    Entry,
+    Feedback,
+    ModelSnapshot,
+    Stored,
+    StoredEntry,
+    Strategy,
+    StrategySnapshot,
+)
 from function.postgres_settings import PostgresSettings
 from function.store.connection import PATIENCE, cancel, connect
 from function.store.driver import CONNECTION_ERRORS, Rows, Statement
 from function.store.stream import Stream
-
-if TYPE_CHECKING:  # connecting does not wait for pydantic's import
-    from function.feedback import Entry, Stored, StoredEntry, StrategySnapshot
 
 CREATED_AT = """to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
 
@@ -38,8 +45,8 @@ SELECT coalesce(json_object_agg(id, created_at), '{{}}') FROM inserted
 """
 
 SELECT = f"""
-SELECT id::text, task_id, message, perceived_difficulty::text, difficulty_adjustment,
-       topic_weights, sentiment, strategy_snapshot, traceparent, {CREATED_AT}
+SELECT id::text, student_id::text, task_id, message, perceived_difficulty::text,
+       difficulty_adjustment, topic_weights, sentiment, strategy_snapshot, traceparent, {CREATED_AT}
 FROM public.feedback
 WHERE id IN (SELECT jsonb_array_elements_text($1)::uuid)
 """
@@ -84,21 +91,12 @@ class FeedbackTable:
         entries it fails where the table, its columns or the role's rights do not allow
         any row.
         """
-        from pydantic_core import to_json
-
-        from function.feedback import StoredEntry
+        from pydantic_core import to_json  # connecting does not wait for its import
 
         rows = [_row(entry) for entry in entries]
         [[created]] = await self._run(self._insert, to_json(rows).decode())
         stored = {
-            entry.id: StoredEntry(
-                task_id=entry.feedback.task_id,
-                message=entry.feedback.message,
-                strategy=entry.strategy,
-                traceparent=entry.traceparent,
-                created_at=created[row["id"]],
-                repeated=False,
-            )
+            entry.id: StoredEntry(entry, created[row["id"]], repeated=False)
             for entry, row in zip(entries, rows, strict=True)
             if row["id"] in created
         }
@@ -107,7 +105,8 @@ class FeedbackTable:
     async def select(self, ids: Iterable[UUID]) -> Stored:
         """Return those rows that are there."""
         rows = await self._run(self._select, json.dumps([str(row_id) for row_id in ids]))
-        return {UUID(row_id): _stored_entry(columns) for row_id, *columns in rows}
+        found = [_stored_entry(columns) for columns in rows]
+        return {row.entry.id: row for row in found}
 
     async def _run(self, statement: Statement, parameter: str) -> Rows:
         assert self._stream
@@ -128,11 +127,9 @@ class FeedbackTable:
 
 
 def _stored_entry(columns: Sequence[Any]) -> StoredEntry:
-    """Make an entry of SELECT's columns behind the id."""
-    from function.feedback import Difficulty, StoredEntry, Strategy
-
-    task_id, message, difficulty, adjustment, weights, sentiment, snapshot, *rest = columns
-    traceparent, created_at = rest
+    """Make an entry of SELECT's columns."""
+    row_id, student_id, task_id, message, *decided, traceparent, created_at = columns
+    difficulty, adjustment, weights, sentiment, snapshot = decided
     strategy = Strategy(
         perceived_difficulty=Difficulty(difficulty),
         difficulty_adjustment=adjustment,
@@ -140,13 +137,12 @@ def _stored_entry(columns: Sequence[Any]) -> StoredEntry:
         sentiment=sentiment,
         snapshot=_snapshot(snapshot),
     )
-    return StoredEntry(task_id, message, strategy, traceparent, created_at, repeated=True)
+    feedback = Feedback(UUID(student_id), task_id, message)
+    return StoredEntry(Entry(UUID(row_id), feedback, strategy, traceparent), created_at, True)
 
 
 def _snapshot(stored: Mapping[str, Any]) -> StrategySnapshot:
     """Leave out what another version of the function may have added."""
-    from function.feedback import ModelSnapshot, StrategySnapshot
-
     kind = ModelSnapshot if "model" in stored else StrategySnapshot
     return kind(**{field.name: stored[field.name] for field in fields(kind)})
 

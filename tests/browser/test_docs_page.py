@@ -6,9 +6,11 @@ https://www.w3.org/TR/webdriver2/
 import json
 import shutil
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +122,36 @@ def wait_for(condition: Callable[[], object], timeout: float = 30) -> None:
 def function(feedback_database: str, tmp_path: Path) -> Iterator[Instance]:
     with running(tmp_path / "log", feedback_database) as instance:
         yield instance.wait_until_ready()
+
+
+@pytest.fixture
+def gateway(function: Instance) -> Iterator[str]:
+    """Serve the function below a path, as OpenFaaS does, and return that URL."""
+
+    class Forward(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            _, found, path = self.path.partition("/function/mentor")
+            answer = function.get(path or "/", Accept=self.headers["Accept"])
+            self.send_response(answer.status if found else 404)
+            for name in {"content-type", "content-length", "location"} & answer.headers.keys():
+                self.send_header(name, answer.headers[name])
+            self.end_headers()
+            self.wfile.write(answer.body)
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Forward) as server:
+        threading.Thread(target=server.serve_forever).start()
+        yield f"http://{NAME}:{server.server_port}/function/mentor"
+        server.shutdown()
+
+
+@pytest.mark.parametrize("slash", ["", "/"])
+def test_the_address_leads_to_the_page_below_any_path(
+    browser: Browser, gateway: str, slash: str
+) -> None:
+    browser.open(f"{gateway}{slash}")
+    wait_for(lambda: browser.text(POST))
+    assert browser.run("return location.href") == f"{gateway}/docs"
+    assert browser.console() == []
 
 
 @pytest.mark.parametrize("path", ["/docs", "/docs/"])

@@ -9,8 +9,7 @@ import pytest
 
 from dev.manifests import KNATIVE
 from function.llm.client import CONNECTIONS
-from function.llm.settings import LONGEST_REQUEST
-from function.serve import DRAIN_TIMEOUT
+from function.settings import DRAIN_TIMEOUT, LONGEST_REQUEST
 from tests.deploy.manifests import Manifest, container, find, keys, parse, plain, plain_files, pod
 from tests.deploy.schemas import problems
 from tests.instance import ROOT, running

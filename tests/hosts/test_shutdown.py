@@ -15,6 +15,7 @@ from tests.instance import FEEDBACK, PATH, Instance, running
 from tests.waiting import wait_until
 
 REQUESTS = 40
+CLOSING = Path(__file__).with_name("closing")
 
 
 def test_sigterm_lets_all_requests_in_flight_finish(
@@ -43,6 +44,14 @@ def test_sigterm_lets_all_requests_in_flight_finish(
         ]
     finished = [event for event in function.events() if event.get("path") == "/api/v1/feedback"]
     assert [event["status"] for event in finished] == [200] * REQUESTS
+
+
+def test_each_host_closes_the_application(host: str, hosts_database: str, tmp_path: Path) -> None:
+    with running(tmp_path / "log", hosts_database, host, PYTHONPATH=str(CLOSING)) as function:
+        function.wait_until_ready()
+        assert function.post().status == 200
+        assert function.terminate() == 0
+    assert function.log.count("all connections are closed") == 1
 
 
 def send(function: Instance, number: int, sent: threading.Semaphore) -> int:

@@ -14,8 +14,8 @@ import pytest
 import trustme
 
 from dev.postgres import EmbeddedPostgres
+from function.domain import StoredEntry
 from function.errors import Unavailable
-from function.feedback import StoredEntry
 from function.settings import load
 from function.store import Store
 from function.store.connection import connect
@@ -190,8 +190,8 @@ def test_an_answer_in_single_bytes_is_an_answer(
 
     async def insert_and_find(store: Store) -> int:
         entries = [entry("\U0001f600" * 50) for _ in range(5)]
-        await store.insert(entries)
-        return len(await store.find([one.id for one in entries]))
+        await store.insert(entries, store.deadline())
+        return len(await store.find([one.id for one in entries], store.deadline()))
 
     for server, url in front(feedback_database, context if encrypted else None):
         name = feedback_database.rpartition("/")[2]
@@ -206,8 +206,8 @@ def test_a_large_statement_and_a_large_answer_pass(feedback_database: str, encry
 
     async def insert_and_find(store: Store) -> int:
         entries = [entry("\U0001f600" * 5000) for _ in range(300)]
-        await store.insert(entries)
-        return len(await store.find([one.id for one in entries]))
+        await store.insert(entries, store.deadline())
+        return len(await store.find([one.id for one in entries], store.deadline()))
 
     for _, url in front(feedback_database, context if encrypted else None):
         name = feedback_database.rpartition("/")[2]

@@ -11,10 +11,10 @@ import pytest
 import re2
 
 from function.errors import InvalidRequest, UnsupportedMediaType
+from function.http.delivery import parse_delivery
 from function.http.ids import parse_idempotency_key
 from function.http.openapi import document
 from function.http.openapi_events import JSON_TYPE
-from function.http.submission import parse_delivery
 from tests.events.contract import ASYNCAPI, VALUE_SCHEMA, read
 from tests.instance import FEEDBACK
 

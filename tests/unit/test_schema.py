@@ -2,8 +2,10 @@
 
 import pytest
 
+from function.domain import Feedback
 from function.errors import InvalidRequest
-from function.feedback import Feedback, parse_feedback
+from function.http.schema import parse_feedback
+from function.http.submission import read_feedback
 
 STUDENT = "550e8400-e29b-41d4-a716-446655440000"
 DOCUMENT = {"student_id": STUDENT, "task_id": "task-123", "message": "This is too hard"}
@@ -18,8 +20,11 @@ def parse(**changes: object) -> Feedback:
     [
         STUDENT,
         STUDENT.upper(),
+        STUDENT.title(),
         STUDENT.replace("-", ""),
+        STUDENT.replace("-", "").upper(),
         f"{{{STUDENT}}}",
+        f"{{{STUDENT}}}".upper(),
         f"urn:uuid:{STUDENT}",
         f"URN:UUID:{STUDENT.upper()}",
     ],
@@ -34,8 +39,20 @@ def test_a_student_is_the_same_in_every_spelling(spelling: str) -> None:
         "",
         "0" * 32,
         "00000000-0000-0000-0000-000000000000",
+        "{00000000-0000-0000-0000-000000000000}",
+        "urn:uuid:00000000-0000-0000-0000-000000000000",
+        "student-1",
         f"{STUDENT} ",
+        f"{STUDENT}\n",
+        f"{STUDENT}\0",
+        f"{STUDENT}0",
         STUDENT[:-1],
+        f"{STUDENT[:-1]}g",
+        f"٥{STUDENT[1:]}",  # noqa: RUF001 - an Arabic digit
+        "urn:uuid:",
+        f"urn:{STUDENT}",
+        f"{{{STUDENT}",
+        f"{STUDENT}}}",
         f"({STUDENT})",
         "5_0e8400e29b41d4a716446655440000",
         7,
@@ -80,4 +97,4 @@ def test_postgresql_cannot_keep_a_nul_so_it_is_refused(field: str) -> None:
 @pytest.mark.parametrize("document", [None, [], "text", 7, True])
 def test_only_an_object_is_feedback(document: object) -> None:
     with pytest.raises(InvalidRequest, match="must be a JSON object"):
-        parse_feedback(document)
+        read_feedback(document)

@@ -2,20 +2,21 @@
 
 import re
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
-from urllib.parse import urlsplit
 
-from function.variables import Variables
+from function.variables import Variables, parse_http_url
 
+# The providers, and where they are; function/llm/model.py has the format of each.
 BASE_URLS = {
     "openai": "https://api.openai.com/v1",
     "anthropic": "https://api.anthropic.com",
 }
 KEY = re.compile(r"[!-~]{1,4096}")  # what a header can carry
 MODEL = re.compile(r"[!-~]{1,200}")
-# Seconds: a platform kills 30 s after SIGTERM, and the answers under way come before.
-LONGEST_REQUEST = 24.0
+VARIABLES = (
+    *("LLM_PROVIDER", "LLM_MODEL", "LLM_BASE_URL"),
+    *("LLM_API_KEY", "LLM_API_KEY_FILE", "LLM_TIMEOUT"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,30 +31,38 @@ class LlmSettings:
     timeout: float
 
 
-def read_settings(provider: str, variables: Variables, database_timeout: float) -> LlmSettings:
-    """Read LLM_*; what is wrong is added to the problems of `variables`."""
+def read_llm_settings(variables: Variables) -> LlmSettings | None:
+    """Read LLM_*; None for the stub. Problems are added to those of `variables`."""
+    provider = variables.choice("LLM_PROVIDER", "stub", ("stub", *BASE_URLS))
+    if provider == "stub":
+        return None
     settings = LlmSettings(
         provider=provider,
         base_url=variables.text("LLM_BASE_URL") or BASE_URLS[provider],
         model=variables.text("LLM_MODEL") or "",
         api_key=variables.text("LLM_API_KEY"),
-        api_key_file=variables.path("LLM_API_KEY_FILE"),
+        api_key_file=variables.file("LLM_API_KEY_FILE"),
         timeout=variables.seconds("LLM_TIMEOUT", 10, at_most=20),
     )
     variables.problems.extend(_problems(settings))
     variables.problems.extend(_key_problems(settings, variables))
-    if settings.timeout + database_timeout > LONGEST_REQUEST:
-        variables.problems.append(
-            f"LLM_TIMEOUT: at most {LONGEST_REQUEST:g} seconds together with DATABASE_TIMEOUT"
-        )
     return settings
 
 
+def find_unused(variables: Variables, llm: LlmSettings | None) -> tuple[str, ...]:
+    """Name the LLM_* variables that nothing reads: misspelled ones, and with the stub the rest."""
+    read = VARIABLES if llm else ("LLM_PROVIDER",)
+    set_here = (name for name in variables.environ if name.startswith("LLM_"))
+    return tuple(sorted(name for name in set_here if variables.text(name) and name not in read))
+
+
 def _problems(settings: LlmSettings) -> list[str]:
+    from importlib.util import find_spec  # the stub does without it
+
     problems = []
     if find_spec("httpx2") is None:
         problems.append("LLM_PROVIDER: needs the extra llm: pip install '.[llm]'")
-    if not _is_base_url(settings.base_url):
+    if not parse_http_url(settings.base_url) or set(settings.base_url) & set("?#"):
         problems.append(
             "LLM_BASE_URL: must be http(s)://host[:port][/path], without a user or a query"
         )
@@ -65,25 +74,12 @@ def _problems(settings: LlmSettings) -> list[str]:
 
 
 def _key_problems(settings: LlmSettings, variables: Variables) -> list[str]:
-    """Only a server of one's own may do without a key."""
+    """Only servers at other addresses than the provider's need no key."""
     if settings.api_key and variables.text("LLM_API_KEY_FILE"):
         return ["LLM_API_KEY_FILE: LLM_API_KEY is set too, and only one of them can be"]
     if settings.api_key and not KEY.fullmatch(settings.api_key):
         return ["LLM_API_KEY: must be printable ASCII characters without a space"]
-    if settings.api_key_file and settings.api_key_file.is_dir():
-        return ["LLM_API_KEY_FILE: must be a file, not a folder"]
     own = settings.base_url.rstrip("/") not in BASE_URLS.values()
     if not own and not settings.api_key and not variables.text("LLM_API_KEY_FILE"):
         return [f"LLM_API_KEY: missing (so is LLM_API_KEY_FILE), and {settings.base_url} needs it"]
     return []
-
-
-def _is_base_url(text: str) -> bool:
-    try:
-        parts = urlsplit(text)
-        port = parts.port
-    except ValueError:
-        return False
-    plain = text.isascii() and text.isprintable() and not set(text) & set(" ?#")
-    allowed = parts.scheme in ("http", "https") and bool(parts.hostname) and port != 0
-    return plain and allowed and "@" not in parts.netloc

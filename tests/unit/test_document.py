@@ -1,9 +1,12 @@
 """A body that is no JSON is refused with the place of the error, and without a word of the body."""
 
+from json import JSONDecodeError
+
 import pytest
 
 from function.errors import InvalidRequest
-from function.http.submission import parse_json
+from function.http import document
+from function.http.document import parse_json
 
 
 def refusal(body: bytes) -> str:
@@ -32,6 +35,8 @@ def test_an_empty_body_has_a_message_of_its_own(body: bytes) -> None:
         ('{"ä😀": x}'.encode(), 1, 8),
         (b'{"\xff\xfe": x}', 1, 8),
         (b"\xef\xbb\xbf[x]", 1, 2),
+        (b'{"a": 1, }', 1, 10),
+        (b"[1,\n]", 2, 1),
     ],
     ids=ascii,
 )
@@ -39,6 +44,19 @@ def test_the_place_of_the_error_is_named_in_lines_and_characters(
     body: bytes, line: int, column: int
 ) -> None:
     assert refusal(body) == f"the body is not valid JSON at line {line}, column {column}"
+
+
+@pytest.mark.parametrize("body", [b'{"a": 1 , }', b"[1,\r\n\t]", b"[[1], ]"])
+def test_a_trailing_comma_has_one_place(body: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From Python 3.13 on, `json` names the place of the comma instead of the bracket."""
+
+    class Python313:
+        def decode(self, text: str) -> object:
+            raise JSONDecodeError("Illegal trailing comma before end of x", text, text.rindex(","))
+
+    here = refusal(body)
+    monkeypatch.setattr(document, "_decoder", Python313())
+    assert refusal(body) == here
 
 
 def test_a_constant_after_many_strings_is_found() -> None:
