@@ -14,9 +14,9 @@ from bench.database import Database, started
 from bench.failure import BenchFailure
 from bench.goals import Goal
 from bench.options import Options, parse
-from dev.cluster import PostgresError
 from dev.kafka import ProgramError
-from dev.kafka.download import DownloadError
+from dev.kafka.jars import DownloadError
+from dev.postgres import PostgresError
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 FAILURES = (BenchFailure, PostgresError, ProgramError, DownloadError)

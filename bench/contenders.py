@@ -1,6 +1,7 @@
 """What is measured side by side: services over HTTP, and pgbench with the same insert."""
 
 import math
+import os
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -43,7 +44,7 @@ class HttpContender:
         self._server.wait_for_answer(payload.post())
 
     def measure(self, connections: int, seconds: float) -> Sample:
-        self._server.log.truncate(0)
+        os.truncate(self._server.log, 0)
         self._database.empty()
         wrk.load(self._server.port, connections, WARM_UP)
         rows, before = self._database.count(), self._cpu()

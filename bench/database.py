@@ -17,13 +17,11 @@ from pg8000.native import Connection, literal
 from bench.failure import BenchFailure
 from bench.payload import ROW
 from bench.server import production_environ
-from dev import cluster
-from dev.places import CLONE
+from dev.paths import CLONE
 from dev.postgres import EmbeddedPostgres
 
 NAME = "mentor"
 ROLE = "mentor_bench"
-MAX_CONNECTIONS = 300
 CONNECT_LIMIT = 30.0  # seconds
 SETTLE = 0.2  # seconds without a new row
 
@@ -37,7 +35,7 @@ class Database:
         password = secrets.token_hex()
         self._make_role(password)
         self.url = f"postgresql://{ROLE}:{password}@127.0.0.1:{server.port}/{NAME}"
-        self.pid = server.pids()[0]
+        self.pid = server.processes()[0].pid
         self._connection = self.connect()
 
     @property
@@ -126,9 +124,8 @@ def started() -> Iterator[Database]:
 
     Under /var/tmp, for where /tmp lies in memory a commit costs nothing.
     """
-    cluster.SETTINGS["max_connections"] = str(MAX_CONNECTIONS)  # in this process only
     with tempfile.TemporaryDirectory(prefix="mentor-bench-", dir="/var/tmp") as folder:
-        server = EmbeddedPostgres(Path(folder))
+        server = EmbeddedPostgres(Path(folder), max_connections="300")
         try:
             server.start()
             with closing(Database(server)) as database:

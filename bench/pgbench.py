@@ -11,7 +11,7 @@ from pathlib import Path
 from bench import payload
 from bench.failure import BenchFailure
 from bench.server import production_environ
-from dev import account, places
+from dev import paths
 
 SCRIPT = Path(__file__).with_name("insert.sql")
 
@@ -48,7 +48,7 @@ def running(url: str, connections: int, seconds: int) -> Iterator[Pgbench]:
     with tempfile.TemporaryDirectory() as folder:
         process = subprocess.Popen(
             [
-                *(places.programs_for(account.unprivileged()) / "pgbench", "--no-vacuum"),
+                *(paths.postgres_programs() / "pgbench", "--no-vacuum"),
                 *(f"--client={connections}", f"--time={seconds}", "--protocol=prepared"),
                 *("--log", f"--log-prefix={folder}/log", f"--file={SCRIPT}"),
                 *(f"--define={name}={value}" for name, value in variables.items()),

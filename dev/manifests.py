@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from dev.places import CLONE
+from dev.paths import CLONE
 from dev.tools import ToolError, tool
 
 KNATIVE = CLONE / "deploy/knative"

@@ -7,7 +7,7 @@ import re
 import sys
 import tomllib
 
-from dev.places import CLONE
+from dev.paths import CLONE
 
 
 class ReleaseError(Exception):

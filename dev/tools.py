@@ -11,8 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from dev.cache_folder import cache_folder
-from dev.places import CLONE
+from dev.paths import CLONE, cache_folder
 
 LOCK = CLONE / "requirements/tools.txt"
 

@@ -1,4 +1,4 @@
-"""What Debezium needs of a server, and of its role there, before it starts."""
+"""What Debezium needs from a server and from its role there."""
 
 from function.store.driver import Connection
 
@@ -17,7 +17,7 @@ FROM pg_roles WHERE rolname = current_user
 """
 
 SUPERUSER = """\
-- {role} is a superuser, and Debezium has no need of one. As a superuser run
+- {role} is a superuser, and Debezium does not need one. As a superuser run
       CREATE ROLE mentor_debezium LOGIN REPLICATION PASSWORD '...' IN ROLE mentor_cdc;
   and use that role: make events DATABASE_URL=postgresql://mentor_debezium:...@..."""
 NO_REPLICATION = """\
@@ -30,7 +30,7 @@ NO_TABLE = """\
 - there is no table public.feedback. As the owner of the database run
       make migrate DATABASE_URL=postgresql://..."""
 NO_PUBLICATION = """\
-- the publication mentor_feedback is missing, or hasn't the table. As a superuser run
+- the publication mentor_feedback is missing, or lacks the table. As a superuser run
       CREATE PUBLICATION mentor_feedback FOR TABLE public.feedback WITH (publish = 'insert');"""
 NO_LOGICAL = """\
 - wal_level is {wal_level}. As a superuser run this, then restart the server:
@@ -43,11 +43,11 @@ NO_SLOT = """\
 
 
 def missing(connection: Connection, slot: str) -> list[str]:
-    """All that keeps Debezium from following with this slot, each with the way to mend it."""
+    """All problems that keep Debezium from following with this slot, each with its solution."""
     [row] = connection.run(STATE, slot=slot)
     role, superuser, replication, wal_level, table, select, publication, free_slot, quoted = row
     problems = {
-        NO_TABLE: not table,  # first, for the migration makes the roles that others name
+        NO_TABLE: not table,  # first, because the migration makes roles that others name
         SUPERUSER: superuser,
         NO_REPLICATION: not (superuser or replication),
         NO_LOGICAL: wal_level != "logical",

@@ -1,4 +1,4 @@
-"""Writes requirements/jars.txt anew from the POMs beside it; needs Maven (`make lock-jars`)."""
+"""Writes requirements/*-jars.txt from the POMs beside them; needs Maven (`make lock-jars`)."""
 
 import re
 import subprocess
@@ -7,33 +7,32 @@ from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-import httpx
+import pooch
 
-from dev.kafka.download import TIMEOUT, Download, sha256
-from dev.kafka.jars import LOCK, REPOSITORY, Group, alone
-from dev.places import CLONE
+from dev.kafka.jars import CENTRAL, REPOSITORY, lock_file
+from dev.paths import CLONE
 
-POM = CLONE / "requirements/pom.xml"
-CONTRACTS_POM = CLONE / "requirements/contracts-pom.xml"
-CLIENTS_POM = CLONE / "requirements/clients-pom.xml"
-# Its parent POM is not in Maven Central, so Maven itself can't fetch it.
+POMS = {
+    "kafka": CLONE / "requirements/pom.xml",
+    "contracts": CLONE / "requirements/contracts-pom.xml",
+    "clients": CLONE / "requirements/clients-pom.xml",
+}
+# Maven can't fetch it, because its parent POM is not in Maven Central.
 SERVER = "io/debezium/debezium-server-dist/{0}/debezium-server-dist-{0}.tar.gz"
 LIST = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:list"
-HEAD = "# Files of Maven Central: sha256, path. Made from the POMs beside it by `make lock-jars`.\n"
+HEAD = "# Files of Maven Central and their SHA-256, made from the POM by `make lock-jars`.\n"
 # group:artifact:type[:classifier]:version:scope:/file[ -- module ...]
 LINE = re.compile(r"^\s+(?:[^:\s]+:){5,6}(?P<file>/.+?)(?: -- module .*)?$", re.MULTILINE)
 
 
 def main() -> None:
-    """Resolve with Maven, into the very repository that the list's files are kept in."""
-    files = sorted(_resolved(POM))
-    plugins = [file for file in files if file.name.endswith("-plugin.tar.gz")]
-    jars = [file for file in files if file not in plugins]
-    text = _section("kafka", jars) + _section("connector", plugins)
-    text += _section("server", [_server()])
-    text += _section("contracts", sorted(_resolved(CONTRACTS_POM)))
-    text += _section("clients", sorted(_resolved(CLIENTS_POM)))
-    LOCK.write_text(HEAD + text, encoding="utf-8")
+    """Resolve with Maven, into the repository that jars.fetch() uses."""
+    for group, pom in POMS.items():
+        files = sorted(_resolved(pom))
+        if group == "kafka":
+            files.append(_server())
+        lines = [f"{file.relative_to(REPOSITORY)} {pooch.file_hash(str(file))}" for file in files]
+        lock_file(group).write_text("\n".join([HEAD, *lines, ""]), encoding="utf-8")
 
 
 def _resolved(pom: Path) -> Iterator[Path]:
@@ -43,26 +42,17 @@ def _resolved(pom: Path) -> Iterator[Path]:
             "-DoutputAbsoluteArtifactFilename=true",
             f"-Dmaven.repo.local={REPOSITORY}",
         ]
-        subprocess.run(
-            ["mvn", "--batch-mode", "--quiet", f"--file={pom}", LIST, *options], check=True
-        )
+        command = ["mvn", "--batch-mode", "--quiet", f"--file={pom}", LIST, *options]
+        subprocess.run(command, check=True)
         yield from (Path(match["file"]) for match in LINE.finditer(report.read()))
 
 
 def _server() -> Path:
-    """Debezium Server's archive. Its checksum is published nowhere: who fetches it trusts TLS."""
-    version = ET.parse(POM).findtext(".//{*}debezium.version", "")  # noqa: S314 - our own file
+    """Debezium Server's archive. Its checksum is not published: TLS is the protection here."""
+    version = ET.parse(POMS["kafka"]).findtext(".//{*}debezium.version", "")  # noqa: S314 - ours
     path = SERVER.format(version)
-    target = REPOSITORY / path
-    with alone(), httpx.Client(timeout=TIMEOUT, follow_redirects=True) as client:
-        if not target.exists():
-            Download(path, None, target).run(client)
-    return target
-
-
-def _section(group: Group, files: list[Path]) -> str:
-    lines = [f"{sha256(file)}  {file.relative_to(REPOSITORY)}" for file in files]
-    return "\n".join(["", f"[{group}]", *lines, ""])
+    files = pooch.create(REPOSITORY, f"{CENTRAL}/", registry={path: None})
+    return Path(files.fetch(path))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.instance import ROOT, free_port
+from dev.ports import free_port
+from tests.instance import ROOT
 
 
 def environment(**changes: str) -> dict[str, str]:

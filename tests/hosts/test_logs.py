@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.instance import FEEDBACK, PATH, ROOT, Answer, Instance, command, free_port, running
+from dev.ports import free_port
+from tests.instance import FEEDBACK, PATH, ROOT, Answer, Instance, command, running
 
 
 @contextmanager

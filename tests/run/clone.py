@@ -9,8 +9,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from dev import account, places
-from tests.instance import ROOT, Instance, free_port
+from dev import paths
+from dev.ports import free_port
+from tests.instance import ROOT, Instance
 from tests.waiting import wait_until
 
 MADE_HERE = shutil.ignore_patterns(".git", ".venv*", ".data", ".*_cache", ".hypothesis", "build")
@@ -19,13 +20,12 @@ MADE_HERE = shutil.ignore_patterns(".git", ".venv*", ".data", ".*_cache", ".hypo
 @contextmanager
 def copied_clone() -> Iterator[Path]:
     """Not in pytest's tmp_path: root's is closed to the account that PostgreSQL runs under."""
-    folder = places.temporary_folder(account.unprivileged(), "test-clone-")
-    try:
+    with paths.temporary_folder("test-clone-") as folder:
         shutil.copytree(ROOT, folder, ignore=MADE_HERE, dirs_exist_ok=True)
-        yield folder
-    finally:
-        shutil.rmtree(folder)
-        shutil.rmtree(places.outside_folder(folder), ignore_errors=True)
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(paths.outside_folder(folder), ignore_errors=True)
 
 
 def environment(**variables: str) -> Mapping[str, str]:

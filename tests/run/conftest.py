@@ -20,7 +20,6 @@ def cluster() -> Iterator[Path]:
     """A data folder of PostgreSQL to copy, since `make run` takes seconds to make one."""
     with EmbeddedPostgres.temporary() as server:
         server.stop()
-        server.claim()  # else another test run takes the folder for a leftover, and removes it
         yield server.folder / "cluster"
 
 
