@@ -11,12 +11,12 @@ from types import FrameType
 
 from bench import coldstart, events, footprint, goals, throughput, volume, wrk
 from bench.database import Database, started
-from bench.failure import BenchFailure
 from bench.goals import Goal
 from bench.options import Options, parse
+from bench.output import BenchFailure
+from dev.initdb import PostgresError
 from dev.kafka import ProgramError
 from dev.kafka.jars import DownloadError
-from dev.postgres import PostgresError
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 FAILURES = (BenchFailure, PostgresError, ProgramError, DownloadError)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bench.chain import Chain
-from bench.failure import BenchFailure
+from bench.output import BenchFailure
 from bench.processes import cpu_seconds
 from bench.topic import Event, Position
 from dev.kafka import DebeziumServer

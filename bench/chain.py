@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bench import rows
 from bench.database import NAME, Database
-from bench.progress import say
+from bench.output import say
 from bench.topic import Topic
 from dev.kafka import DebeziumServer, Kafka
 from dev.kafka.prepare import TOPIC, create_role, create_topics, variables

@@ -7,11 +7,9 @@ from statistics import median
 
 from bench import payload
 from bench.database import Database
-from bench.failure import BenchFailure
+from bench.output import BenchFailure, say, table
 from bench.processes import cpu_seconds
-from bench.progress import say
 from bench.server import FUNCTION, HELLO, WITH_MODEL, Command, running, services
-from bench.table import table
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from bench import payload, pgbench, wrk
 from bench.database import Database
-from bench.failure import BenchFailure
+from bench.output import BenchFailure
 from bench.processes import cpu_seconds
 from bench.server import Command, Server, running
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from pg8000.native import Connection, literal
 
-from bench.failure import BenchFailure
+from bench.output import BenchFailure
 from bench.payload import ROW
 from bench.server import production_environ
 from dev.paths import CLONE

@@ -9,8 +9,7 @@ from bench.backlog import Backlog
 from bench.chain import VARIANTS, Chain
 from bench.database import Database
 from bench.latency import RATE, Latency
-from bench.progress import say
-from bench.table import table
+from bench.output import say, table
 
 LEGEND = f"""\
 Latency is from a row's commit to a consumer's poll(), at {RATE} rows/s. The backlog is of one row a

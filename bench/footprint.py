@@ -6,10 +6,9 @@ from http.client import HTTPConnection
 
 from bench import payload
 from bench.database import Database
-from bench.failure import BenchFailure
+from bench.output import BenchFailure, table
 from bench.processes import rss
 from bench.server import Server, running, services
-from bench.table import table
 
 CONNECTIONS = 8
 REQUESTS = 1000

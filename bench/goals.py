@@ -10,7 +10,7 @@ from bench.coldstart import Starts
 from bench.contenders import Sample
 from bench.events import Events
 from bench.footprint import Footprints
-from bench.table import table
+from bench.output import table
 from bench.throughput import Throughput
 
 # The function's rate / the Go service's, by the number of connections.

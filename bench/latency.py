@@ -11,7 +11,7 @@ from threading import Event as Flag
 from bench import payload, rows
 from bench.chain import Chain
 from bench.database import Database
-from bench.failure import BenchFailure
+from bench.output import BenchFailure
 from bench.topic import Topic
 
 RATE = 50  # rows a second

@@ -10,8 +10,7 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
-from bench.failure import BenchFailure
-from bench.progress import say
+from bench.output import BenchFailure, say
 from dev.paths import CLONE
 from dev.ports import free_port
 from dev.supervisor import Process

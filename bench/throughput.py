@@ -6,9 +6,8 @@ from statistics import median
 
 from bench.contenders import Contender, HttpContender, PgbenchContender, Sample
 from bench.database import Database
-from bench.progress import say
+from bench.output import say, table
 from bench.server import services
-from bench.table import table
 
 # Samples by contender, then by number of connections.
 Throughput = Mapping[str, Mapping[int, Sequence[Sample]]]

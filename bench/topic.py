@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from confluent_kafka import Consumer, Message, TopicPartition
 
-from bench.failure import BenchFailure
+from bench.output import BenchFailure
 
 LIMIT = 300.0  # seconds for a backlog
 ANSWER_LIMIT = 30.0  # seconds

@@ -7,8 +7,8 @@ from pathlib import Path
 from bench import chain, latency, payload, wrk
 from bench.chain import Chain
 from bench.database import Database
+from bench.output import table
 from bench.server import FUNCTION, running
-from bench.table import table
 from dev.kafka.prepare import TOPIC
 
 STEADY = 10.0  # seconds of events

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench import payload
-from bench.failure import BenchFailure
+from bench.output import BenchFailure
 
 SCRIPT = Path(__file__).with_name("load.lua")
 HOW_TO_INSTALL = "make bench needs wrk: apt-get install wrk, or brew install wrk"

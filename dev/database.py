@@ -10,8 +10,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 
+from dev.initdb import PostgresError
 from dev.paths import CLONE
-from dev.postgres import EmbeddedPostgres, PostgresError
+from dev.postgres import EmbeddedPostgres
 from dev.supervisor import Process, Stopped, StopRequest, in_background
 from function.migrate import PASSING
 from function.postgres_settings import PostgresSettings

