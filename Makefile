@@ -79,7 +79,7 @@ connector: .venv/$(READY) ## write deploy/debezium/connector.json from applicati
 migrate: .venv/$(READY) ## apply schema.sql, to DATABASE_URL or to the data of `make run` while that is off
 	@exec $(BIN)/python -m dev.database
 
-bench: .venv/$(READY) .venv-events/$(READY) ## measure the function beside its alternatives
+bench: .venv/$(READY) .venv-events/$(READY) ## compare the function with its alternatives
 	@$(BIN)/python -m bench $(ARGS)
 
 load: ## load the function at URL by k6, from the PATH or its container (docker)
@@ -94,7 +94,7 @@ lint: .venv/$(READY) ## check style, types, and which package imports which
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
 
-check: lint ## lint, then the unit tests, in a minute or less: for before a commit
+check: lint ## lint, then the unit tests; run it before a commit
 	@$(BIN)/python -m pytest --quiet tests/unit $(ARGS)
 
 lock: .venv/$(READY) ## make the locks again from pyproject.toml (ARGS=--upgrade: newest versions)

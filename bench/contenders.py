@@ -1,4 +1,4 @@
-"""What is measured side by side: services over HTTP, and pgbench with the same insert."""
+"""The programs that are compared: services over HTTP, and pgbench with the same insert."""
 
 import math
 import os
@@ -19,7 +19,7 @@ WARM_UP = 1.0  # seconds
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One measurement. Times in milliseconds; `cpu` in microseconds a request, by whose it is."""
+    """One measurement. Times are in milliseconds; `cpu` is in microseconds per request."""
 
     rate: float
     p50: float
@@ -28,15 +28,15 @@ class Sample:
 
 
 class Contender(Protocol):
-    """Something that can insert feedback."""
+    """A program that inserts feedback."""
 
     def measure(self, connections: int, seconds: float) -> Sample:
-        """Warm up, then count; raises BenchFailure unless each answer is one right row."""
+        """Warm up, then measure. Raises BenchFailure unless each answer is one correct row."""
         ...
 
 
 class HttpContender:
-    """A program that answers posted feedback; it runs until `stack` is closed."""
+    """A program that answers posted feedback, and runs until `stack` is closed."""
 
     def __init__(self, command: Command, database: Database, stack: ExitStack) -> None:
         self._database = database
@@ -62,13 +62,13 @@ class HttpContender:
         }
 
     def _check(self, answers: int, rows: int, connections: int) -> None:
-        """What is under way when the time is up gets a row too, but is not counted."""
+        """Requests in flight at the end may insert a row, but are not counted as answers."""
         if not answers <= rows <= answers + connections:
             raise BenchFailure(f"{answers} answers, but {rows} rows")
 
 
 class PgbenchContender:
-    """The limit: PostgreSQL's own load tool, with a prepared statement and nothing in between."""
+    """The upper limit: PostgreSQL's own load tool, with a prepared statement."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

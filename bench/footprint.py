@@ -17,7 +17,7 @@ Footprints = Mapping[str, float]  # megabytes, by the service
 
 
 def measure(database: Database) -> Footprints:
-    """Start each program, send it the requests, and look."""
+    """Start each program, send it the requests, and measure its memory."""
     found = {}
     for name, command in services().items():
         database.empty()
@@ -32,13 +32,13 @@ def measure(database: Database) -> Footprints:
 
 
 def render(footprints: Footprints) -> str:
-    """The table: one line a program."""
+    """The table: one line per program."""
     rows = [[name, f"{megabytes:.1f}"] for name, megabytes in footprints.items()]
     return table([f"after {REQUESTS:,} requests", "RSS MB"], rows)
 
 
 def _post(server: Server) -> None:
-    """Send this connection's share. Raises BenchFailure."""
+    """Send one connection's share of the requests. Raises BenchFailure."""
     connection = HTTPConnection("127.0.0.1", server.port, timeout=10)
     headers = {"Content-Type": "application/json", "traceparent": payload.TRACEPARENT}
     for student in range(1, REQUESTS // CONNECTIONS + 1):

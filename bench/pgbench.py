@@ -18,7 +18,7 @@ SCRIPT = Path(__file__).with_name("insert.sql")
 
 @dataclass(frozen=True, slots=True)
 class Pgbench:
-    """A run of pgbench, which logs each transaction into `folder`."""
+    """A run of pgbench, which logs each transaction in `folder`."""
 
     process: Process
     folder: Path
@@ -64,7 +64,7 @@ def running(url: str, connections: int, seconds: int) -> Iterator[Pgbench]:
 
 
 def percentiles(latencies: Sequence[float], mean: float) -> tuple[float, float]:
-    """p50 and p99 as wrk gives them, with its correction: see bench/wrk.py."""
+    """p50 and p99 with wrk's correction: see bench/wrk.py."""
     corrected = sorted(
         latency - step * mean
         for latency in latencies

@@ -32,14 +32,10 @@ MAKE_ROLE = f"""
 DO $$
 BEGIN
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{ROLE}') THEN
-        CREATE ROLE {ROLE} LOGIN REPLICATION IN ROLE mentor_cdc;
+        CREATE ROLE {ROLE};
     END IF;
-    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{ROLE}'
-                   AND rolcanlogin AND rolreplication AND NOT rolsuper
-                   AND pg_has_role(oid, 'mentor_cdc', 'usage')) THEN
-        ALTER ROLE {ROLE} LOGIN REPLICATION NOSUPERUSER INHERIT;
-        GRANT mentor_cdc TO {ROLE};
-    END IF;
+    ALTER ROLE {ROLE} LOGIN REPLICATION NOSUPERUSER INHERIT;
+    GRANT mentor_cdc TO {ROLE};
 END
 $$
 """

@@ -130,7 +130,7 @@ class EmbeddedPostgres:
     @contextmanager
     def temporary(cls, **settings: str) -> Iterator[Self]:
         """A running server that is not durable; nothing is left of it after the block."""
-        with paths.temporary_folder("mentor-postgres-") as folder:
+        with paths.temporary_folder("mentor-pg-") as folder:
             server = cls(folder, durable=False, **settings)
             try:
                 server.start()

@@ -11,6 +11,7 @@ import tempfile
 from contextlib import suppress
 from fnmatch import fnmatch
 from pathlib import Path
+from typing import Any
 
 import pooch
 
@@ -34,8 +35,7 @@ def lock_file(group: str) -> Path:
 
 def fetch(group: str, pattern: str = "*.jar") -> list[Path]:
     """The group's files with such a name, downloaded unless they exist. Raises DownloadError."""
-    files = pooch.create(REPOSITORY, f"{CENTRAL}/", retry_if_failed=5)
-    files.load_registry(lock_file(group))
+    files = _files(group)
     download = pooch.HTTPDownloader(progressbar=sys.stderr.isatty())
     try:
         return [
@@ -52,13 +52,20 @@ def fetch(group: str, pattern: str = "*.jar") -> list[Path]:
 
 def unpacked(pattern: str, needed: tuple[str, ...] = ("*",)) -> Path:
     """The folder with the contents of the one archive of that name. Raises DownloadError."""
-    [archive] = fetch("kafka", pattern)
-    checksum = pooch.file_hash(str(archive))[:8]
-    folder = cache_folder() / f"{archive.name.removesuffix('.tar.gz')}-{checksum}"
+    registry = _files("kafka").registry
+    [name] = [name for name in registry if fnmatch(name, pattern)]
+    folder = cache_folder() / f"{Path(name).name.removesuffix('.tar.gz')}-{registry[name][:8]}"
     if not folder.exists():
+        [archive] = fetch("kafka", pattern)
         print(f"Unpacking {archive.name} ...", file=sys.stderr, flush=True)
         _unpack(archive, needed, folder)
     return folder
+
+
+def _files(group: str) -> Any:  # pooch has no types
+    files = pooch.create(REPOSITORY, f"{CENTRAL}/", retry_if_failed=5)
+    files.load_registry(lock_file(group))
+    return files
 
 
 def _unpack(archive: Path, needed: tuple[str, ...], folder: Path) -> None:

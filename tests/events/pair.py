@@ -19,7 +19,7 @@ from tests.operations_guide import GUIDE
 @contextmanager
 def standby_of(primary: EmbeddedPostgres, database: str) -> Iterator[EmbeddedPostgres]:
     """A running standby, with a physical slot `standby`; docs/operations.md has its settings."""
-    with paths.temporary_folder("mentor-postgres-") as folder:
+    with paths.temporary_folder("mentor-pg-") as folder:
         paths.give_away(folder)
         standby = EmbeddedPostgres(folder, durable=False)
         try:

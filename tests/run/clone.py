@@ -35,11 +35,28 @@ def environment(**variables: str) -> Mapping[str, str]:
     return {**kept, **variables}
 
 
+def run(module: str, **variables: str) -> tuple[int, str]:
+    """Run the command of dev/ until it ends; return its exit code and its output."""
+    done = subprocess.run(
+        [sys.executable, "-m", module],
+        env=environment(PORT=str(free_port()), **variables),
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=55,  # the job alone waits for 60
+        check=False,
+    )
+    return done.returncode, done.stdout
+
+
 class Run(Instance):
     """`make run`, and the function that it serves."""
 
-    def __init__(self, clone: Path, process: "subprocess.Popen[bytes]", port: int) -> None:
-        super().__init__(process, port, clone / "run.log")
+    def __init__(
+        self, clone: Path, process: "subprocess.Popen[bytes]", port: int, log: Path
+    ) -> None:
+        super().__init__(process, port, log)
         self.clone = clone
 
     def until_said(self, text: str, times: int = 1) -> None:
@@ -67,19 +84,19 @@ class Run(Instance):
 
 
 @contextmanager
-def make_run(clone: Path, **variables: str) -> Iterator[Run]:
+def make_run(clone: Path, log: Path, **variables: str) -> Iterator[Run]:
     """Run it until the end of the block; it is ready."""
     port = free_port()
-    with (clone / "run.log").open("wb") as log:
+    with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "dev.run"],
             cwd=clone,
             env=environment(PORT=str(port), **variables),
-            stdout=log,
-            stderr=log,
+            stdout=output,
+            stderr=output,
         )
     with process:
-        run = Run(clone, process, port)
+        run = Run(clone, process, port, log)
         try:
             run.until_said("The function is ready.")
             yield run

@@ -28,5 +28,5 @@ def run(clone: Path, cluster: Path) -> Iterator[Run]:
     """`make run` in the copy."""
     (clone / ".data").mkdir()
     subprocess.run(["cp", "-a", cluster, clone / ".data"], check=True)
-    with make_run(clone, DATABASE_TIMEOUT="20") as running:
+    with make_run(clone, clone / "run.log", DATABASE_TIMEOUT="20") as running:
         yield running

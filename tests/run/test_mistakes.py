@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.dev.command import run, serving
 from tests.instance import ROOT
 from tests.migrate.gate import gate
 from tests.migrate.job import address
+from tests.run.clone import make_run, run
 
 HANGING_DNS = str(ROOT / "tests/llm/hanging_dns")
 
@@ -77,6 +77,6 @@ def test_a_name_server_that_does_not_answer_is_given_up(database: str) -> None:
 def test_the_banner_says_where_strategies_come_from(
     database: str, tmp_path: Path, variables: dict[str, str], strategy: str
 ) -> None:
-    with serving(tmp_path / "log", DATABASE_URL=database, **variables) as said:
-        assert f"The strategy    {strategy}\n" in said
-        assert "s3cr3t" not in said
+    with make_run(ROOT, tmp_path / "log", DATABASE_URL=database, **variables) as served:
+        assert f"The strategy    {strategy}\n" in served.log
+        assert "s3cr3t" not in served.log
