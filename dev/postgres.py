@@ -74,11 +74,12 @@ class EmbeddedPostgres:
             raise AlreadyRunningError(f"{self.folder} is in use: already running?")
 
     def start(self) -> None:
-        """Make the data folder unless it exists, start the server, wait until it takes connections.
+        """Make the data folder unless it exists; (re)start the server and wait until it is ready.
 
         A server keeps its port between starts, unless another program has taken it meanwhile.
         """
         self.claim()
+        self._halt("fast")
         if not self.data.exists():
             make_data(self.data, sync=self.settings["fsync"] == "on")
         if self.data.stat().st_uid != paths.unprivileged().get("user", os.geteuid()):
