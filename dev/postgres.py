@@ -71,7 +71,7 @@ class EmbeddedPostgres:
         except PermissionError:
             raise self._not_ours() from None
         if self._lock is None:
-            raise AlreadyRunningError(f"{self.folder} is in use: already running?")
+            raise AlreadyRunningError(f"{self.folder} is in use: is `make run` already running?")
 
     def start(self) -> None:
         """Make the data folder unless it exists; (re)start the server and wait until it is ready.
@@ -176,7 +176,9 @@ class EmbeddedPostgres:
         return self._log.read_text(errors="replace")
 
     def _not_ours(self) -> PostgresError:
-        return PostgresError(f"{self.folder} belongs to another user: run as that one or remove it")
+        return PostgresError(
+            f"{self.folder} belongs to another user: run as that user or remove it"
+        )
 
 
 def _signal(processes: list[psutil.Process], number: signal.Signals) -> None:

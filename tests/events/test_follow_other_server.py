@@ -16,6 +16,7 @@ from dev.postgres import EmbeddedPostgres
 from tests.conftest import apply_schema, open_connection
 from tests.events.follower import PATIENCE, command, following, insert, server_of_make_run
 from tests.instance import ROOT
+from tests.waiting import wait_until
 
 ROLE, PASSWORD = "mentor debezium%1", "p@ss/w:rd %20 ${PGHOST} \\ é"
 SLOTS = "SELECT slot_name FROM pg_replication_slots"
@@ -155,6 +156,17 @@ def assert_told_nowhere(data: Path, *secrets: str) -> None:
     for file in data.rglob("*"):
         text = file.read_text(errors="replace") if file.is_file() else ""
         assert not [secret for secret in secrets if secret in text], file
+
+
+def test_no_slot_is_left_when_it_is_stopped_while_debezium_starts(
+    server: EmbeddedPostgres, data: Path
+) -> None:
+    run_sql(server, "CREATE ROLE mentor_debezium LOGIN REPLICATION IN ROLE mentor_cdc")
+    with following(data, url=url_of(server, "mentor_debezium")) as follower:
+        follower.until_said("Starting Debezium")
+        wait_until(lambda: run_sql(server, SLOTS) != [])
+        follower.stop()
+    assert run_sql(server, SLOTS) == []
 
 
 def test_it_names_the_slot_that_it_can_not_drop(server: EmbeddedPostgres, data: Path) -> None:
