@@ -5,7 +5,7 @@ import time
 from collections.abc import Sequence
 from uuid import UUID
 
-from bench.progress import say
+from bench.output import say
 from eval.examples import Example
 from eval.run import Answer, Reading
 from function.domain import Feedback, Strategy

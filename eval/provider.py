@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from bench.progress import say
+from bench.output import say
 from eval import server
 from function.llm_settings import BASE_URLS, LlmSettings
 from function.settings import load_or_exit

@@ -17,8 +17,9 @@ from typing import Any
 import httpx
 import pytest
 
+from dev.ports import free_port
 from tests.conftest import open_connection
-from tests.instance import Instance, free_port, running
+from tests.instance import Instance, running
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome") or ""
 CHROMEDRIVER = shutil.which("chromedriver") or ""

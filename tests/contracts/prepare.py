@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from dev.kafka import jars
-from dev.kafka.download import DownloadError
+from dev.kafka.jars import DownloadError
 from tests.contracts.programs import MissingProgram, program
 
 

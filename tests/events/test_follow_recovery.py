@@ -6,8 +6,7 @@ from contextlib import closing
 
 import pytest
 
-from dev import cluster
-from dev.postgres import EmbeddedPostgres
+from dev.postgres import SETTINGS, EmbeddedPostgres
 from tests.conftest import apply_schema, open_connection
 from tests.events.follower import (
     TOO_LONG,
@@ -90,7 +89,7 @@ def test_it_shows_all_again_when_slot_or_offsets_are_gone(
     for number, part in enumerate([b"", offsets.read_bytes()[:-20]], start=5):
         insert(url, number, number)
         offsets.write_bytes(part)
-        assert_all_is_shown_again(server, "It isn't known what was shown before.", number)
+        assert_all_is_shown_again(server, "The last position is unknown.", number)
 
 
 def test_what_other_programs_write_into_the_log_is_no_event(
@@ -117,12 +116,9 @@ def test_a_table_of_the_longest_messages_fits_into_its_memory(
         follower.stop()
 
 
-def test_a_forgotten_slot_is_given_up_before_the_disk_is_full(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    assert cluster.SETTINGS["max_slot_wal_keep_size"] == "512MB"
-    monkeypatch.setitem(cluster.SETTINGS, "max_slot_wal_keep_size", "1MB")
-    with server_of_make_run() as server:
+def test_a_forgotten_slot_is_given_up_before_the_disk_is_full() -> None:
+    assert SETTINGS["max_slot_wal_keep_size"] == "512MB"
+    with server_of_make_run(max_slot_wal_keep_size="1MB") as server:
         insert(server.url("mentor"), 1, 3)
         with following(server.folder) as follower:
             follower.until_message("message 3")

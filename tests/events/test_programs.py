@@ -12,7 +12,7 @@ from confluent_kafka import Producer
 
 from dev.kafka import DebeziumServer, Kafka, ProgramError
 from dev.kafka.java import JavaProgram
-from dev.processes import wait_until_gone
+from dev.supervisor import wait_until_gone
 from tests.events.topic import read
 from tests.instance import ROOT
 
@@ -70,7 +70,7 @@ def test_nothing_is_left_of_a_program_whose_owner_was_killed(tmp_path: Path) -> 
     assert owner.returncode == -signal.SIGKILL
     pid = int(owner.stdout)
     if psutil.pid_exists(pid):
-        assert wait_until_gone([psutil.Process(pid)], 60) == []
+        assert wait_until_gone([psutil.Process(pid)], 60)
 
 
 def test_a_program_that_does_not_start_says_why(tmp_path: Path) -> None:

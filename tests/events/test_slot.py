@@ -9,8 +9,8 @@ from contextlib import contextmanager
 import psutil
 import pytest
 
-from dev.cluster import SETTINGS
 from dev.kafka.prepare import HEARTBEATS, TOPIC
+from dev.postgres import SETTINGS
 from tests.events.contract import code_blocks
 from tests.events.stack import Slot, Stack, running_stack
 from tests.events.topic import Record, read

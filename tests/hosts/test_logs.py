@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.instance import FEEDBACK, PATH, ROOT, Answer, Instance, command, free_port, running
+from dev.ports import free_port
+from tests.instance import FEEDBACK, PATH, ROOT, Answer, Instance, command, running
 
 
 @contextmanager

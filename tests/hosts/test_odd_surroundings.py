@@ -8,8 +8,9 @@ import time
 from contextlib import closing
 from pathlib import Path
 
+from dev.ports import free_port
 from tests.conftest import open_connection
-from tests.instance import FEEDBACK, PATH, ROOT, Instance, command, free_port, running
+from tests.instance import FEEDBACK, PATH, ROOT, Instance, command, running
 
 
 def test_an_offer_of_http2_does_not_cost_the_feedback(

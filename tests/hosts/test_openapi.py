@@ -14,9 +14,10 @@ import pytest
 import schemathesis
 from schemathesis.specs.openapi.schemas import OpenApiSchema
 
+from dev.ports import free_port
 from tests.conftest import open_connection
 from tests.hosts.issuer import Issuer, bearer, issuing
-from tests.instance import FEEDBACK, Instance, free_port, running
+from tests.instance import FEEDBACK, Instance, running
 
 # A key that came before with another payload is refused, and no schema can say so.
 CONFIG = """

@@ -15,9 +15,10 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from dev.ports import free_port
 from tests.hosts.conftest import Rows
 from tests.hosts.issuer import URL, Issuer, SigningKey, bearer, issuing
-from tests.instance import FEEDBACK, PATH, STUDENT, Answer, Instance, free_port, running
+from tests.instance import FEEDBACK, PATH, STUDENT, Answer, Instance, running
 from tests.waiting import wait_until
 
 BROKER = "system:serviceaccount:mathtrail:mentor-oidc-trigger"

@@ -28,8 +28,8 @@ def lint_imports(clone: Path) -> "subprocess.CompletedProcess[str]":
         ("function/service.py", "import function.http.messages", LAYERS),
         ("function/domain.py", "import pydantic_core", DOMAIN),
         ("function/new.py", "", LAYERS),
-        ("function/logs.py", "import dev.child", DEVELOPMENT),
-        ("dev/child.py", "import tests.instance", TESTS),
+        ("function/logs.py", "import dev.supervisor", DEVELOPMENT),
+        ("dev/supervisor.py", "import tests.instance", TESTS),
         ("function/store/table.py", "import pg8000.native", "One module touches each library"),
     ],
 )

@@ -1,4 +1,4 @@
-"""The chain of deploy/debezium for the engine in this process."""
+"""The settings of deploy/debezium for the engine in this process."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from function.store.connection import credentials
 
 
 def engine_settings(postgres: PostgresSettings, slot: str, offsets: Path) -> Settings:
-    """The settings of deploy/debezium, with what only this place can know in them."""
+    """All settings of the engine, for this server, slot and file of offsets."""
     [server] = postgres.hosts
     user, password = credentials(postgres)
     environ = {
@@ -29,8 +29,8 @@ def engine_settings(postgres: PostgresSettings, slot: str, offsets: Path) -> Set
         "slot.name": slot,
         "offset.storage": "org.apache.kafka.connect.storage.FileOffsetBackingStore",
         "offset.storage.file.filename": str(offsets),
-        "offset.flush.interval.ms": "0",  # after each batch: a killed process repeats no more
-        # follow.py starts it again: only there is it known that the server moved to another port.
+        "offset.flush.interval.ms": "0",  # after each batch: few repeats after kill -9
+        # follow.py restarts it, because the server may have another port then.
         "errors.max.retries": "0",
     }
 
@@ -45,7 +45,7 @@ def _converters() -> Settings:
 
 
 def _ssl_mode(postgres: PostgresSettings) -> str:
-    """As libpq does, and PostgreSQL's Java driver doesn't: a root certificate is there for use."""
+    """Check against a root certificate if there is one, as libpq does; the Java driver doesn't."""
     mode = postgres.sslmode
     return "verify-ca" if mode == "require" and postgres.sslrootcert else mode
 
