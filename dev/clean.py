@@ -90,14 +90,14 @@ def _failure(folder: Path, note: Note, environ: Mapping[str, str]) -> str:
 
 def _drop(slot: str, settings: PostgresSettings) -> str:
     try:
-        from function.store import connection, driver  # noqa: PLC0415 - they need pg8000
+        from function.store import connection, driver, faults  # noqa: PLC0415 - they need pg8000
     except ImportError:
         return "the environment with PostgreSQL's driver is gone"
     try:
         with closing(connection.connect(settings, statement_timeout=10)) as session:
             session.run(DROP, slot=slot)
     except (driver.DatabaseError, *driver.CONNECTION_ERRORS) as exc:
-        return driver.describe(exc)
+        return faults.describe(exc)
     return ""
 
 

@@ -19,7 +19,8 @@ from dev.cluster import PostgresError
 from function.migrate import PASSING
 from function.postgres_settings import PostgresSettings
 from function.store.connection import connect
-from function.store.driver import DatabaseError, InterfaceError, describe, sqlstate
+from function.store.driver import DatabaseError, InterfaceError
+from function.store.faults import describe, sqlstate
 
 LIMIT = 8.0  # seconds; with all the rest `make run` ends within 10
 PAUSE = 0.5  # seconds between two attempts

@@ -11,7 +11,8 @@ from dev.events.rights import missing
 from dev.places import CLONE
 from function.postgres_settings import PostgresSettings
 from function.store.connection import connect, credentials
-from function.store.driver import CONNECTION_ERRORS, DatabaseError, describe, sqlstate
+from function.store.driver import CONNECTION_ERRORS, DatabaseError
+from function.store.faults import describe, sqlstate
 
 # Starting up or shutting down, or full for now. All else that it refuses stays refused.
 PASSING = ("57P", "53")
