@@ -18,7 +18,8 @@ from function.migrate import PASSING
 from function.postgres_settings import PostgresSettings
 from function.settings import load_or_exit
 from function.store.connection import connect
-from function.store.driver import CONNECTION_ERRORS, DatabaseError, describe, sqlstate
+from function.store.driver import CONNECTION_ERRORS, DatabaseError
+from function.store.faults import describe, sqlstate
 
 NAME = "mentor"
 CONNECT_LIMIT = 8.0  # seconds; a wrong DATABASE_URL ends `make run` within 10

@@ -21,7 +21,8 @@ from types import FrameType
 from function import logs
 from function.settings import Settings, load_or_exit
 from function.store.connection import connect
-from function.store.driver import CONNECTION_ERRORS, Connection, DatabaseError, describe, sqlstate
+from function.store.driver import CONNECTION_ERRORS, Connection, DatabaseError
+from function.store.faults import describe, sqlstate
 
 # Any number that no other job uses in this database.
 ADVISORY_LOCK = int.from_bytes(b"mentor", "big")

@@ -10,13 +10,8 @@ from dev import paths
 from dev.events.places import EventsError, NotReady
 from function.postgres_settings import PostgresSettings
 from function.store.connection import connect, credentials
-from function.store.driver import (
-    CONNECTION_ERRORS,
-    Connection,
-    DatabaseError,
-    describe,
-    sqlstate,
-)
+from function.store.driver import CONNECTION_ERRORS, Connection, DatabaseError
+from function.store.faults import describe, sqlstate
 
 STATE = """
 SELECT rolname, rolsuper, rolreplication, current_setting('wal_level'),

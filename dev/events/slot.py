@@ -11,7 +11,8 @@ from dev.events.java import is_serialized_map
 from dev.events.places import NotReady, say
 from function.postgres_settings import PostgresSettings
 from function.store.connection import connect
-from function.store.driver import CONNECTION_ERRORS, Connection, DatabaseError, describe
+from function.store.driver import CONNECTION_ERRORS, Connection, DatabaseError
+from function.store.faults import describe
 
 STATE = """
 SELECT coalesce(wal_status, '') = 'lost', active, current_setting('max_slot_wal_keep_size')

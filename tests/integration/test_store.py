@@ -241,12 +241,12 @@ def test_two_instances_that_race_for_one_id_make_one_row(feedback_database: str)
 def test_an_instance_has_one_connection_with_limits_and_a_name(feedback_database: str) -> None:
     async def look(store: Store) -> list[list[object]]:
         await asyncio.gather(*(keep(store, entry()) for _ in range(100)))
-        table = store._commits._table
+        table = store._table
         assert table is not None
-        sock: socket.socket = table._session._usock
+        sock: socket.socket = table.session._usock
         assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
         assert not sock.getblocking()
-        assert table._wait_limit == pytest.approx(5.5)
+        assert table._patience == pytest.approx(5.5)
         return query(feedback_database, f"SELECT count(*) {BACKENDS}")
 
     assert use(feedback_database, look) == [[1]]

@@ -17,7 +17,7 @@ from pg8000.native import Connection
 
 from function.settings import load
 from function.store.connection import connect
-from function.store.driver import sqlstate
+from function.store.faults import sqlstate
 
 ROOT = Path(__file__).parents[2]
 
