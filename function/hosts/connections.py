@@ -32,6 +32,7 @@ class Connections:
         self._waiting: dict[HttpProtocol, None] = {}  # for their clients, the longest first
         self._queue: deque[HttpProtocol] = deque()
         self._begun = 0  # requests in this turn
+        self._timer: asyncio.TimerHandle | None = None
         self._headers: list[Header] = []
         self._encoded = b""
 
@@ -42,9 +43,9 @@ class Connections:
 
     def add(self, connection: HttpProtocol) -> None:
         """Add a new connection; above the limit it replaces the one that waits longest."""
-        if not self._open:
-            asyncio.get_running_loop().call_later(TICK, self._check_all)
         self._open.add(connection)
+        if not self._timer:
+            self._timer = asyncio.get_running_loop().call_later(TICK, self._check_all)
         if self.too_many and self._waiting:
             longest = next(iter(self._waiting))
             del self._waiting[longest]
@@ -82,8 +83,7 @@ class Connections:
         loop = asyncio.get_running_loop()
         for connection in list(self._open):
             connection.check_patience(loop.time())
-        if self._open:
-            loop.call_later(TICK, self._check_all)
+        self._timer = loop.call_later(TICK, self._check_all) if self._open else None
 
     def encode(self, headers: list[Header]) -> bytes:
         """Encode headers that are the same list as at the last call, nearly always."""
