@@ -4,34 +4,15 @@ https://www.rfc-editor.org/rfc/rfc9112#section-6
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
-from httptools import HttpParserError, HttpRequestParser
+from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
+
+from function.hosts.limits import HEAD_LIMIT
 
 END = b"\r\n\r\n"
 CHUNKED = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
 SIZE = re.compile(rb"[0-9a-fA-F]+")
-
-
-class Head:
-    """Finds the empty line at the end of a head, and counts the bytes up to it."""
-
-    __slots__ = ("_tail", "ended", "size")
-
-    def __init__(self) -> None:
-        self.size = 0
-        self.ended = False
-        self._tail = b""  # the last bytes, in which END may have begun
-
-    def feed(self, data: bytes) -> int:
-        """Take bytes up to the head's end, and return how many."""
-        window = self._tail + data if self._tail else data
-        end = window.find(END)
-        self.ended = end >= 0
-        taken = end + len(END) - len(self._tail) if self.ended else len(data)
-        self._tail = window[1 - len(END) :]
-        self.size += taken
-        return taken
 
 
 class FixedBody:
@@ -96,3 +77,61 @@ class ChunkedBody:
     def on_message_complete(self) -> None:
         """End; httptools calls it after the trailers."""
         self.ended = True
+
+
+Body = FixedBody | ChunkedBody
+
+
+def make_body(fields: Mapping[bytes, bytes], on_body: Callable[[bytes], None]) -> Body | None:
+    """Return what decodes the body that the fields of a valid head announce."""
+    if b"transfer-encoding" in fields:
+        return ChunkedBody(on_body, HEAD_LIMIT)
+    size = int(fields.get(b"content-length", 0))
+    return FixedBody(on_body, size) if size else None
+
+
+class Message:
+    """The bytes of one request: httptools gets the head, and the protocol sets the `body`."""
+
+    __slots__ = ("_head_ended", "_tail", "body", "ended", "head_size")
+
+    def __init__(self) -> None:
+        self.head_size = 0  # bytes so far
+        self.body: Body | None = None
+        self.ended = False
+        self._head_ended = False
+        self._tail = b""  # the last bytes of the head so far, in which END may have begun
+
+    @property
+    def in_head(self) -> bool:
+        """Whether the head has begun and not ended."""
+        return self.head_size > 0 and not self._head_ended
+
+    def feed(self, data: bytes, parser: HttpRequestParser) -> int:
+        """Take bytes up to the end of the head or of the body, and return how many.
+
+        A head over HEAD_LIMIT is not parsed. Raises HttpParserError.
+        """
+        if self.body:
+            taken = self.body.feed(data)
+            self.ended = self.body.ended
+        elif not self.head_size and data[0] in b"\r\n":  # RFC 9112, 2.2
+            taken = len(data) - len(data.lstrip(b"\r\n"))
+        else:
+            taken = self._feed_head(data, parser)
+            self.ended = self._head_ended and self.body is None
+        return taken
+
+    def _feed_head(self, data: bytes, parser: HttpRequestParser) -> int:
+        window = self._tail + data if self._tail else data
+        end = window.find(END)
+        self._head_ended = end >= 0
+        taken = end + len(END) - len(self._tail) if end >= 0 else len(data)
+        self._tail = window[1 - len(END) :]
+        self.head_size += taken
+        if self.head_size <= HEAD_LIMIT:
+            try:  # noqa: SIM105 - every request comes here
+                parser.feed_data(data[:taken])
+            except HttpParserUpgrade:
+                pass  # the offer may be ignored: RFC 9110, 7.8
+        return taken

@@ -1,6 +1,7 @@
-"""What one client, and all clients together, may take of an instance. docs/hosts.md lists it."""
+"""Limits of what one client, and all clients together, may use. docs/hosts.md lists them."""
 
 import resource
+import socket
 
 HEAD_LIMIT = 64 * 1024  # bytes: request line, headers, and the trailers of a body
 HEADER_LIMIT = 100  # headers
@@ -20,5 +21,11 @@ def raise_descriptor_limit() -> int:
 
 
 def connection_limit(descriptors: int) -> int:
-    """Leave half of the descriptors to listeners, PostgreSQL, files, and who is just accepted."""
+    """Leave half of the descriptors to listeners, files, PostgreSQL, and new connections."""
     return min(MOST_CONNECTIONS, descriptors // 2)
+
+
+def bound_buffers(sock: socket.socket) -> None:
+    """Have the kernel buffer little for a client that floods or does not read; else up to 10 MB."""
+    for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
+        sock.setsockopt(socket.SOL_SOCKET, option, SOCKET_BUFFER)

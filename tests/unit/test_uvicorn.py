@@ -1,10 +1,12 @@
 """What function/hosts uses of uvicorn's insides is still as it takes it to be."""
 
 import asyncio
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -27,7 +29,7 @@ class Recorder(asyncio.Transport):
         self.writes.append(data)
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
-        return default
+        return Mock(spec=socket.socket) if name == "socket" else default
 
     def close(self) -> None:
         """There is nothing to close."""
