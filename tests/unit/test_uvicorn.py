@@ -12,6 +12,7 @@ import pytest
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
+from function.hosts.connections import TURN
 from function.hosts.server import Config
 from function.hosts.uvicorn import make_protocol
 
@@ -31,6 +32,12 @@ class Recorder(asyncio.Transport):
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         return Mock(spec=socket.socket) if name == "socket" else default
 
+    def pause_reading(self) -> None:
+        """Nothing is read."""
+
+    def resume_reading(self) -> None:
+        """Nothing is read."""
+
     def close(self) -> None:
         """There is nothing to close."""
 
@@ -47,14 +54,18 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": b"ok"})
 
 
+async def turns(number: int) -> None:
+    for _ in range(number):
+        await asyncio.sleep(0)
+
+
 async def writes(protocol: Callable[..., HttpToolsProtocol]) -> list[bytes]:
     config = Config(app, log_config=None, lifespan="off")
     config.load()
     served = protocol(config, ServerState(), {}, asyncio.get_running_loop())
     served.connection_made(recorder := Recorder())
     served.data_received(REQUEST)
-    for _ in range(20):
-        await asyncio.sleep(0)
+    await turns(20)
     served.connection_lost(None)
     return recorder.writes
 
@@ -73,3 +84,25 @@ def test_uvicorn_is_imported_without_its_command_line() -> None:
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
     without = "import sys, uvicorn; sys.exit('click' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", without], check=False).returncode == 1
+
+
+async def begun_together(number: int) -> tuple[int, int]:
+    """Of so many second requests that come at once, how many begin, and how many are answered."""
+    config = Config(app, log_config=None, lifespan="off")
+    config.load()
+    make, state, recorders = make_protocol(95), ServerState(), [Recorder() for _ in range(number)]
+    served = [make(config, state, {}, asyncio.get_running_loop()) for _ in range(number)]
+    for one, recorder in zip(served, recorders, strict=True):
+        one.connection_made(recorder)
+        one.data_received(REQUEST)
+    assert len(state.tasks) == number
+    await turns(20)
+    for one in served:
+        one.data_received(REQUEST)
+    begun = len(state.tasks)
+    await turns(40)
+    return begun, sum(len(recorder.writes) == 2 for recorder in recorders)
+
+
+def test_a_turn_of_the_event_loop_begins_few_requests_and_all_are_answered() -> None:
+    assert asyncio.run(begun_together(TURN * 3)) == (TURN, TURN * 3)
