@@ -26,7 +26,7 @@ class Client:
 async def begun_in_each_turn(clients: list[Client]) -> list[int]:
     for client in clients:
         client.go_on()
-    found = []
+    found: list[int] = []
     while not found or found[-1] != sum(client.begun for client in clients):
         found.append(sum(client.begun for client in clients))
         await asyncio.sleep(0)
