@@ -73,6 +73,12 @@ PROBES = {
     "Ready": "`ready` if PostgreSQL answers and has the table; otherwise 503 and `not ready`.",
 }
 
+HEADERS_TOO_LARGE: Schema = {
+    "description": "HEADERS_TOO_LARGE: the headers are over 64 KiB, or more than 100.",
+    "headers": {"X-Request-Id": REQUEST_ID},
+    "content": {"application/json": {"schema": reference("Error")}},
+}
+
 
 @cache
 def document() -> bytes:
@@ -150,6 +156,7 @@ def _errors(key: str) -> Schema:
         "415": _error(415, "UNSUPPORTED_MEDIA_TYPE: a Content-Encoding, or an event not in JSON."),
         "422": _error(422, f"IDEMPOTENCY_KEY_REUSED: {key} came with another payload."),
         "429": _error(429, "TOO_MANY_REQUESTS: too much feedback of this student."),
+        "431": HEADERS_TOO_LARGE,
         "500": _error(500, "INTERNAL_ERROR: a bug."),
         "503": _error(503, f"UNAVAILABLE: send it again, with {key} as before."),
     }
@@ -160,7 +167,7 @@ def _probe(name: str) -> Schema:
         "headers": {"X-Request-Id": REQUEST_ID},
         "content": _json(reference("Health")),
     }
-    responses = {"200": {"description": "It is.", **answer}}
+    responses = {"200": {"description": "It is.", **answer}, "431": HEADERS_TOO_LARGE}
     if name == "Ready":
         responses["503"] = {"description": "PostgreSQL does not answer.", **answer}
     return {
