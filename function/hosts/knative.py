@@ -134,19 +134,31 @@ def _head_deadline(protocol: Any, deadline: float | None) -> float | None:
 
 
 def _ignore_upgrades() -> None:
-    """Let hypercorn answer an offer of h2c as if it was not there (RFC 9110, 7.8).
+    """Let hypercorn answer an offer of h2c or WebSocket as if it was not there (RFC 9110, 7.8).
 
-    A proxy that passes the offer on would not see the requests that come after it.
+    A proxy that passes on an offer of h2c would not see the requests that come after it. WebSocket
+    would never be answered.
     """
+    from h11 import Request
     from hypercorn.protocol.h11 import H11Protocol
 
-    check = H11Protocol._check_protocol  # noqa: SLF001
+    check, create = H11Protocol._check_protocol, H11Protocol._create_stream  # noqa: SLF001
 
-    async def check_protocol(self: Any, request: Any) -> None:
+    async def check_protocol(self: Any, request: Request) -> None:
         if request.http_version == b"2.0":
             await check(self, request)
 
+    async def create_stream(self: Any, request: Request) -> None:
+        headers = [(name, value) for name, value in request.headers if name != b"upgrade"]
+        if len(headers) < len(request.headers):
+            version = request.http_version
+            request = Request(
+                method=request.method, headers=headers, target=request.target, http_version=version
+            )
+        await create(self, request)
+
     H11Protocol._check_protocol = check_protocol  # noqa: SLF001
+    H11Protocol._create_stream = create_stream  # noqa: SLF001
 
 
 def _answer_readiness() -> None:

@@ -31,7 +31,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def __init__(self, *args: Any, shared: Connections, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.ws_protocol_class = None
+        self.ws_protocol_class = None  # else an offer of WebSocket is taken where a library is
         self._shared = shared
         self._unread = b""
         self._eof = False
@@ -47,8 +47,7 @@ class HttpProtocol(HttpToolsProtocol):
     def connection_made(self, transport: Any) -> None:
         limits.bound_buffers(transport.get_extra_info("socket"))
         transport.set_write_buffer_limits(high=0)  # pause_writing is called when any byte waits
-        stand_in: Any = ResponseTransport(transport, self.loop)
-        super().connection_made(stand_in)
+        super().connection_made(ResponseTransport(transport, self.loop))  # type: ignore[arg-type]
         self._wait(limits.HEAD_TIMEOUT)
         self._shared.add(self)
 
@@ -160,17 +159,19 @@ class HttpProtocol(HttpToolsProtocol):
         self.flow.resume_reading()
         if self._unread:
             self.go_on()
-        if self._eof and not self._owes_answer():
-            self.transport.close()
+        if self._eof:
+            self._end_at_eof()
 
     def eof_received(self) -> bool:  # type: ignore[override] # uvicorn's returns nothing
         """Keep the connection open for a client that has sent all and still reads."""
         self._eof = True
-        return self._owes_answer()
+        self._end_at_eof()
+        return True  # else the event loop closes it before ResponseTransport has sent all
 
-    def _owes_answer(self) -> bool:
-        """Whether the client gets an answer without sending more."""
-        return bool(self._unread) or (self._in_answer() and not self._message.body)
+    def _end_at_eof(self) -> None:
+        """Close the connection unless the client gets an answer without sending more."""
+        if not self._unread and (self._message.body or not self._in_answer()):
+            self.transport.close()
 
     def _refuse(self, refusal: Refusal) -> None:
         """Answer without the application, and leave the client time to read the answer."""
