@@ -33,7 +33,7 @@ class KnativeFunction:
         _answer_readiness()
 
     def start(self, cfg: Mapping[str, str]) -> None:
-        """Begin to connect. The configuration was read before, where a mistake ends the process."""
+        """Begin to connect. __init__ has read the configuration, and ends on an error."""
         self._store.start()
 
     def stop(self) -> None:
@@ -162,10 +162,10 @@ def _ignore_upgrades() -> None:
 
 
 def _answer_readiness() -> None:
-    """Let `handle` answer /health/readiness, as every other path.
+    """Let `handle` answer /health/readiness like every other path.
 
-    func-python would call a synchronous `ready` on the event loop, and only the loop can ask
-    PostgreSQL.
+    func-python calls a synchronous `ready` on the event loop, but the question to PostgreSQL needs
+    the event loop.
     """
     from func_python.http import ASGIApplication
 

@@ -5,12 +5,12 @@ import socket
 
 HEAD_LIMIT = 64 * 1024  # bytes: request line, headers, and the trailers of a body
 HEADER_LIMIT = 100  # headers
-HEAD_TIMEOUT = 10  # seconds for all of a head, and for the rest of a body that nobody reads
-WRITE_TIMEOUT = 15  # seconds in which a client takes nothing of its answer
+HEAD_TIMEOUT = 10  # seconds for a whole head, and for the rest of a body that was refused
+WRITE_TIMEOUT = 15  # seconds for a client to take what is written, 64 KiB at most
 SOCKET_BUFFER = 64 * 1024  # bytes in the kernel, for each direction of a connection
-LINGER = 2  # seconds for a client to read why its request is refused
+LINGER = 2  # seconds for a client to read a refusal before its connection is closed
 BACKLOG = 4096  # connections that the kernel keeps until they are accepted
-MOST_CONNECTIONS = 4096  # an idle one takes about 10 KB
+MOST_CONNECTIONS = 4096  # an idle one uses about 10 KB
 
 
 def raise_descriptor_limit() -> int:

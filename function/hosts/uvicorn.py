@@ -1,9 +1,8 @@
 """How uvicorn's connections read requests and write answers, for both hosts that use uvicorn.
 
-httptools gets one head at a time, so it never sees a byte that belongs to something else: no body
-that it takes for another protocol's (Kludex/uvicorn#2722), no trailers, no second request. A
-request is read when the one before is answered. tests/unit/test_uvicorn.py fails when uvicorn
-changes what is used of it here.
+httptools gets one head at a time, so it never sees a byte that belongs to something else: a body
+that it takes for another protocol's (Kludex/uvicorn#2722), trailers, a second request. One request
+is read when the one before is answered. docs/hosts.md lists what is used of uvicorn's insides.
 """
 
 import re
@@ -80,12 +79,14 @@ class HttpProtocol(HttpToolsProtocol):
             self.transport.close()
 
     def _in_answer(self) -> bool:
-        cycle = self.cycle
-        return bool(cycle) and not (cycle.response_complete or cycle.disconnected)
+        return bool(self.cycle) and not (self.cycle.response_complete or self.cycle.disconnected)
 
     def data_received(self, data: bytes) -> None:
-        if not self._refusal:
+        if self._unread:
             self._unread += data
+            self.transport.pause_reading()  # by `flow`, the application would resume it
+        elif not self._refusal:
+            self._unread = data
             self._read()
 
     def _read(self) -> None:
@@ -93,7 +94,6 @@ class HttpProtocol(HttpToolsProtocol):
         try:
             while self._unread:
                 if not self._message.head_size and not self._may_begin():
-                    self.transport.pause_reading()  # by `flow`, the application would resume it
                     return
                 self._take()
         except httptools.HttpParserError:
@@ -119,7 +119,7 @@ class HttpProtocol(HttpToolsProtocol):
         return first or (not self._in_answer() and self._shared.admit(self))
 
     def go_on(self) -> None:
-        """Read on after a pause."""
+        """Read on where `_read` has stopped."""
         self._read()
         if not self._unread:
             self.transport.resume_reading()
