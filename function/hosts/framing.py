@@ -1,4 +1,4 @@
-"""Where the head and the body of a request end, wherever a packet ends.
+"""The parts of a request, wherever a packet ends: where its head and its body end, and its target.
 
 https://www.rfc-editor.org/rfc/rfc9112#section-6
 """
@@ -10,9 +10,15 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 
 from function.hosts.limits import HEAD_LIMIT
 
+ABSOLUTE_FORM = re.compile(rb"^https?://[^/?#]*/?", re.IGNORECASE)
 END = b"\r\n\r\n"
 CHUNKED = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
 SIZE = re.compile(rb"[0-9a-fA-F]+")
+
+
+def origin_form(target: bytes) -> bytes:
+    """Return the target of a request without the scheme and host that it may have."""
+    return target if target.startswith(b"/") else ABSOLUTE_FORM.sub(b"/", target)
 
 
 class FixedBody:
@@ -107,8 +113,8 @@ class Message:
         """Whether the head has begun and not ended."""
         return self.head_size > 0 and not self._head_ended
 
-    def feed(self, data: bytes, parser: HttpRequestParser) -> int:
-        """Take bytes up to the end of the head or of the body, and return how many.
+    def feed(self, data: bytes, parser: HttpRequestParser) -> bytes:
+        """Take bytes up to the end of the head or of the body, and return the others.
 
         A head over HEAD_LIMIT is not parsed. Raises HttpParserError.
         """
@@ -120,7 +126,7 @@ class Message:
         else:
             taken = self._feed_head(data, parser)
             self.ended = self._head_ended and self.body is None
-        return taken
+        return data[taken:]
 
     def _feed_head(self, data: bytes, parser: HttpRequestParser) -> int:
         window = self._tail + data if self._tail else data

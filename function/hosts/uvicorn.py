@@ -5,7 +5,6 @@ that it takes for another protocol's (Kludex/uvicorn#2722), trailers, a second r
 is read when the one before is answered. docs/hosts.md lists what is used of uvicorn's insides.
 """
 
-import re
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -16,11 +15,9 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from function.hosts import limits
 from function.hosts.connections import Connections
-from function.hosts.framing import Message, make_body
+from function.hosts.framing import Message, make_body, origin_form
 from function.hosts.refusals import INVALID, TOO_LARGE, TOO_MANY, TOO_SLOW, Refusal, check
 from function.hosts.transport import ResponseTransport
-
-ABSOLUTE_FORM = re.compile(rb"^https?://[^/?#]*/?", re.IGNORECASE)
 
 
 class HttpProtocol(HttpToolsProtocol):
@@ -102,8 +99,7 @@ class HttpProtocol(HttpToolsProtocol):
     def _take(self) -> None:
         message = self._message
         begun = message.head_size
-        taken = message.feed(self._unread, self.parser)
-        self._unread = self._unread[taken:]
+        self._unread = message.feed(self._unread, self.parser)
         if not begun and message.head_size:
             self._deadline = self.loop.time() + limits.HEAD_TIMEOUT
         if message.head_size > limits.HEAD_LIMIT or len(self.headers) > limits.HEADER_LIMIT:
@@ -134,8 +130,7 @@ class HttpProtocol(HttpToolsProtocol):
         if self._refusal:
             return
         self._message.body = make_body(fields, self.on_body)
-        if not self.url.startswith(b"/"):
-            self.url = ABSOLUTE_FORM.sub(b"/", self.url)
+        self.url = origin_form(self.url)
         super().on_headers_complete()
         if self.draining:
             self.cycle.keep_alive = False
@@ -159,8 +154,13 @@ class HttpProtocol(HttpToolsProtocol):
         self.flow.resume_reading()
         if self._unread:
             self.go_on()
-        if self._eof:
-            self._end_at_eof()
+        self._end_at_eof()
+
+    def shutdown(self) -> None:
+        """End after the next answer, if one is to come; uvicorn calls it when the server ends."""
+        self.draining = True
+        if not self._unread:
+            super().shutdown()
 
     def eof_received(self) -> bool:  # type: ignore[override] # uvicorn's returns nothing
         """Keep the connection open for a client that has sent all and still reads."""
@@ -169,8 +169,8 @@ class HttpProtocol(HttpToolsProtocol):
         return True  # else the event loop closes it before ResponseTransport has sent all
 
     def _end_at_eof(self) -> None:
-        """Close the connection unless the client gets an answer without sending more."""
-        if not self._unread and (self._message.body or not self._in_answer()):
+        """Close the connection after all answers that the client gets without sending more."""
+        if self._eof and not self._unread and (self._message.body or not self._in_answer()):
             self.transport.close()
 
     def _refuse(self, refusal: Refusal) -> None:

@@ -25,6 +25,7 @@ class Recorder(asyncio.Transport):
     def __init__(self) -> None:
         super().__init__()
         self.writes: list[bytes] = []
+        self.closed = False
 
     def write(self, data: Any) -> None:
         self.writes.append(data)
@@ -39,10 +40,10 @@ class Recorder(asyncio.Transport):
         """Nothing is read."""
 
     def close(self) -> None:
-        """There is nothing to close."""
+        self.closed = True
 
     def is_closing(self) -> bool:
-        return False
+        return self.closed
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
         """There is no buffer."""
@@ -87,7 +88,10 @@ def test_uvicorn_is_imported_without_its_command_line() -> None:
 
 
 async def begun_together(number: int) -> tuple[int, int]:
-    """Of so many second requests that come at once, how many begin, and how many are answered."""
+    """Of so many second requests that come at once, how many begin, and how many are answered.
+
+    Meanwhile the server begins to end.
+    """
     config = Config(app, log_config=None, lifespan="off")
     config.load()
     make, state, recorders = make_protocol(95), ServerState(), [Recorder() for _ in range(number)]
@@ -100,7 +104,10 @@ async def begun_together(number: int) -> tuple[int, int]:
     for one in served:
         one.data_received(REQUEST)
     begun = len(state.tasks)
+    for one in served:
+        one.shutdown()
     await turns(40)
+    assert all(recorder.closed for recorder in recorders)
     return begun, sum(len(recorder.writes) == 2 for recorder in recorders)
 
 
