@@ -23,7 +23,7 @@ STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 def main() -> None:
     """Serve until SIGTERM or SIGINT; then finish the requests in flight and return."""
-    # Process 1 of a container hears no signal that it has no handler for: from here on it does.
+    # The kernel drops signals that process 1 of a container has no handler for.
     for number in STOP_SIGNALS:
         signal.signal(number, _end)
     settings = load_or_exit(os.environ)
@@ -33,14 +33,14 @@ def main() -> None:
     server = _make_server(settings, store)
     for number in STOP_SIGNALS:
         signal.signal(number, partial(_stop, server))
-    # What is imported lives for ever, and a request leaves no cycles: collect seldom.
+    # Imported objects live as long as the process, and requests leave no cycles: collect seldom.
     gc.freeze()
     gc.set_threshold(20_000)
     server.run()
 
 
 def _end(number: int, frame: FrameType | None) -> None:
-    """End at once: nothing is under way yet, and an import may swallow a SystemExit."""
+    """End at once: no request is under way yet, and an import may swallow a SystemExit."""
     os._exit(0)
 
 
@@ -71,10 +71,10 @@ def _make_server(settings: Settings, store: Store) -> "Server":
 
 
 def _stop(server: "Server", number: int, frame: FrameType | None) -> None:
-    """Hear a signal outside of uvicorn's own handling.
+    """Handle a signal before uvicorn's own handlers are set, or after they are removed.
 
-    One that comes before must not be lost; and uvicorn raises it once more when it has finished,
-    where the default would make a failure of an orderly end.
+    The first must not be lost. uvicorn raises each signal again when it has finished, and the
+    default handler would turn an orderly end into a failure.
     """
     server.should_exit = True
 

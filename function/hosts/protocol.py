@@ -10,7 +10,7 @@ import asyncio
 import socket
 from collections.abc import Callable
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any
 
 from function.hosts import limits
 from function.hosts.connections import TICK, Connections
@@ -22,7 +22,7 @@ from function.hosts.refusals import TOO_MANY, TOO_SLOW, Refusal, Refused
 class HttpProtocol(asyncio.Protocol):
     """One connection."""
 
-    draining: ClassVar[bool] = False
+    draining = False
 
     def __init__(
         self,
@@ -70,10 +70,11 @@ class HttpProtocol(asyncio.Protocol):
         self.resume_writing()
 
     def shutdown(self) -> None:
-        """Close the connection after the answer in progress; uvicorn's server calls it."""
+        """Close the connection after the next answer, if one is to come; uvicorn calls it."""
+        self.draining = True
         if self._exchange:
             self._exchange.keep_alive = False
-        else:
+        elif not self._unread:
             self.transport.close()
 
     def _wait(self, patience: float) -> None:
@@ -81,7 +82,7 @@ class HttpProtocol(asyncio.Protocol):
         self._deadline = self._loop.time() + patience
         self._shared.wait(self)
 
-    def check_patience(self, now: float) -> None:
+    def check(self, now: float) -> None:
         """End the connection if the client is too slow."""
         unsent = self.transport.get_write_buffer_size()
         self._stuck = self._stuck + 1 if 0 < self._unsent <= unsent else 0
@@ -96,8 +97,11 @@ class HttpProtocol(asyncio.Protocol):
             self.transport.close()
 
     def data_received(self, data: bytes) -> None:
-        if not self._refused:
+        if self._unread:
             self._unread += data
+            self.pause_reading()
+        elif not self._refused:
+            self._unread = data
             self._read()
 
     def _read(self) -> None:
@@ -106,7 +110,6 @@ class HttpProtocol(asyncio.Protocol):
             while self._unread:
                 if not self._reader.head_size:
                     if not self._may_begin():
-                        self.pause_reading()
                         return
                     self._deadline = self._loop.time() + limits.HEAD_TIMEOUT
                 taken = self._reader.take(self._unread)
@@ -122,7 +125,7 @@ class HttpProtocol(asyncio.Protocol):
         return not self._exchange and (self._new or self._shared.admit(self))
 
     def go_on(self) -> None:
-        """Read on after a pause."""
+        """Read on where `_read` has stopped."""
         self._read()
         if not self._unread:
             self.resume_reading()

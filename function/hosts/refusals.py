@@ -1,4 +1,4 @@
-"""What a connection answers without the application, in the form of the application's errors."""
+"""Answers that a connection gives without the application, in the form of its errors."""
 
 import json
 import random
@@ -10,7 +10,7 @@ Header = tuple[bytes, bytes]
 
 
 class Refusal(NamedTuple):
-    """Why a request does not reach the application; the connection ends with it."""
+    """An answer to a request that does not reach the application; it ends the connection."""
 
     status: int
     code: str
@@ -30,7 +30,7 @@ class Refusal(NamedTuple):
         return self.status, headers, body
 
     def response(self, more: Iterable[Header]) -> bytes:
-        """Return all bytes of the answer, with more headers."""
+        """Return the whole answer, with more headers."""
         status, headers, body = self.parts()
         line = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n".encode()
         return line + b"".join(b"%b: %b\r\n" % one for one in [*more, *headers]) + b"\r\n" + body

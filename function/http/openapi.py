@@ -73,6 +73,12 @@ PROBES = {
     "Ready": "`ready` if PostgreSQL answers and has the table; otherwise 503 and `not ready`.",
 }
 
+HEADERS_TOO_LARGE: Schema = {
+    "description": "HEADERS_TOO_LARGE: the headers are over 64 KiB, or more than 100.",
+    "headers": {"X-Request-Id": REQUEST_ID},
+    "content": {"application/json": {"schema": reference("Error")}},
+}
+
 
 @cache
 def document() -> bytes:
@@ -151,7 +157,8 @@ def _errors(key: str) -> Schema:
         500: "INTERNAL_ERROR: a bug.",
         503: f"UNAVAILABLE: send it again, with {key} as before.",
     }
-    return {str(status): _error(status, text) for status, text in descriptions.items()}
+    errors = {str(status): _error(status, text) for status, text in descriptions.items()}
+    return {**errors, "431": HEADERS_TOO_LARGE}
 
 
 def _probe(name: str) -> Schema:
@@ -159,7 +166,7 @@ def _probe(name: str) -> Schema:
         "headers": {"X-Request-Id": REQUEST_ID},
         "content": _json(reference("Health")),
     }
-    responses = {"200": {"description": "It is.", **answer}}
+    responses = {"200": {"description": "It is.", **answer}, "431": HEADERS_TOO_LARGE}
     if name == "Ready":
         responses["503"] = {"description": "PostgreSQL does not answer.", **answer}
     return {

@@ -83,6 +83,7 @@ def test_it_names_every_setting_of_the_service_that_func_can_not_make(func: Any)
         "scale-to-zero-pod-retention-period",
         "initial-scale",
         "timeoutSeconds",
+        "responseStartTimeoutSeconds",
     }
     assert [name for name in sorted(lacking) if f"{name} " not in text] == []
 

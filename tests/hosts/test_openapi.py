@@ -27,6 +27,7 @@ expected-statuses = ["2xx", 422]
 
 # It takes ten seconds: tests/hosts/test_odd_surroundings.py waits for it.
 TRIED_ELSEWHERE = 408
+TOO_MANY_HEADERS = [(f"x-{number}", "") for number in range(101)]
 
 on_uvicorn = pytest.mark.parametrize("host", ["uvicorn"], indirect=True, scope="session")
 
@@ -160,6 +161,7 @@ def post_everything(
     yield httpx.post(url, json={}, headers=headers)
     yield httpx.post(url, content=b" " * 65537, headers=headers)
     yield httpx.post(url, json=FEEDBACK, headers={**headers, "Content-Encoding": "gzip"})
+    yield httpx.post(url, json=FEEDBACK, headers=TOO_MANY_HEADERS)
     yield httpx.post(broken, json=FEEDBACK, headers=headers)
 
 
@@ -190,7 +192,9 @@ def get_from_both(
     function: Instance, without_database: Instance, path: str, accept: str
 ) -> Iterator[httpx.Response]:
     for port in (function.port, without_database.port):
-        yield httpx.get(f"http://127.0.0.1:{port}{path}", headers={"Accept": accept})
+        url = f"http://127.0.0.1:{port}{path}"
+        yield httpx.get(url, headers={"Accept": accept})
+        yield httpx.get(url, headers=TOO_MANY_HEADERS)
 
 
 @on_uvicorn

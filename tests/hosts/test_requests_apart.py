@@ -124,6 +124,12 @@ def test_what_follows_a_chunked_body_is_the_next_request(
     assert len(rows(student)) == 3
 
 
+@pytest.mark.parametrize("name", OFFERS)
+def test_an_offer_without_a_body_is_ignored(instance: Instance, name: str) -> None:
+    received = instance.raw(b"GET /health/startup HTTP/1.1\r\nHost: x\r\n" + OFFERS[name] + b"\r\n")
+    assert statuses(received) == [200]
+
+
 def test_a_client_that_half_closes_gets_all_answers(
     instance: Instance, rows: Rows, student: str
 ) -> None:

@@ -70,9 +70,16 @@ def wait_until_in_flight(function: Instance, connection: Connection) -> None:
 
 
 def test_an_idle_instance_ends_at_once(host: str, feedback_database: str, tmp_path: Path) -> None:
-    with running(tmp_path / "log", feedback_database, host) as function:
+    """Also while clients are connected: its connection to PostgreSQL ends with it."""
+    with (
+        running(tmp_path / "log", feedback_database, host) as function,
+        closing(HTTPConnection("127.0.0.1", function.port, timeout=40)) as idle,
+        closing(HTTPConnection("127.0.0.1", function.port, timeout=40)) as silent,
+    ):
         function.wait_until_ready()
-        assert function.post().status == 200
+        silent.connect()
+        idle.request("POST", PATH, json.dumps(FEEDBACK))
+        assert idle.getresponse().read()
 
         assert function.terminate(timeout=20) == 0
 

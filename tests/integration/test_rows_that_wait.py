@@ -4,8 +4,8 @@ import asyncio
 from contextlib import closing
 
 import pytest
-from function.domain import StoredEntry
 
+from function.domain import StoredEntry
 from function.errors import Unavailable
 from function.store import Store
 from tests.conftest import open_connection
