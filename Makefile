@@ -15,7 +15,7 @@ COMPILE := .venv-uv/bin/uv pip compile --quiet --universal --python-version 3.11
 UNUSED := $(addprefix --no-emit-package ,blinker click flask itsdangerous jinja2 markupsafe pycparser werkzeug)
 
 .PHONY: help run psql events image up down manifests test test-setup test-clients test-contracts test-browser test-kafka test-debian \
-	test-deploy test-image migrate connector bench load eval lint check lock lock-jars clean environment-func environment-events check-interpreter
+	test-deploy test-image migrate connector openapi bench load eval lint check lock lock-jars clean environment-func environment-events check-interpreter
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' Makefile
@@ -75,6 +75,9 @@ test-clients: .venv/$(READY) environment-func ## try real clients, SDKs and prox
 
 connector: .venv/$(READY) ## write deploy/debezium/connector.json from application.properties
 	@$(BIN)/python -m dev.debezium
+
+openapi: .venv/$(READY) ## write function/http/openapi.json, the description of the API
+	@$(BIN)/python -m dev.openapi
 
 migrate: .venv/$(READY) ## apply schema.sql, to DATABASE_URL or to the data of `make run` while that is off
 	@exec $(BIN)/python -m dev.database

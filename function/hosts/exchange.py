@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+from function.hosts.limits import body_timeout
 from function.hosts.reader import Scope
 from function.hosts.refusals import FAILED, Header
 
@@ -44,6 +45,7 @@ class Exchange:
         self._wakeup: asyncio.Future[None] | None = None
         self._head = b""
         self.started = False
+        self._late = False  # the body has not come in time
         self._ended = False  # all of the answer is written, or there is no client to read it
 
     async def run(self, app: App) -> None:
@@ -61,6 +63,11 @@ class Exchange:
         self._wake()
         return len(self._body)
 
+    def time_out(self) -> None:
+        """Have the application answer that the body has not come in time."""
+        self._late = True
+        self._wake()
+
     def complete(self) -> None:
         """Note that the body is complete."""
         self._whole = True
@@ -76,8 +83,13 @@ class Exchange:
             self._wakeup.set_result(None)
 
     async def receive(self) -> Message:
-        """Return the next part of the body; after the last one, wait for the end."""
+        """Return the next part of the body; after the last one, wait for the end.
+
+        Raises BodyTimeout.
+        """
         while not self._ended and (self._received or not (self._body or self._whole)):
+            if self._late:
+                raise body_timeout()
             if not self._whole:
                 self._client.resume_reading()
                 self._continue()

@@ -55,7 +55,21 @@ class KnativeFunction:
             await send({"type": "http.response.start", "status": status, "headers": headers})
             await send({"type": "http.response.body", "body": body})
         else:
-            await self._application(scope, receive, send)
+            await self._application(scope, _with_deadline(receive), send)
+
+
+def _with_deadline(receive: Receive) -> Receive:
+    """Limit the time for a body."""
+    deadline = asyncio.get_running_loop().time() + limits.BODY_TIMEOUT
+
+    async def receive_in_time() -> Message:
+        try:
+            async with asyncio.timeout_at(deadline):
+                return await receive()
+        except TimeoutError:
+            raise limits.body_timeout() from None
+
+    return receive_in_time
 
 
 def _check(scope: Message) -> Refusal | None:

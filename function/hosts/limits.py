@@ -3,15 +3,23 @@
 import resource
 import socket
 
+from function.errors import BodyTimeout
+
 HEAD_LIMIT = 64 * 1024  # bytes: request line, headers, and the trailers of a body
 HEADER_LIMIT = 100  # headers
 BODY_BUFFER = 64 * 1024  # bytes of a body that the application has not received
+BODY_TIMEOUT = 10  # seconds; a body that stops must not delay the end of an instance
 HEAD_TIMEOUT = 10  # seconds for a whole head, and for the rest of a body that was refused
 WRITE_TIMEOUT = 15  # seconds in which a client takes nothing of its answer
 SOCKET_BUFFER = 64 * 1024  # bytes in the kernel, for each direction of a connection
 LINGER = 2  # seconds for a client to read a refusal before its connection is closed
 BACKLOG = 4096  # connections that the kernel keeps until they are accepted
 MOST_CONNECTIONS = 4096  # an idle one uses about 10 KB
+
+
+def body_timeout() -> BodyTimeout:
+    """Return the error that the application answers."""
+    return BodyTimeout(f"the body did not come within {BODY_TIMEOUT} seconds")
 
 
 def raise_descriptor_limit() -> int:

@@ -89,8 +89,11 @@ class HttpProtocol(asyncio.Protocol):
         self._unsent = unsent
         if self._stuck * TICK >= limits.WRITE_TIMEOUT:
             self.transport.abort()
-        elif self._unread or self._exchange or now < self._deadline:
+        elif self._unread or now < self._deadline:
             return
+        elif self._exchange:
+            if not self._reader.in_head:
+                self._exchange.time_out()
         elif self._reader.in_head and self._reader.head_size and not self._refused:
             self.refuse(TOO_SLOW)
         else:
@@ -134,6 +137,7 @@ class HttpProtocol(asyncio.Protocol):
         if self._shared.too_many and scope["method"] not in {"GET", "HEAD"}:
             raise Refused(TOO_MANY)
         self._new = False
+        self._deadline = self._loop.time() + limits.BODY_TIMEOUT
         scope["client"] = self._client
         exchange = self._exchange = Exchange(
             self, scope, keep_alive=keep_alive and not self.draining

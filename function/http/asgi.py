@@ -9,13 +9,12 @@ import random
 import re
 import threading
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Generator, MutableMapping
-from types import coroutine
+from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from function import logs
 from function.analysis import Analyzer, StubAnalyzer
-from function.errors import BodyTimeout, ClientDisconnected, PayloadTooLarge
+from function.errors import ClientDisconnected, PayloadTooLarge
 from function.http.access import make_access
 from function.http.handler import Handler
 from function.http.messages import Request, Response
@@ -30,7 +29,6 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 BODY_LIMIT = 64 * 1024  # bytes
-BODY_TIMEOUT = 10  # seconds; a body that stops in the middle must not delay the end of an instance
 BODY_TIMEOUT_STATUS = 408
 HTTP_1 = ("1.0", "1.1")
 PIECE = 64 * 1024  # bytes of a body that are sent at a time
@@ -100,9 +98,9 @@ def _warm_up() -> None:
 
 def _import_rest() -> None:
     """Import what only some requests need, because they can't when descriptors run out."""
-    from function.http import cloudevents, docs, openapi  # noqa: F401
+    from function.http import cloudevents, docs  # noqa: F401
 
-    openapi.document()  # pydantic imports the half of itself when it is used
+    docs.description()
 
 
 def create_application(settings: Settings, store: Store) -> Application:
@@ -145,38 +143,6 @@ def _request(scope: Message, receive: Receive) -> Request:
 async def _read(receive: Receive, content_length: str) -> bytes:
     if content_length.isdecimal() and int(content_length) > BODY_LIMIT:
         raise PayloadTooLarge(f"the body is over {BODY_LIMIT} bytes")
-    reading = _read_parts(receive)
-    try:
-        waits_for = reading.send(None)
-    except StopIteration as done:  # all of it has come, as it almost always has
-        body: bytes = done.value
-        return body
-    try:
-        async with asyncio.timeout(BODY_TIMEOUT):  # a tenth of what a request costs
-            return await _resume(reading, waits_for)
-    except TimeoutError:
-        raise BodyTimeout(f"the body did not come within {BODY_TIMEOUT} seconds") from None
-
-
-@coroutine
-def _resume(
-    started: Coroutine[object, object, bytes], waits_for: object
-) -> Generator[object, object, bytes]:
-    """Continue a coroutine from what its first step waits for."""
-    try:
-        while True:
-            try:
-                sent = yield waits_for
-            except BaseException as exc:  # noqa: BLE001 - the coroutine's to handle
-                waits_for = started.throw(exc)
-            else:
-                waits_for = started.send(sent)
-    except StopIteration as done:
-        body: bytes = done.value
-        return body
-
-
-async def _read_parts(receive: Receive) -> bytes:
     body = b""
     more = True
     while more:

@@ -1,4 +1,4 @@
-"""The page at /docs, to try the function in a browser: Swagger UI from an installed package.
+"""The description of the API, and the page at /docs to try it: Swagger UI from a package.
 
 The package flask-swagger-ui contains the files of Swagger UI. Neither its code nor Flask is
 imported, and the image installs it without Flask.
@@ -37,6 +37,12 @@ LEAD = b"""<!doctype html>
 <title>Mentor function</title>
 <script>location.replace(location.pathname.replace(/\\/?$/, "/docs"));</script>
 """
+
+
+@cache
+def description() -> bytes:
+    """Return the description of the API, OpenAPI 3.1, which `make openapi` makes."""
+    return Path(__file__).with_name("openapi.json").read_bytes()
 
 
 def is_installed() -> bool:

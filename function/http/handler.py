@@ -117,9 +117,9 @@ def _say(status: str) -> Endpoint:
 
 
 async def _describe_api(request: Request) -> Response:
-    from function.http import openapi  # its import of pydantic takes tens of milliseconds
+    from function.http import docs  # few requests need it
 
-    return Response(200, openapi.document())
+    return Response(200, docs.description())
 
 
 async def _lead_to_docs(request: Request) -> Response:

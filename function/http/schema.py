@@ -2,7 +2,7 @@
 
 Requests are checked by pydantic's own engine, pydantic-core, with the schema that it documents
 for direct use. pydantic's layer of models above it would make up a third of a cold start. Only
-function/http/openapi_schemas.py uses that layer; it describes the API with the same schema.
+dev/openapi/schemas.py uses that layer; it describes the API with the same schema.
 https://docs.pydantic.dev/latest/api/pydantic_core_schema/
 """
 
@@ -105,7 +105,7 @@ def _student_id() -> core_schema.CoreSchema:
     )
 
 
-# The metadata is for openapi_schemas.py.
+# The metadata is for dev/openapi/schemas.py.
 FEEDBACK_SCHEMA = core_schema.typed_dict_schema(
     {
         "student_id": core_schema.typed_dict_field(_student_id()),

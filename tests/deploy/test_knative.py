@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dev.manifests import KNATIVE
-from function.http.asgi import BODY_TIMEOUT
+from function.hosts.limits import BODY_TIMEOUT
 from function.llm.client import CONNECTIONS
 from function.settings import DRAIN_TIMEOUT, LONGEST_REQUEST
 from tests.deploy.manifests import Manifest, container, find, keys, parse, plain, plain_files, pod
@@ -157,7 +157,7 @@ def test_the_activator_gives_up_after_the_function_and_before_a_minute(service: 
     """It holds the requests for an instance that does not become ready, and then answers 504."""
     seconds = pod(service)["responseStartTimeoutSeconds"]
     assert BODY_TIMEOUT + LONGEST_REQUEST < seconds < pod(service)["timeoutSeconds"]
-    guide = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
+    guide = " ".join((ROOT / "docs/operations.md").read_text(encoding="utf-8").split())
     assert f"After {seconds} seconds (`responseStartTimeoutSeconds`) the caller gets 504" in guide
 
 

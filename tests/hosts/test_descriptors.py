@@ -21,7 +21,7 @@ def note(name, args):
         os.write(log, args[0].encode() + b"\\n")
 sys.addaudithook(note)
 """
-LAST_WARMED = "function.http.openapi_schemas"
+LAST_WARMED = "function.http.docs"
 TYPE = "mentor.feedback.submitted"
 BODY = json.dumps(FEEDBACK).encode()
 EVENT = {"specversion": "1.0", "id": "1", "source": "/a", "type": TYPE, "data": FEEDBACK}

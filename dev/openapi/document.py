@@ -7,9 +7,8 @@ import json
 from functools import cache
 from http import HTTPStatus
 
-from function.http import openapi_events as events
-from function.http import openapi_schemas as schemas
-from function.http.openapi_schemas import Schema, constant, reference
+from dev.openapi import events, schemas
+from dev.openapi.schemas import Schema, constant, reference
 
 INFO = {
     "title": "Mentor function",
@@ -83,7 +82,7 @@ HEADERS_TOO_LARGE: Schema = {
 @cache
 def document() -> bytes:
     """Return the description as JSON."""
-    return json.dumps(
+    description = json.dumps(
         {
             "openapi": "3.1.1",
             "info": INFO,
@@ -100,8 +99,10 @@ def document() -> bytes:
                 "schemas": {**schemas.models(), **events.SCHEMAS},
                 "securitySchemes": SECURITY_SCHEMES,
             },
-        }
-    ).encode()
+        },
+        indent=1,
+    )
+    return f"{description}\n".encode()
 
 
 def _feedback(operation_id: str) -> Schema:

@@ -1,8 +1,8 @@
 """The part of the description that tells of CloudEvents, in requests and in answers."""
 
+from dev.openapi.schemas import OPEN, Schema, constant, reference
 from function.http.cloudevents import SOURCE, UPDATED
 from function.http.event_attributes import SUBMITTED
-from function.http.openapi_schemas import OPEN, Schema, constant, reference
 
 # The character itself: ECMAScript and RE2 have no escape for it in common.
 IDENTIFIER: Schema = {"type": "string", "minLength": 1, "pattern": "^[^\ufffd]+$"}
