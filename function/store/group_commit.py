@@ -26,6 +26,7 @@ RETRY_PAUSE = 0.1  # seconds, after the second failure
 LONGEST_PAUSE = 1.0  # seconds
 MOST_LOSSES = 5  # lost connections, before a job may be the cause
 LEAST_LIMIT = 0.25  # seconds for a statement, also where the timeout is short
+SLOWNESS = 8  # times the average time of a statement, before a row may be the cause
 
 
 class GroupCommit:
@@ -115,14 +116,17 @@ class GroupCommit:
 
     async def _try(self, table: FeedbackTable, jobs: list[Job]) -> None:
         started = time.monotonic()
-        table.limit = jobs[0].limit if jobs else None
+        table.limit = jobs[0].limit if jobs and jobs[0].limit else self._limit_of_slow_servers()
         work = jobs[0].work if jobs else insert
         await work(table, jobs, self._health)
         self._pace += (time.monotonic() - started - self._pace) / 4
-        if (
-            self._failures and self._health.writable
-        ):  # else reads that succeed would hurry writes that fail
+        if self._health.writable:  # else reads that succeed would hurry writes that fail
             self._failures = 0
+
+    def _limit_of_slow_servers(self) -> float | None:
+        """Where every statement takes long, no row is the cause, and none must be tried alone."""
+        limit = min(SLOWNESS * self._pace, self._longest)
+        return limit if limit > self._limit else None
 
     def _put_back(self, job: Job, error: Exception, *, alone: bool) -> None:
         """Have it tried again; without others from now on, if it may be why they failed."""
