@@ -2,10 +2,10 @@
 #   DATABASE_URL=postgresql://...   for run, psql, events, test and migrate: use this server, not the embedded one
 #   PORT=9000                       for run: listen on this port
 #   ARGS="-k idempotency -x"        for psql, events, check, test, bench, eval, load and lock: more arguments
-#   PYTHON=python3.13               for setup: use this interpreter
+#   PYTHON=python3.13               for all: make the environments with this interpreter, again if need be
 
 BIN := .venv/bin
-# An environment holds its own path, so a clone that was moved makes its environments again.
+# An environment contains its own path, so a clone that was moved makes its environments again.
 READY := ready-$(firstword $(shell pwd | cksum))
 COMPILE := .venv-uv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(ARGS)
@@ -15,7 +15,7 @@ COMPILE := .venv-uv/bin/uv pip compile --quiet --universal --python-version 3.11
 UNUSED := $(addprefix --no-emit-package ,blinker click flask itsdangerous jinja2 markupsafe pycparser werkzeug)
 
 .PHONY: help run psql events image up down manifests test test-setup test-clients test-contracts test-browser test-kafka test-debian \
-	test-deploy test-image migrate connector bench load eval lint check lock lock-jars clean environment-func environment-events
+	test-deploy test-image migrate connector openapi bench load eval lint check lock lock-jars clean environment-func environment-events check-interpreter
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' Makefile
@@ -73,13 +73,16 @@ test-clients: .venv/$(READY) environment-func ## try real clients, SDKs and prox
 	@$(BIN)/python -m tests.clients.prepare
 	@$(BIN)/python -m pytest -m clients tests/clients $(ARGS)
 
-connector: .venv/$(READY) ## make deploy/debezium/connector.json anew from application.properties
+connector: .venv/$(READY) ## write deploy/debezium/connector.json from application.properties
 	@$(BIN)/python -m dev.debezium
 
-migrate: .venv/$(READY) ## apply schema.sql, to DATABASE_URL or to the data of `make run` while that is off
-	@exec $(BIN)/python -m dev.migrate
+openapi: .venv/$(READY) ## write function/http/openapi.json, the description of the API
+	@$(BIN)/python -m dev.openapi
 
-bench: .venv/$(READY) .venv-events/$(READY) ## measure the function beside its alternatives
+migrate: .venv/$(READY) ## apply schema.sql, to DATABASE_URL or to the data of `make run` while that is off
+	@exec $(BIN)/python -m dev.database
+
+bench: .venv/$(READY) .venv-events/$(READY) ## compare the function with its alternatives
 	@$(BIN)/python -m bench $(ARGS)
 
 load: ## load the function at URL by k6, from the PATH or its container (docker)
@@ -94,7 +97,7 @@ lint: .venv/$(READY) ## check style, types, and which package imports which
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
 
-check: lint ## lint, then the unit tests: in seconds, for before a commit
+check: lint ## lint, then the unit tests; run it before a commit
 	@$(BIN)/python -m pytest --quiet tests/unit $(ARGS)
 
 lock: .venv/$(READY) ## make the locks again from pyproject.toml (ARGS=--upgrade: newest versions)
@@ -110,31 +113,33 @@ lock: .venv/$(READY) ## make the locks again from pyproject.toml (ARGS=--upgrade
 	@$(COMPILE) --group build --output-file requirements/build.txt
 	@$(COMPILE) --group uv --output-file requirements/uv.txt
 
-lock-jars: .venv/$(READY) ## make requirements/jars.txt again from the POMs beside it (needs Maven)
+lock-jars: .venv/$(READY) ## make requirements/*-jars.txt again from the POMs beside them (needs Maven)
 	@$(BIN)/python -m dev.kafka.lock
 
 clean: ## remove all that these targets made here, the data of `make run` too; not what docker keeps
 	@sh dev/clean.sh
 
-# An environment whose interpreter is gone, or was replaced, is made again.
+# An environment whose interpreter is gone, was replaced, or is not PYTHON, is made again.
 .venv/bin/python: ;
 .venv-%/bin/python: ;
+INTERPRETER := $(if $(PYTHON),check-interpreter)
+check-interpreter:
 
-.venv/$(READY): requirements/dev.txt requirements/uv.txt .venv/bin/python
+.venv/$(READY): requirements/dev.txt requirements/uv.txt .venv/bin/python $(INTERPRETER)
 	@sh dev/venv.sh .venv requirements/dev.txt $@
 
-.venv-run/$(READY): requirements/run.txt requirements/uv.txt .venv-run/bin/python
+.venv-run/$(READY): requirements/run.txt requirements/uv.txt .venv-run/bin/python $(INTERPRETER)
 	@sh dev/venv.sh .venv-run requirements/run.txt $@
 
 environment-func: .venv-func/$(READY)
 
 environment-events: .venv-events/$(READY)
 
-.venv-func/$(READY): requirements/func.txt requirements/uv.txt .venv-func/bin/python
+.venv-func/$(READY): requirements/func.txt requirements/uv.txt .venv-func/bin/python $(INTERPRETER)
 	@sh dev/venv.sh .venv-func requirements/func.txt $@
 
-.venv-contracts/$(READY): requirements/contracts.txt requirements/uv.txt .venv-contracts/bin/python
+.venv-contracts/$(READY): requirements/contracts.txt requirements/uv.txt .venv-contracts/bin/python $(INTERPRETER)
 	@sh dev/venv.sh .venv-contracts requirements/contracts.txt $@
 
-.venv-events/$(READY): requirements/events.txt requirements/uv.txt .venv-events/bin/python
+.venv-events/$(READY): requirements/events.txt requirements/uv.txt .venv-events/bin/python $(INTERPRETER)
 	@sh dev/venv.sh .venv-events requirements/events.txt $@ >&2 # stdout is for events

@@ -1,27 +1,29 @@
--- The whole schema, for PostgreSQL 14 to 18, on an empty database, on one of the original service,
--- or on one that has it already. Two ways apply it, and do the same:
+-- The whole schema, for PostgreSQL 14 to 18: for an empty database, a database of the original
+-- service, or one that has the schema already. Two ways apply it, with the same result:
 --
 --     python -m function.migrate                   waits, takes turns, tries again, reports
 --     psql -X -v ON_ERROR_STOP=1 -f schema.sql     by hand
 --
--- Each step asks the catalog first and acts only where something is missing (ALTER TABLE ... IF NOT
--- EXISTS would lock the table even when there is nothing to do), so a rerun locks nothing. A step is
--- one statement, and so is done whole or not at all. What it did it says in a NOTICE without an
--- error code; what it may not do, and can be done without, in a WARNING.
+-- Each step reads the catalog first and acts only where something is missing, so a rerun locks
+-- nothing. (ALTER TABLE ... IF NOT EXISTS locks the table even when there is nothing to do.) A step
+-- is one statement: it succeeds or fails as a whole. A NOTICE without an SQLSTATE reports a change.
+-- A WARNING reports what the step could not do (01M01) or rows that may lack their events (01M02).
 --
--- "-- Step:" lines and psql's \gexec (run the statements that this query returns) are all of the
--- syntax that function/migrate.py knows.
+-- function/migrate.py knows "-- Step:" lines and psql's \gexec on a line of its own, which runs the
+-- statements that the query above it returns.
 
 -- Step: set up the session
--- The function goes on inserting meanwhile. A lock that it would have to queue behind is asked for
--- during one second, then it's the inserts' turn again.
+-- The function inserts while the job runs. A request for a lock that blocks inserts ends after one
+-- second, and the inserts behind it proceed.
 SET lock_timeout = '1s';
 SET client_min_messages = notice;
--- Debezium's configuration names public.feedback; a role's own search_path must not move it.
+-- Debezium's configuration names public.feedback. The settings of a role or database must change
+-- neither that nor what format_type returns below.
 SET search_path = public;
+SET quote_all_identifiers = off;
 
 -- Step: accept the database
--- Before anything is created: a database of something else stays as it was.
+-- Before anything is created: a database with another purpose stays unchanged.
 DO $$
 DECLARE
     feedback CONSTANT regclass := to_regclass('feedback');
@@ -42,15 +44,17 @@ BEGIN
     END IF;
     SELECT CASE WHEN relkind = 'p' THEN 'partitioned'
                 WHEN relkind <> 'r' THEN 'not a table'
+                WHEN relispartition THEN 'a partition'
                 WHEN relpersistence <> 'p' THEN 'unlogged'
            END INTO kind FROM pg_class WHERE oid = feedback;
     IF kind IS NOT NULL THEN
         RAISE EXCEPTION 'feedback is %', kind
             USING HINT = CASE kind
                 WHEN 'partitioned' THEN
-                    'The primary key (id) must be unique over all rows, and that of a table which is '
-                    'partitioned by time is not. Move the rows to a plain table; docs/operations.md '
-                    'says how to delete old ones.'
+                    'The primary key (id) must be unique over all rows. If time partitions the '
+                    'table, it is not. Move the rows to a plain table; docs/operations.md says how '
+                    'to delete old rows.'
+                WHEN 'a partition' THEN 'Detach it: ALTER TABLE ... DETACH PARTITION feedback'
                 WHEN 'unlogged' THEN 'A crash would empty it: ALTER TABLE feedback SET LOGGED'
                 ELSE elsewhere
             END;
@@ -58,24 +62,29 @@ BEGIN
     SELECT string_agg(problem, ', ') INTO problems FROM (
         SELECT CASE
                    WHEN attname IS NULL AND of_the_original THEN name || ' is missing'
-                   WHEN name IS NULL AND attnotnull AND NOT atthasdef AND attidentity = ''
-                       THEN attname || ' needs a value'
+                   -- The original service inserts no others.
+                   WHEN of_the_original IS NOT TRUE
+                        AND attnotnull AND NOT atthasdef AND attidentity = ''
+                       THEN attname || ' needs a default'
+                   WHEN required AND NOT attnotnull THEN name || ' may be null'
                    WHEN format_type(atttypid, NULL) <> ALL (types)
                        THEN format('%s is %s', name, format_type(atttypid, NULL))
                    WHEN name = 'created_at' AND NOT atthasdef THEN 'created_at has no default'
+                   WHEN name IS NOT NULL AND attgenerated <> '' THEN name || ' is generated'
                END AS problem
         FROM (VALUES
-            ('id', '{uuid}'::text[], true),
-            ('student_id', '{uuid}', true),
-            ('task_id', '{text}', false),
-            ('message', '{text}', true),
-            ('perceived_difficulty', '{difficulty_level}', true),
-            ('difficulty_adjustment', '{double precision}', false),
-            ('topic_weights', '{jsonb}', false),
-            ('sentiment', '{text}', false),
-            ('strategy_snapshot', '{jsonb}', true),
-            ('created_at', '{timestamp with time zone,timestamp without time zone}', true),
-            ('traceparent', '{text}', false)) AS wanted (name, types, of_the_original)
+            ('id', '{uuid}'::text[], true, true),
+            ('student_id', '{uuid}', true, true),
+            ('task_id', '{text}', false, false),
+            ('message', '{text}', true, false),
+            ('perceived_difficulty', '{difficulty_level}', true, true),
+            ('difficulty_adjustment', '{double precision}', false, false),
+            ('topic_weights', '{jsonb}', false, false),
+            ('sentiment', '{text}', false, false),
+            ('strategy_snapshot', '{jsonb}', true, true),
+            ('created_at', '{timestamp with time zone,timestamp without time zone}', true, true),
+            ('traceparent', '{text}', false, true))
+            AS wanted (name, types, of_the_original, required)
         FULL JOIN (SELECT * FROM pg_attribute
                    WHERE attrelid = feedback AND attnum > 0 AND NOT attisdropped) AS present
             ON attname::text = name
@@ -87,8 +96,9 @@ BEGIN
             AND indisunique AND indisvalid AND indimmediate AND indpred IS NULL)) AS found;
     IF feedback IS NOT NULL AND problems IS NOT NULL THEN
         RAISE EXCEPTION 'the table feedback is not that of the mentor service: %', problems
-            USING HINT = elsewhere || ' Or, if this is a copy of its table: copy with '
-                         'CREATE TABLE ... (LIKE ... INCLUDING ALL).';
+            USING HINT = elsewhere || ' If this is the table of the mentor service, repair it with '
+                         'ALTER TABLE feedback ALTER COLUMN ... SET NOT NULL or SET DEFAULT. '
+                         'Copy it with CREATE TABLE ... (LIKE ... INCLUDING ALL).';
     END IF;
 END
 $$;
@@ -130,7 +140,7 @@ BEGIN
     IF EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'feedback'::regclass
                AND attname = 'created_at' AND atttypid = 'timestamp'::regtype) THEN
         -- The original wrote UTC. In a session at UTC the two types have the same bits, so no row
-        -- is rewritten. The index would be rebuilt here, while inserts wait: it is made anew below.
+        -- is rewritten. The index would be rebuilt here while inserts wait, so it is built below.
         SET LOCAL timezone = 'UTC';
         IF EXISTS (SELECT FROM pg_index WHERE indrelid = 'feedback'::regclass
                    AND indexrelid = to_regclass('idx_feedback_created_at')) THEN
@@ -150,62 +160,91 @@ BEGIN
             ADD COLUMN IF NOT EXISTS sentiment TEXT,
             ADD COLUMN IF NOT EXISTS traceparent TEXT NOT NULL
                 DEFAULT '00-00000000000000000000000000000000-0000000000000000-00';
-        RAISE NOTICE 'added the columns that the original service had not';
+        RAISE NOTICE 'added the columns that the original service lacked';
     END IF;
 END
 $$;
 
 -- Step: create the publication
--- A slot never yields the rows that were written while the publication lacked them. Debezium reads
--- the whole table when it makes a new slot.
+-- A slot never yields the rows that were written while the publication was incomplete. Debezium
+-- reads the whole table when it makes a new slot. Until then a comment on the publication names the
+-- slot, so that every run warns.
 DO $$
 DECLARE
-    -- Without pg_publication_tables, which locks the tables.
-    member CONSTANT jsonb := (
-        SELECT to_jsonb(pg_publication_rel) FROM pg_publication_rel
-        JOIN pg_publication ON pg_publication.oid = prpubid
-        WHERE pubname = 'mentor_feedback' AND prrelid = 'feedback'::regclass);
-    -- Since PostgreSQL 15 a publication may have some rows or some columns only.
-    is_limited CONSTANT boolean := coalesce(member ->> 'prqual', member ->> 'prattrs') IS NOT NULL;
-    is_whole CONSTANT boolean := EXISTS (
-        SELECT FROM pg_publication WHERE pubname = 'mentor_feedback' AND pubinsert
-        AND (puballtables OR member IS NOT NULL AND NOT is_limited));
-    slot name;
+    note CONSTANT text := 'The slot %s skipped rows.';
+    publication pg_publication;
+    entry jsonb;
+    covers_all boolean;  -- has each table of the database or of the schema, with all rows
+    is_limited boolean;  -- to some rows or columns, since PostgreSQL 15
+    was_complete boolean;
+    old_comment text;
+    new_comment text;
+    slots text[];
+    slot text;
 BEGIN
-    IF NOT EXISTS (SELECT FROM pg_publication WHERE pubname = 'mentor_feedback') THEN
+    -- Without pg_publication_tables, which locks the tables.
+    SELECT * INTO publication FROM pg_publication WHERE pubname = 'mentor_feedback';
+    SELECT to_jsonb(pg_publication_rel) INTO entry FROM pg_publication_rel
+    WHERE prpubid = publication.oid AND prrelid = 'feedback'::regclass;
+    covers_all := coalesce(publication.puballtables, false);
+    IF to_regclass('pg_publication_namespace') IS NOT NULL THEN  -- since PostgreSQL 15
+        covers_all := covers_all OR EXISTS (
+            SELECT FROM pg_publication_namespace
+            WHERE pnpubid = publication.oid AND pnnspid = 'public'::regnamespace);
+    END IF;
+    is_limited := NOT covers_all AND coalesce(entry ->> 'prqual', entry ->> 'prattrs') IS NOT NULL;
+    was_complete := coalesce(publication.pubinsert, false)
+        AND (covers_all OR entry IS NOT NULL AND NOT is_limited);
+
+    old_comment := obj_description(publication.oid, 'pg_publication');
+    slots := ARRAY(
+        SELECT slot_name FROM pg_replication_slots
+        WHERE plugin = 'pgoutput' AND database = current_database()
+        AND (NOT was_complete AND pg_relation_size('feedback') > 0
+             OR strpos(old_comment, format(note, slot_name)) > 0));
+    FOREACH slot IN ARRAY slots LOOP
+        RAISE WARNING 'the publication was incomplete, and the slot % skipped what it lacked', slot
+            USING ERRCODE = '01M02', HINT = format(
+                'If Debezium reads feedback by this slot, drop the slot, and Debezium reads the '
+                'whole table again. Then end this warning: COMMENT ON PUBLICATION mentor_feedback '
+                'IS NULL. To drop the slot: '
+                'SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots '
+                'WHERE slot_name = %L AND coalesce(pg_terminate_backend(active_pid, 10000), true)',
+                slot);
+    END LOOP;
+
+    IF publication.oid IS NULL THEN
         CREATE PUBLICATION mentor_feedback FOR TABLE feedback WITH (publish = 'insert');
         RAISE NOTICE 'created the publication mentor_feedback';
     ELSIF is_limited THEN
         ALTER PUBLICATION mentor_feedback DROP TABLE feedback;
         ALTER PUBLICATION mentor_feedback ADD TABLE feedback;
         RAISE NOTICE 'removed a limit to some rows or columns from the publication mentor_feedback';
-    ELSIF member IS NULL AND NOT (SELECT puballtables FROM pg_publication
-                                  WHERE pubname = 'mentor_feedback') THEN
+    ELSIF NOT covers_all AND entry IS NULL THEN
         ALTER PUBLICATION mentor_feedback ADD TABLE feedback;
         RAISE NOTICE 'added the table feedback to the publication mentor_feedback';
     END IF;
-    IF EXISTS (SELECT FROM pg_publication WHERE pubname = 'mentor_feedback'
-               AND (NOT pubinsert OR pubupdate OR pubdelete OR pubtruncate)) THEN
+    IF NOT publication.pubinsert OR publication.pubupdate OR publication.pubdelete
+       OR publication.pubtruncate THEN
         ALTER PUBLICATION mentor_feedback SET (publish = 'insert');
         RAISE NOTICE 'made the publication mentor_feedback publish inserts only';
     END IF;
-    FOR slot IN
-        SELECT slot_name FROM pg_replication_slots
-        WHERE NOT is_whole AND database = current_database()
-        AND (slot_name = 'mentor_feedback' OR starts_with(slot_name, 'mentor_events'))
-    LOOP
-        RAISE WARNING 'rows may lack their events: the publication was incomplete, and the slot % '
-                      'skipped what it lacked', slot
-            USING HINT = format('Drop the slot, and Debezium reads the whole table again: '
-                'SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots '
-                'WHERE slot_name = %L AND coalesce(pg_terminate_backend(active_pid, 10000), true)',
-                slot);
-    END LOOP;
+    -- Lines of others stay. A slot that is gone needs no note, but only the owner can remove it.
+    new_comment := array_to_string(ARRAY(
+        SELECT line FROM string_to_table(old_comment, E'\n') AS line
+        WHERE line NOT LIKE format(note, '%')
+        UNION ALL SELECT format(note, name) FROM unnest(slots) AS name), E'\n');
+    IF new_comment <> coalesce(old_comment, '') AND pg_has_role(
+            (SELECT pubowner FROM pg_publication WHERE pubname = 'mentor_feedback'), 'USAGE') THEN
+        EXECUTE format('COMMENT ON PUBLICATION mentor_feedback IS %L', new_comment);
+        RAISE NOTICE 'changed the comment on the publication mentor_feedback';
+    END IF;
 EXCEPTION WHEN insufficient_privilege THEN
     RAISE WARNING 'could not set up the publication mentor_feedback: %', SQLERRM
-        USING HINT = format('Events need it. Run this once as a superuser, or make %I the owner of '
-                            'the table and: GRANT CREATE ON DATABASE %I TO %I',
-                            current_user, current_database(), current_user);
+        USING ERRCODE = '01M01', HINT = format(
+            'Events need it. Run this once as a superuser, or make %I the owner of the table and '
+            'the publication, and: GRANT CREATE ON DATABASE %I TO %I',
+            current_user, current_database(), current_user);
 END
 $$;
 
@@ -220,20 +259,22 @@ BEGIN
             EXECUTE format('CREATE ROLE %I NOLOGIN', role);
             RAISE NOTICE 'created the role %', role;
         EXCEPTION
-            -- Roles are the cluster's: the migration of another database has just been faster.
+            -- Roles belong to the cluster: the migration of another database was faster.
             WHEN duplicate_object OR unique_violation THEN
                 NULL;
             WHEN insufficient_privilege THEN
                 RAISE WARNING 'could not create the role %: %', role, SQLERRM
-                    USING HINT = format('Whoever may create roles: CREATE ROLE %I NOLOGIN; '
-                                        'then run this again. Or do without it.', role);
+                    USING ERRCODE = '01M01', HINT = format(
+                        'A role that may create roles: CREATE ROLE %I NOLOGIN; then run this '
+                        'again. Or do without it.', role);
         END;
     END LOOP;
 END
 $$;
 
 -- Step: grant the group roles what they need
--- mentor_writer reads what it wrote: ON CONFLICT, RETURNING and repeated requests need SELECT.
+-- mentor_writer needs SELECT for ON CONFLICT, RETURNING and repeated requests. Row-level security
+-- hides rows from a snapshot of Debezium without an error.
 DO $$
 DECLARE
     needed record;
@@ -259,28 +300,37 @@ BEGIN
         EXCEPTION WHEN insufficient_privilege THEN
             NULL;
         END;
-        -- GRANT by one who holds a right, but may not hand it on, does nothing and is no error.
+        -- GRANT without the grant option does nothing and is no error.
         EXECUTE needed.test INTO held;
         IF held THEN
             RAISE NOTICE 'granted % on % to %', needed.privilege, needed.object, needed.role;
         ELSE
-            RAISE WARNING '% has not %, and % may not grant it',
+            RAISE WARNING '% lacks %, and % may not grant it',
                 needed.role, needed.privilege || ' on ' || needed.object, current_user
-                USING HINT = format('The owner: GRANT %s ON %s TO %I',
-                                    needed.privilege, needed.object, needed.role);
+                USING ERRCODE = '01M01', HINT = format(
+                    'The owner: GRANT %s ON %s TO %I',
+                    needed.privilege, needed.object, needed.role);
         END IF;
     END LOOP;
+    IF (SELECT relrowsecurity FROM pg_class WHERE oid = 'feedback'::regclass) AND NOT EXISTS (
+            SELECT FROM pg_policy WHERE polrelid = 'feedback'::regclass
+            AND polpermissive AND polcmd IN ('r', '*') AND pg_get_expr(polqual, polrelid) = 'true'
+            AND polroles && ARRAY[0::oid, to_regrole('mentor_cdc')::oid]) THEN
+        RAISE WARNING 'row-level security hides rows from Debezium''s snapshots'
+            USING ERRCODE = '01M02', HINT = 'The owner: CREATE POLICY mentor_cdc ON feedback '
+                                            'FOR SELECT TO mentor_cdc USING (true)';
+    END IF;
 END
 $$;
 
 -- Step: let the index builds wait
--- CREATE INDEX CONCURRENTLY waits for transactions, and no insert waits behind it.
+-- CREATE INDEX CONCURRENTLY waits for transactions, but no insert waits behind it.
 SET lock_timeout = 0;
 
 -- Step: create the indexes
--- Concurrently, because on a big table a plain CREATE INDEX stalls inserts for as long as it takes.
--- It can't run inside of a DO, so the query returns the statements. An invalid index is what an
--- interrupted build left. The indexes of a copied table have other names.
+-- Concurrently, because a plain CREATE INDEX blocks inserts until it ends. It can't run inside a
+-- DO, so the query returns the statements. An interrupted build leaves an invalid index. A copied
+-- table has other names for its indexes.
 SELECT CASE WHEN indisvalid IS FALSE THEN format('DROP INDEX CONCURRENTLY %I', name) END,
        format('CREATE INDEX CONCURRENTLY %I ON feedback %s', name, definition)
 FROM (VALUES

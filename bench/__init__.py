@@ -1,1 +1,1 @@
-"""Measures the function beside its alternatives, on one machine and in one run: `make bench`."""
+"""Compares the function with its alternatives, on one machine and in one run: `make bench`."""

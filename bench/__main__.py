@@ -1,4 +1,4 @@
-"""`make bench`: measure, then print the tables. A missed goal is said, and is no failure."""
+"""`make bench`: measure, then print the tables. A missed goal is reported, but is no failure."""
 
 import json
 import os
@@ -11,12 +11,12 @@ from types import FrameType
 
 from bench import coldstart, events, footprint, goals, throughput, volume, wrk
 from bench.database import Database, started
-from bench.failure import BenchFailure
 from bench.goals import Goal
 from bench.options import Options, parse
-from dev.cluster import PostgresError
+from bench.output import BenchFailure
+from dev.initdb import PostgresError
 from dev.kafka import ProgramError
-from dev.kafka.download import DownloadError
+from dev.kafka.jars import DownloadError
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 FAILURES = (BenchFailure, PostgresError, ProgramError, DownloadError)
@@ -24,7 +24,7 @@ FAILURES = (BenchFailure, PostgresError, ProgramError, DownloadError)
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What one part of the measurements found: all samples, a table of them, and the goals."""
+    """The result of one part of the measurements: all samples, their table, and the goals."""
 
     found: object
     table: str
@@ -32,7 +32,7 @@ class Part:
 
 
 def main() -> int:
-    """Return 1 when something could not be measured, 130 when somebody stopped it."""
+    """Return 1 when something could not be measured, 130 when the user stopped it."""
     options = parse(sys.argv[1:])
     if {"throughput", "volume"} & {*options.parts} and not wrk.is_installed():
         print(wrk.HOW_TO_INSTALL, file=sys.stderr)
@@ -120,7 +120,7 @@ def _plain(value: object) -> object:
 
 
 def _stop(_number: int, _frame: FrameType | None) -> None:
-    """Leave all blocks, so that what was started is ended; a second Ctrl-C doesn't disturb that."""
+    """Leave all `with` blocks, which end the programs; ignore a second Ctrl-C meanwhile."""
     for number in STOP_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt

@@ -1,4 +1,4 @@
-"""How fast Debezium makes up for the time it was off."""
+"""How fast Debezium catches up after it was off."""
 
 import time
 from collections import Counter
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bench.chain import Chain
-from bench.failure import BenchFailure
+from bench.output import BenchFailure
 from bench.processes import cpu_seconds
 from bench.topic import Event, Position
 from dev.kafka import DebeziumServer
@@ -14,9 +14,9 @@ from dev.kafka import DebeziumServer
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """Events a second from the first to the last; seconds from Debezium's start to the last.
+    """Events per second from the first to the last; seconds from Debezium's start to the last.
 
-    `cpu` is in microseconds an event, by whose it is.
+    `cpu` is in microseconds per event, by program.
     """
 
     rate: float
@@ -25,7 +25,7 @@ class Backlog:
 
 
 def measure(chain: Chain, debezium: DebeziumServer, count: int) -> Backlog:
-    """Start Debezium, with so many rows before it.
+    """Start Debezium after `count` rows were inserted.
 
     Raises BenchFailure unless each row became one event.
     """

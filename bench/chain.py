@@ -1,4 +1,4 @@
-"""The way of a row: PostgreSQL, Debezium Server, Kafka; each one real."""
+"""The chain from row to event: a real PostgreSQL, Debezium Server and Kafka."""
 
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -8,13 +8,13 @@ from pathlib import Path
 
 from bench import rows
 from bench.database import NAME, Database
-from bench.progress import say
+from bench.output import say
 from bench.topic import Topic
 from dev.kafka import DebeziumServer, Kafka
 from dev.kafka.prepare import TOPIC, create_role, create_topics, variables
 
-# What deploy/debezium/application.properties sets for speed, as Debezium 3.6.3 and the producer of
-# Kafka 4.3 have it by themselves.
+# The defaults of Debezium 3.6.3 and of Kafka 4.3's producer, for the settings that
+# deploy/debezium/application.properties changes for speed.
 DEFAULTS = {
     "debezium.source.poll.interval.ms": "500",
     "debezium.source.max.batch.size": "2048",
@@ -25,13 +25,13 @@ DEFAULTS = {
     "debezium.sink.kafka.producer.batch.size": "16384",
     "debezium.sink.kafka.producer.compression.type": "none",
 }
-# What goes over the deployed file, by the name it has in the table.
+# Properties that replace those of the deployed file, by the name in the table.
 VARIANTS: Mapping[str, Mapping[str, str]] = {"deployed": {}, "defaults": DEFAULTS}
 
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """All but Debezium runs; its slot and its offsets are there, and stay between its starts."""
+    """Everything but Debezium is running; Debezium's slot and offsets stay between its starts."""
 
     database: Database
     kafka: Kafka
@@ -39,21 +39,21 @@ class Chain:
     folder: Path
 
     def debezium(self, overrides: Mapping[str, str]) -> DebeziumServer:
-        """Debezium Server, to be started, with properties that go over the deployed ones."""
+        """Debezium Server, not started, with properties that replace the deployed ones."""
         environ = variables(self.database.server, NAME, self.kafka)
         return DebeziumServer(self.folder / "debezium", environ, overrides)
 
 
 @contextmanager
 def running(database: Database, warm_up: int) -> Iterator[Chain]:
-    """Start Kafka, and Debezium once; nothing is left of them afterwards.
+    """Start Kafka, and Debezium once, for `warm_up` rows; nothing is left of them afterwards.
 
-    So many rows pass, for else the first that is measured would find Kafka cold.
+    Without these rows, the first measurement would find Kafka cold.
     """
     with tempfile.TemporaryDirectory(prefix="mentor-bench-", dir="/var/tmp") as name:
         folder = Path(name)
         with Kafka(folder / "kafka") as kafka:
-            # The broker's clock, not the producer's: a record counts when it is on the topic.
+            # By the broker's clock: a record counts when it is on the topic.
             create_topics(kafka, message_timestamp_type="LogAppendTime")
             with closing(Topic(kafka.bootstrap, TOPIC)) as topic:
                 chain = Chain(database, kafka, topic, folder)
@@ -62,7 +62,7 @@ def running(database: Database, warm_up: int) -> Iterator[Chain]:
 
 
 def _warm_up(chain: Chain, count: int) -> None:
-    """Let Debezium make its slot, and keep where it stands, which it does after an event only."""
+    """Let Debezium make its slot and store its offsets, which it does only after an event."""
     say("events: Debezium's first start")
     create_role(chain.database.server)
     chain.database.empty()

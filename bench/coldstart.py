@@ -7,11 +7,9 @@ from statistics import median
 
 from bench import payload
 from bench.database import Database
-from bench.failure import BenchFailure
+from bench.output import BenchFailure, say, table
 from bench.processes import cpu_seconds
-from bench.progress import say
 from bench.server import FUNCTION, HELLO, WITH_MODEL, Command, running, services
-from bench.table import table
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +22,7 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Starter:
-    """What is started, the request that it must answer, and the rows that this makes."""
+    """A program, the request that it must answer, and the number of rows that this inserts."""
 
     command: Command
     request: bytes
@@ -35,9 +33,9 @@ Starts = Mapping[str, Sequence[Start]]
 
 
 def measure(database: Database, count: int) -> Starts:
-    """Start each program so many times, in turn.
+    """Start each program `count` times, in turn.
 
-    One start before is not counted: it leaves bytecode and files where the next ones find them.
+    One earlier start is not counted: it writes bytecode, and loads files into the cache.
     """
     starters = _starters()
     for starter in starters.values():
@@ -56,7 +54,7 @@ def middle(starts: Sequence[Start]) -> float:
 
 
 def render(starts: Starts) -> str:
-    """The table: one line a program."""
+    """The table: one line per program."""
     rows = [
         [
             name,

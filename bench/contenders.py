@@ -1,6 +1,7 @@
-"""What is measured side by side: services over HTTP, and pgbench with the same insert."""
+"""The programs that are compared: services over HTTP, and pgbench with the same insert."""
 
 import math
+import os
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -9,7 +10,7 @@ from typing import Protocol
 
 from bench import payload, pgbench, wrk
 from bench.database import Database
-from bench.failure import BenchFailure
+from bench.output import BenchFailure
 from bench.processes import cpu_seconds
 from bench.server import Command, Server, running
 
@@ -18,7 +19,7 @@ WARM_UP = 1.0  # seconds
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One measurement. Times in milliseconds; `cpu` in microseconds a request, by whose it is."""
+    """One measurement. Times are in milliseconds; `cpu` is in microseconds per request."""
 
     rate: float
     p50: float
@@ -27,15 +28,15 @@ class Sample:
 
 
 class Contender(Protocol):
-    """Something that can insert feedback."""
+    """A program that inserts feedback."""
 
     def measure(self, connections: int, seconds: float) -> Sample:
-        """Warm up, then count; raises BenchFailure unless each answer is one right row."""
+        """Warm up, then measure. Raises BenchFailure unless each answer is one correct row."""
         ...
 
 
 class HttpContender:
-    """A program that answers posted feedback; it runs until `stack` is closed."""
+    """A program that answers posted feedback, and runs until `stack` is closed."""
 
     def __init__(self, command: Command, database: Database, stack: ExitStack) -> None:
         self._database = database
@@ -43,7 +44,7 @@ class HttpContender:
         self._server.wait_for_answer(payload.post())
 
     def measure(self, connections: int, seconds: float) -> Sample:
-        self._server.log.truncate(0)
+        os.truncate(self._server.log, 0)
         self._database.empty()
         wrk.load(self._server.port, connections, WARM_UP)
         rows, before = self._database.count(), self._cpu()
@@ -61,13 +62,13 @@ class HttpContender:
         }
 
     def _check(self, answers: int, rows: int, connections: int) -> None:
-        """What is under way when the time is up gets a row too, but is not counted."""
+        """Requests in flight at the end may insert a row, but are not counted as answers."""
         if not answers <= rows <= answers + connections:
             raise BenchFailure(f"{answers} answers, but {rows} rows")
 
 
 class PgbenchContender:
-    """The limit: PostgreSQL's own load tool, with a prepared statement and nothing in between."""
+    """The upper limit: PostgreSQL's own load tool, with a prepared statement."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

@@ -1,6 +1,6 @@
 """The PostgreSQL that all contenders insert into.
 
-It is durable, has the function's own schema, and asks the contenders' role for a password (SCRAM).
+It is durable, has the function's schema, and asks for a password (SCRAM).
 """
 
 import secrets
@@ -14,16 +14,14 @@ from pathlib import Path
 
 from pg8000.native import Connection, literal
 
-from bench.failure import BenchFailure
+from bench.output import BenchFailure
 from bench.payload import ROW
 from bench.server import production_environ
-from dev import cluster
-from dev.places import CLONE
+from dev.paths import CLONE
 from dev.postgres import EmbeddedPostgres
 
 NAME = "mentor"
 ROLE = "mentor_bench"
-MAX_CONNECTIONS = 300
 CONNECT_LIMIT = 30.0  # seconds
 SETTLE = 0.2  # seconds without a new row
 
@@ -37,7 +35,7 @@ class Database:
         password = secrets.token_hex()
         self._make_role(password)
         self.url = f"postgresql://{ROLE}:{password}@127.0.0.1:{server.port}/{NAME}"
-        self.pid = server.pids()[0]
+        self.pid = server.processes()[0].pid
         self._connection = self.connect()
 
     @property
@@ -55,14 +53,14 @@ class Database:
         return {row for (row,) in self._connection.run("SELECT id::text FROM feedback")}
 
     def empty(self) -> None:
-        """Remove all rows, and write out what earlier ones left to be written."""
+        """Remove all rows, and write to disk what earlier ones left to write."""
         self._connection.run("TRUNCATE feedback")
         self._connection.run("CHECKPOINT")
 
     def count(self) -> int:
-        """Count the rows, when no more are coming.
+        """Count the rows when no more arrive.
 
-        Raises BenchFailure unless all of them hold what payload.ROW says.
+        Raises BenchFailure unless all of them have the values of payload.ROW.
         """
         rows = self._count()
         while True:
@@ -74,7 +72,7 @@ class Database:
         return rows
 
     def log_position(self) -> int:
-        """How many bytes the log has had since the server was made."""
+        """The number of bytes that the log has had since the server was made."""
         [[position]] = self._connection.run("SELECT pg_current_wal_lsn() - '0/0'")
         return int(position)
 
@@ -86,7 +84,7 @@ class Database:
         return int(rows), int(indexes)
 
     def wait_for_clients(self, number: int, name: str) -> None:
-        """Wait until so many clients of this application_name are connected."""
+        """Wait until this number of clients with that application_name is connected."""
         deadline = time.monotonic() + CONNECT_LIMIT
         query = "SELECT count(*) FROM pg_stat_activity WHERE application_name = :name"
         while self._connection.run(query, name=name) != [[number]]:
@@ -117,18 +115,17 @@ class Database:
         right = " AND ".join(f"{name} = {literal(value)}" for name, value in ROW.items())
         query = f"SELECT {', '.join(ROW)} FROM feedback WHERE ({right}) IS NOT TRUE LIMIT 3"
         if wrong := self._connection.run(query):
-            raise BenchFailure(f"not the row that was asked for: {wrong}")
+            raise BenchFailure(f"unexpected rows: {wrong}")
 
 
 @contextmanager
 def started() -> Iterator[Database]:
-    """Start a server of the bench's own; nothing is left of it afterwards.
+    """Start a server for the bench; nothing is left of it afterwards.
 
-    Under /var/tmp, for where /tmp lies in memory a commit costs nothing.
+    It is in /var/tmp, because /tmp may be in memory, where a commit costs nothing.
     """
-    cluster.SETTINGS["max_connections"] = str(MAX_CONNECTIONS)  # in this process only
     with tempfile.TemporaryDirectory(prefix="mentor-bench-", dir="/var/tmp") as folder:
-        server = EmbeddedPostgres(Path(folder))
+        server = EmbeddedPostgres(Path(folder), max_connections="300")
         try:
             server.start()
             with closing(Database(server)) as database:

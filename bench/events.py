@@ -1,4 +1,4 @@
-"""Debezium with the deployed settings and with its own, in rounds in which each has its turn."""
+"""Debezium with the deployed settings and with its defaults, in turn."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,13 +9,12 @@ from bench.backlog import Backlog
 from bench.chain import VARIANTS, Chain
 from bench.database import Database
 from bench.latency import RATE, Latency
-from bench.progress import say
-from bench.table import table
+from bench.output import say, table
 
 LEGEND = f"""\
-Latency is from a row's commit to a consumer's poll(), at {RATE} rows/s. The backlog is of one row a
-transaction: its rate is by the time that Kafka gave the events; the seconds go from Debezium's
-start to the last event; CPU is microseconds an event, from when Debezium begins to read."""
+Latency is from a row's commit to a consumer's poll(), at {RATE} rows/s. The backlog has one row per
+transaction. Its rate uses Kafka's time of each event; its seconds go from Debezium's start to the
+last event; its CPU is in microseconds per event, from when Debezium begins to read."""
 HEADER = ["Debezium", "p50 ms", "p99 ms", "backlog events/s", "with start s"]
 CPU = {"Debezium": "CPU us: Debezium", "PostgreSQL": "PostgreSQL", "Kafka": "Kafka"}
 
@@ -32,7 +31,7 @@ Events = Mapping[str, Sequence[Sample]]
 
 
 def measure(database: Database, rounds: int, seconds: float, count: int) -> Events:
-    """Measure each variant once a round, with so many rows before and so many seconds after."""
+    """Measure each variant once per round: a backlog of `count` rows, then the latency."""
     with chain.running(database, count) as running:
         samples = {name: list[Sample]() for name in VARIANTS}
         for turn in range(rounds):
@@ -44,7 +43,7 @@ def measure(database: Database, rounds: int, seconds: float, count: int) -> Even
 
 
 def middle(samples: Sequence[Sample]) -> Sample:
-    """The medians, each figure for itself."""
+    """The median of each figure."""
     backlogs = [sample.backlog for sample in samples]
     return Sample(
         Backlog(
@@ -60,7 +59,7 @@ def middle(samples: Sequence[Sample]) -> Sample:
 
 
 def render(events: Events) -> str:
-    """The table: one line a variant."""
+    """The table: one line per variant."""
     lines = [[name, *_figures(middle(samples))] for name, samples in events.items()]
     return f"{LEGEND}\n\n" + table([*HEADER, *CPU.values()], lines)
 

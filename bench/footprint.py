@@ -6,10 +6,9 @@ from http.client import HTTPConnection
 
 from bench import payload
 from bench.database import Database
-from bench.failure import BenchFailure
+from bench.output import BenchFailure, table
 from bench.processes import rss
 from bench.server import Server, running, services
-from bench.table import table
 
 CONNECTIONS = 8
 REQUESTS = 1000
@@ -18,7 +17,7 @@ Footprints = Mapping[str, float]  # megabytes, by the service
 
 
 def measure(database: Database) -> Footprints:
-    """Start each program, send it the requests, and look."""
+    """Start each program, send it the requests, and measure its memory."""
     found = {}
     for name, command in services().items():
         database.empty()
@@ -33,13 +32,13 @@ def measure(database: Database) -> Footprints:
 
 
 def render(footprints: Footprints) -> str:
-    """The table: one line a program."""
+    """The table: one line per program."""
     rows = [[name, f"{megabytes:.1f}"] for name, megabytes in footprints.items()]
     return table([f"after {REQUESTS:,} requests", "RSS MB"], rows)
 
 
 def _post(server: Server) -> None:
-    """Send this connection's share. Raises BenchFailure."""
+    """Send one connection's share of the requests. Raises BenchFailure."""
     connection = HTTPConnection("127.0.0.1", server.port, timeout=10)
     headers = {"Content-Type": "application/json", "traceparent": payload.TRACEPARENT}
     for student in range(1, REQUESTS // CONNECTIONS + 1):

@@ -1,4 +1,4 @@
-"""What the function is to reach, as ratios to what else was measured in the same run."""
+"""The goals of the function, most of them as ratios to programs measured in the same run."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from bench.coldstart import Starts
 from bench.contenders import Sample
 from bench.events import Events
 from bench.footprint import Footprints
-from bench.table import table
+from bench.output import table
 from bench.throughput import Throughput
 
 # The function's rate / the Go service's, by the number of connections.
@@ -19,7 +19,7 @@ RATES = {1: 1.0, 8: 1.3, 32: 2.3, 128: 2.3}
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """A limit, and what was measured."""
+    """A limit, and the measured figure."""
 
     what: str
     bound: Literal["at least", "at most"]
@@ -66,7 +66,7 @@ def of_footprints(found: Footprints) -> Iterator[Goal]:
 
 
 def of_events(found: Events) -> Iterator[Goal]:
-    """The goals of the events, beside Debezium with its defaults."""
+    """The goals of the events, compared with Debezium's defaults."""
     own, other = events.middle(found["deployed"]), events.middle(found["defaults"])
     p50, p99 = own.latency.p50 / other.latency.p50, own.latency.p99 / other.latency.p99
     yield Goal("commit to consumer, p50 / defaults'", "at most", 0.1, p50)
@@ -79,7 +79,7 @@ def _cpu(sample: Sample) -> float:
 
 
 def render(goals: list[Goal]) -> str:
-    """The table: a missed goal is said, and fails nothing."""
+    """The table of the goals, reached or missed."""
     rows = [
         [
             goal.what,

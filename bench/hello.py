@@ -6,5 +6,5 @@ import functions_framework
 
 @functions_framework.http
 def hello(request: flask.Request) -> flask.typing.ResponseReturnValue:
-    """Answer without a look at the request."""
+    """Answer without reading the request."""
     return "Hello world!"

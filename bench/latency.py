@@ -1,4 +1,4 @@
-"""From a row's commit to the consumer that gets its event."""
+"""The time from a row's commit until a consumer gets its event."""
 
 import random
 import time
@@ -11,20 +11,20 @@ from threading import Event as Flag
 from bench import payload, rows
 from bench.chain import Chain
 from bench.database import Database
-from bench.failure import BenchFailure
+from bench.output import BenchFailure
 from bench.topic import Topic
 
 RATE = 50  # rows a second
 WARM_UP = 10.0  # seconds
 ARRIVAL_LIMIT = 30.0  # seconds
-POLL = 0.2  # seconds until a consumer that gets nothing looks whether it is to go on
+POLL = 0.2  # seconds between two checks of the consumer whether it should stop
 
 Moments = dict[str, float]  # of the performance counter, by the row's id
 
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """Milliseconds, of the rows of one round."""
+    """Milliseconds, for the rows of one round."""
 
     p50: float
     p99: float
@@ -45,7 +45,7 @@ def measure(chain: Chain, seconds: float) -> Latency:
 
 
 def _insert(database: Database, seconds: float) -> Moments:
-    """Insert each row in its turn; when PostgreSQL's answer to it was here."""
+    """Insert each row at its time; return when PostgreSQL's answer arrived."""
     commits: Moments = {}
     with closing(database.connect()) as connection:
         statement = connection.prepare(rows.PREPARED)
@@ -58,14 +58,14 @@ def _insert(database: Database, seconds: float) -> Moments:
 
 
 def _schedule(seconds: float) -> Iterator[float]:
-    """One row in each 1 / RATE seconds, anywhere in it: Debezium's clock must not meet ours."""
+    """One row at a random time of each 1 / RATE seconds, so that no pattern meets Debezium's."""
     chance = random.Random(RATE)  # noqa: S311 - the same in each round, and no secret
     return ((number + chance.random()) / RATE for number in range(round(RATE * seconds)))
 
 
 @contextmanager
 def _arrivals(topic: Topic) -> Iterator[Moments]:
-    """When the consumer had each event, filled while the block runs."""
+    """When the consumer got each event; filled while the block runs."""
     arrivals: Moments = {}
     over = Flag()
     with topic.following(topic.end()), ThreadPoolExecutor(1) as pool:

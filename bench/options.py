@@ -10,9 +10,10 @@ PARTS = ("throughput", "cold", "memory", "events", "volume")
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What to measure and how often; `seconds` is for each measurement of the throughput.
+    """What to measure and how often.
 
-    `steady` is for each one of the events' latency, in seconds; `rows` are of each backlog.
+    `seconds` is the length of each measurement of throughput, `steady` that of each measurement of
+    the events' latency; `rows` is the size of each backlog.
     """
 
     parts: Sequence[str]
@@ -26,7 +27,7 @@ class Options:
 
 
 def parse(arguments: Sequence[str]) -> Options:
-    """Read the command line, or exit with what is wrong with it."""
+    """Read the command line, or exit with an error message."""
     given = _parser().parse_args(arguments)
     return Options(
         parts=given.only or PARTS,

@@ -1,12 +1,11 @@
-"""The feedback that all contenders store, and the row that each of them must make of it."""
+"""The feedback that all contenders store, and the row that they must insert for it."""
 
 import json
 
 PATH = "/api/v1/feedback"
 STUDENTS = 1000  # the students' ids are 1 to 1000, in 32 digits
 
-# Column and value, as a literal of PostgreSQL. A row's id, student, time and trace are not the same
-# in all rows.
+# Column and value, as PostgreSQL's literal. The rows differ in id, student, time and trace.
 ROW = {
     "task_id": "task-123",
     "message": "I got stuck at the second step: why does the sign change there?",
@@ -29,7 +28,7 @@ def body(student: str) -> str:
 
 
 def post() -> bytes:
-    """A whole request, after which the connection is closed."""
+    """A complete request that closes its connection."""
     content = body(f"{1:032}").encode()
     return (
         f"POST {PATH} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
@@ -39,5 +38,5 @@ def post() -> bytes:
 
 
 def get(path: str) -> bytes:
-    """A request without a body, after which the connection is closed."""
+    """A request without a body that closes its connection."""
     return f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode()

@@ -1,4 +1,4 @@
-"""What processes cost, with all that they started."""
+"""CPU time and memory of processes with their descendants."""
 
 from contextlib import suppress
 
@@ -6,9 +6,9 @@ import psutil
 
 
 def cpu_seconds(pid: int) -> float:
-    """User and system time so far, of the process and all below it.
+    """User and system time so far, of the process and its descendants.
 
-    What has ended below it counts by its parent's account; macOS keeps none.
+    Descendants that have ended are included, except on macOS.
     """
     total = 0.0
     for process in _family(pid):
@@ -19,7 +19,7 @@ def cpu_seconds(pid: int) -> float:
 
 
 def rss(pid: int) -> float:
-    """Megabytes (10^6 bytes) in memory, of the process and all below it."""
+    """Megabytes (10^6 bytes) in memory, of the process and its descendants."""
     return sum(float(process.memory_info().rss) for process in _family(pid)) / 1e6
 
 

@@ -1,4 +1,4 @@
-"""Rows that go into the table directly: what is measured begins with their commit."""
+"""Rows inserted without the function: measurements of events begin with their commit."""
 
 from contextlib import closing
 
@@ -11,9 +11,9 @@ COLUMNS = ", ".join(["student_id", "traceparent", *payload.ROW])
 VALUES = ", ".join(map(literal, [payload.TRACEPARENT, *payload.ROW.values()]))
 INSERT = f"INSERT INTO feedback ({COLUMNS}) VALUES (lpad({{student}}, 32, '0')::uuid, {VALUES})"
 
-# For one prepared statement a row.
+# For one prepared statement per row.
 PREPARED = f"{INSERT.replace('{student}', ':student')} RETURNING id::text"
-# As many transactions as rows, which is the most work for who reads the log.
+# One transaction per row, which is the most work for a reader of the log.
 MANY = f"""
 DO $rows$
 BEGIN
@@ -27,7 +27,7 @@ $rows$
 
 
 def insert(database: Database, count: int) -> None:
-    """Insert so many rows at once, each in a transaction of its own."""
+    """Insert `count` rows at once, each in its own transaction."""
     with closing(database.connect()) as connection:
-        connection.run("SET synchronous_commit = off")  # only here: nobody waits for these rows
+        connection.run("SET synchronous_commit = off")  # no client waits for these rows
         connection.run(MANY.replace("{count}", str(count)))

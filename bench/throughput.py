@@ -1,4 +1,4 @@
-"""Rates, latencies and CPU of the contenders, in rounds in which each has its turn."""
+"""Rates, latencies and CPU of the contenders, measured in turn."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -6,16 +6,15 @@ from statistics import median
 
 from bench.contenders import Contender, HttpContender, PgbenchContender, Sample
 from bench.database import Database
-from bench.progress import say
+from bench.output import say, table
 from bench.server import services
-from bench.table import table
 
 # Samples by contender, then by number of connections.
 Throughput = Mapping[str, Mapping[int, Sequence[Sample]]]
 
 LEGEND = """\
-CPU is microseconds a request: of the program's processes, of PostgreSQL's, of the load tool's (wrk,
-or pgbench itself). Percentiles are corrected for coordinated omission."""
+CPU is in microseconds per request: of the program, of PostgreSQL, and of the load tool (wrk, or
+pgbench itself). Percentiles are corrected for coordinated omission."""
 HEADER = ["connections", "", "requests/s", "p50 ms", "p99 ms"]
 CPU = {"program": "CPU us: program", "postgresql": "PostgreSQL", "client": "client"}
 
@@ -23,7 +22,7 @@ CPU = {"program": "CPU us: program", "postgresql": "PostgreSQL", "client": "clie
 def measure(
     database: Database, connections: Sequence[int], rounds: int, seconds: float
 ) -> Throughput:
-    """Measure each contender at each number of connections, once a round."""
+    """Measure each contender at each number of connections, once per round."""
     with ExitStack() as stack:
         contenders: dict[str, Contender] = {
             name: HttpContender(command, database, stack) for name, command in services().items()
@@ -40,7 +39,7 @@ def measure(
 
 
 def middle(samples: Sequence[Sample]) -> Sample:
-    """The medians, each figure for itself."""
+    """The median of each figure."""
     return Sample(
         rate=median(sample.rate for sample in samples),
         p50=median(sample.p50 for sample in samples),
@@ -50,7 +49,7 @@ def middle(samples: Sequence[Sample]) -> Sample:
 
 
 def render(throughput: Throughput) -> str:
-    """The table: the contenders side by side for each number of connections."""
+    """The table: all contenders for each number of connections."""
     rows = [
         [str(number), name, *_figures(middle(throughput[name][number]))]
         for number in throughput["function"]

@@ -1,4 +1,4 @@
-"""A Kafka topic, as a consumer sees it that belongs to no group and has all the usual settings."""
+"""A Kafka topic, read by a consumer with default settings and without a group."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from confluent_kafka import Consumer, Message, TopicPartition
 
-from bench.failure import BenchFailure
+from bench.output import BenchFailure
 
 LIMIT = 300.0  # seconds for a backlog
 ANSWER_LIMIT = 30.0  # seconds
@@ -16,7 +16,7 @@ LOOK = 0.1  # seconds
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A record: its ce_id, and the milliseconds of Unix time that Kafka gave it."""
+    """A record: its ce_id, and Kafka's time in milliseconds (Unix time)."""
 
     id: str
     time: int
@@ -27,7 +27,7 @@ Position = Sequence[int]
 
 
 class Topic:
-    """It is read only inside of following() and between(), so that it costs nothing else."""
+    """Records are read in following() and between() only, so that other times cost nothing."""
 
     def __init__(self, bootstrap: str, name: str) -> None:
         self._name = name
@@ -39,11 +39,11 @@ class Topic:
         )
 
     def end(self) -> Position:
-        """Where the next records will be."""
+        """The position of the next records."""
         return [self._end(number) for number in range(self._partitions)]
 
     def wait_for(self, start: Position, count: int) -> None:
-        """Wait until so many records have come, unread. Raises BenchFailure."""
+        """Wait for `count` records, without reading them. Raises BenchFailure."""
         deadline = time.monotonic() + LIMIT
         while (come := sum(self.end()) - sum(start)) < count:
             if time.monotonic() > deadline:
@@ -52,7 +52,7 @@ class Topic:
 
     @contextmanager
     def following(self, start: Position) -> Iterator[None]:
-        """Let poll() give the records from there on."""
+        """Let poll() return the records from there on."""
         self._consumer.assign(
             [TopicPartition(self._name, number, offset) for number, offset in enumerate(start)]
         )
@@ -62,12 +62,12 @@ class Topic:
             self._consumer.unassign()
 
     def poll(self, timeout: float) -> Event | None:
-        """The next record, as soon as it is there. Raises BenchFailure."""
+        """The next record, as soon as it arrives. Raises BenchFailure."""
         message = self._consumer.poll(timeout)
         return None if message is None else _event(message)
 
     def between(self, start: Position, end: Position) -> Iterator[Event]:
-        """All records that lie there. Raises BenchFailure."""
+        """All records between two positions. Raises BenchFailure."""
         with self.following(start):
             for _ in range(sum(end) - sum(start)):
                 event = self.poll(ANSWER_LIMIT)

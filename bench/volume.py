@@ -1,4 +1,4 @@
-"""How many bytes a feedback takes: in PostgreSQL's log, on its disk, and in Kafka."""
+"""The bytes per feedback in PostgreSQL's log, on its disk, and in Kafka."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,22 +7,22 @@ from pathlib import Path
 from bench import chain, latency, payload, wrk
 from bench.chain import Chain
 from bench.database import Database
+from bench.output import table
 from bench.server import FUNCTION, running
-from bench.table import table
 from dev.kafka.prepare import TOPIC
 
 STEADY = 10.0  # seconds of events
 WARM_UP = 1_000  # rows
 CONNECTIONS = (1, 32)
 LEGEND = f"""\
-Bytes a feedback, with a message of {len(payload.ROW["message"])} characters. What waits goes to
-PostgreSQL's log in one transaction, so more at once take fewer each. Kafka's are of one replica,
-uncompressed."""
+Bytes per feedback, with a message of {len(payload.ROW["message"])} characters. Waiting feedback is
+stored in one transaction, so more connections need fewer bytes each. Kafka's figure is for one
+replica, uncompressed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Volume:
-    """Bytes a feedback; `log` by the number of connections."""
+    """Bytes per feedback; `log` by the number of connections."""
 
     log: Mapping[int, float]
     rows: float
@@ -31,7 +31,7 @@ class Volume:
 
 
 def measure(database: Database, seconds: float) -> Volume:
-    """Post for so many seconds a number of connections, then let events pass."""
+    """Post feedback for that many seconds per number of connections, then measure events."""
     database.empty()
     with running(FUNCTION, database.url) as server:
         server.wait_for_answer(payload.post())
@@ -42,7 +42,7 @@ def measure(database: Database, seconds: float) -> Volume:
 
 
 def render(volume: Volume) -> str:
-    """The table: one line a place."""
+    """The table: one line per place."""
     lines = [
         *((f"PostgreSQL's log, {number} at once", found) for number, found in volume.log.items()),
         ("table", volume.rows),

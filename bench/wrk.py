@@ -1,7 +1,7 @@
 """The load tool: https://github.com/wg/wrk
 
-Its percentiles are corrected for coordinated omission: a request that took longer than two mean
-ones counts also for those that its connection would have sent meanwhile.
+Its percentiles are corrected for coordinated omission: a request that took longer than two average
+ones also counts for those that its connection would have sent meanwhile.
 """
 
 import json
@@ -12,16 +12,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench import payload
-from bench.failure import BenchFailure
+from bench.output import BenchFailure
 
 SCRIPT = Path(__file__).with_name("load.lua")
 HOW_TO_INSTALL = "make bench needs wrk: apt-get install wrk, or brew install wrk"
-TIMEOUT = 10  # seconds an answer
+TIMEOUT = 10  # seconds per answer
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What a run did. `p50` and `p99` are in milliseconds; `cpu` is wrk's own, in seconds."""
+    """The result of a run. `p50` and `p99` are in milliseconds; `cpu` is wrk's, in seconds."""
 
     requests: int
     seconds: float
@@ -36,7 +36,7 @@ def is_installed() -> bool:
 
 
 def load(port: int, connections: int, seconds: float) -> Load:
-    """Post feedback over so many connections at once. Raises BenchFailure on any error."""
+    """Post feedback over that many connections at once. Raises BenchFailure on any error."""
     before = _children_cpu()
     done = subprocess.run(
         [
@@ -53,7 +53,7 @@ def load(port: int, connections: int, seconds: float) -> Load:
         raise BenchFailure(f"wrk failed:\n{done.stdout}{done.stderr}")
     report = json.loads(done.stdout.splitlines()[-1])
     if report["errors"] or not report["requests"]:
-        raise BenchFailure(f"not all was answered with 200:\n{done.stdout}")
+        raise BenchFailure(f"not all answers are 200:\n{done.stdout}")
     return Load(
         requests=report["requests"],
         seconds=report["microseconds"] / 1e6,
@@ -64,6 +64,6 @@ def load(port: int, connections: int, seconds: float) -> Load:
 
 
 def _children_cpu() -> float:
-    """User and system time of our children that have ended."""
+    """User and system time of this process's children that have ended."""
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime

@@ -1,1 +1,1 @@
-"""What only development needs: a PostgreSQL from a wheel, `make run`, `make events`."""
+"""Development tools: the embedded PostgreSQL, `make run`, `make events`, Kafka for tests."""

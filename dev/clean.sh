@@ -2,14 +2,13 @@
 # `make clean`: removes everything that the targets made, unless dev/clean.py objects.
 set -eu
 
-for python in .venv-events/bin/python .venv-run/bin/python .venv/bin/python python3; do
+for python in .venv/bin/python .venv-run/bin/python .venv-events/bin/python python3; do
     "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || continue
     "$python" -m dev.clean
     break
 done
 
-# The second folder holds the data where PostgreSQL can't use the first: see dev/places.py.
-for path in .data "/var/tmp/mentor-function$(pwd -P | sed 's/_/__/g; s,/,_-,g')" build .venv* tests/clients/js/node_modules tests/contracts/node_modules .coverage* .hypothesis .schemathesis .*_cache; do
+for path in .data build .venv* tests/clients/js/node_modules tests/contracts/node_modules .coverage* .hypothesis .schemathesis .*_cache; do
     [ ! -e "$path" ] || echo "Removing $path ..."
     rm -rf "$path"
 done

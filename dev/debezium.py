@@ -1,8 +1,8 @@
-"""The chain from row to event, for each place that Debezium runs in.
+"""The chain from row to event, for each program that runs Debezium.
 
-deploy/debezium/application.properties defines it, in Debezium Server's terms; what Kafka Connect
-and the embedded engine want is derived from it here. `python -m dev.debezium` (`make connector`)
-writes deploy/debezium/connector.json.
+deploy/debezium/application.properties defines it, in Debezium Server's terms. This module derives
+the settings of Kafka Connect and of the embedded engine. `python -m dev.debezium` (`make
+connector`) writes deploy/debezium/connector.json.
 """
 
 import json
@@ -10,8 +10,9 @@ import re
 from collections.abc import Mapping
 
 import javaproperties
+from pg8000.native import Connection
 
-from dev.places import CLONE
+from dev.paths import CLONE
 
 SERVER = CLONE / "deploy/debezium/application.properties"
 CONNECTOR = CLONE / "deploy/debezium/connector.json"
@@ -22,8 +23,22 @@ CONVERTERS = {
     "simplestring": "org.apache.kafka.connect.storage.StringConverter",
     "json": "org.apache.kafka.connect.json.JsonConverter",
 }
-# Kafka Connect keeps offsets itself, knows its brokers, and writes bytes that converters made.
+# Kafka Connect stores offsets itself, knows its brokers, and writes the bytes of converters.
 OF_THE_WORKER = ("offset.", "bootstrap.servers", "key.serializer", "value.serializer")
+
+# The role that Debezium connects as. schema.sql does not make it; an existing one may lack rights.
+ROLE = "mentor_debezium"
+MAKE_ROLE = f"""
+DO $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{ROLE}') THEN
+        CREATE ROLE {ROLE};
+    END IF;
+    ALTER ROLE {ROLE} LOGIN REPLICATION NOSUPERUSER INHERIT;
+    GRANT mentor_cdc TO {ROLE};
+END
+$$
+"""
 
 VARIABLE = re.compile(r"\$\{(?P<name>\w+)(?::(?P<default>[^}]*))?\}")
 
@@ -36,7 +51,7 @@ def server_settings() -> Settings:
 
 
 def source_settings() -> Settings:
-    """What is the same wherever Debezium runs: the connector's settings and the transforms."""
+    """The settings that every program shares: the connector's and the transforms'."""
     settings = server_settings()
     return {
         **_under("debezium.source.", settings),
@@ -68,7 +83,7 @@ def connector() -> dict[str, object]:
 
 
 def expand(settings: Mapping[str, str], environ: Mapping[str, str]) -> Settings:
-    """Put the environment's values in the place of `${NAME}` and `${NAME:default}`.
+    """Replace `${NAME}` and `${NAME:default}` by the environment's values.
 
     Raises KeyError for a name that has neither value nor default.
     """
@@ -78,6 +93,11 @@ def expand(settings: Mapping[str, str], environ: Mapping[str, str]) -> Settings:
         return environ[name] if default is None else environ.get(name, default)
 
     return {name: VARIABLE.sub(value, text) for name, text in settings.items()}
+
+
+def make_role(superuser: Connection) -> None:
+    """Make the role, or give it the rights that it lacks; the database has the schema."""
+    superuser.run(MAKE_ROLE)
 
 
 def _under(prefix: str, settings: Settings) -> Settings:
@@ -102,7 +122,7 @@ def _converters(formats: Settings) -> Settings:
 
 
 def _by_provider(value: str) -> str:
-    """Kafka Connect knows no defaults: who runs it sets every variable."""
+    """Kafka Connect has no defaults: its environment must set every variable."""
     return VARIABLE.sub(r"${env:\g<name>}", value)
 
 

@@ -1,27 +1,27 @@
-"""The manifests as a cluster gets them: `python -m dev.manifests` writes them to build/manifests.
+"""Renders the manifests: `python -m dev.manifests` writes them to build/manifests.
 
-kustomize renders deploy/knative, helm renders deploy/helm; neither asks a cluster.
+kustomize renders deploy/knative, helm renders deploy/helm; neither needs a cluster.
 """
 
 import subprocess
 import sys
 from pathlib import Path
 
-from dev.places import CLONE
+from dev.paths import CLONE
 from dev.tools import ToolError, tool
 
 KNATIVE = CLONE / "deploy/knative"
 CHART = CLONE / "deploy/helm"
-# The values that make of the chart what overlays/production makes of the base.
+# With these values the chart renders what overlays/production does.
 PRODUCTION = CHART / "examples/production.yaml"
 KUSTOMIZATIONS = ("overlays/local", "overlays/production", "eventing")
-# The oldest that Knative 1.22 runs on. A helm that `go build` made believes in 1.20.
+# The oldest version that Knative 1.22 runs on. A helm built by `go build` assumes 1.20.
 KUBERNETES = "1.34.0"
 BUILT = CLONE / "build/manifests"
 
 
 class RenderError(Exception):
-    """What kustomize or helm has against its input, in its own words."""
+    """kustomize or helm refuses its input; the text is its own."""
 
 
 def kustomized(folder: Path) -> str:

@@ -1,160 +1,187 @@
-"""PostgreSQL 18 from a wheel: a real server for `make run` and the tests, with nothing to install.
+"""PostgreSQL 18 from a wheel: a real server for `make run` and the tests.
 
-It listens on a port of the loopback interface, without a password, and its log is what logical
-decoding (Debezium) needs. One process at a time owns the folder, by a lock that ends with the
-process; so whatever still runs in the folder when the lock is free was left over by one that was
-killed, and is stopped before the next start.
+It listens on a port of the loopback interface, asks for no password, and writes the log that
+logical decoding (Debezium) needs. One process at a time owns a server's folder, by a lock.
 """
 
-import fcntl
 import os
-import shutil
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
-from itertools import chain
 from pathlib import Path
 from typing import IO, Self
 
+import psutil
 from pg8000.native import Connection, identifier
 
-from dev import account, places, ports, postmaster
-from dev.cluster import Cluster, PostgresError
-from dev.postmaster import Mode
-from dev.processes import freeze, kill, thaw
+from dev import paths
+from dev.initdb import PostgresError, make_data
+from dev.ports import HOST, usual_ports
+from dev.postmaster import SIGNALS, STOP_LIMIT, Mode, end_leftover, is_ready
+from dev.supervisor import Process, wait_until_gone
 
-TEMPORARY = "mentor-postgres-"
+SETTINGS = {
+    "listen_addresses": HOST,
+    "unix_socket_directories": "",  # the path of a socket must be short, and a clone's may be long
+    "wal_level": "logical",
+    "max_connections": "100",
+    "max_wal_senders": "10",
+    "max_replication_slots": "10",
+    "max_slot_wal_keep_size": "512MB",  # a forgotten slot must not fill the disk
+    "log_checkpoints": "off",
+}
+START_LIMIT = 60.0  # seconds, for the recovery after a crash
 
 
 class AlreadyRunningError(PostgresError):
-    """Another living process owns the server of this folder."""
+    """Another process owns the server of this folder."""
 
 
 class EmbeddedPostgres:
-    """A server whose data, log and lock lie in `folder`, which may move: see dev/places.py.
+    """A server whose data, log and lock are in `folder`, which may differ: see dev/paths.py.
 
-    `durable=False` spares the disk, for servers that nobody misses after a power cut.
+    `durable=False` saves writes to the disk, for servers whose data may be lost in a power cut.
     """
 
-    def __init__(self, folder: Path, *, durable: bool = True) -> None:
-        self._account = account.unprivileged()
-        self.folder = places.folder_for(self._account, folder)
-        self._cluster = Cluster(self.folder, self._account, durable=durable)
-        self._lock: IO[str] | None = None
+    def __init__(self, folder: Path, *, durable: bool = True, **settings: str) -> None:
+        self.folder = paths.data_folder(folder)
+        self.data = self.folder / "cluster"
+        self.settings = {**SETTINGS, "fsync": "on" if durable else "off", **settings}
         self.port: int | None = None
+        self._log = self.folder / "server.log"
+        self._lock: IO[str] | None = None
+        self._server: Process | None = None
 
     def url(self, database: str = "postgres") -> str:
-        """The libpq URL of a database; the superuser `postgres` needs no password."""
-        return f"postgresql://postgres@127.0.0.1:{self.port}/{database}"
+        """The URL of a database, for the superuser `postgres`."""
+        return f"postgresql://postgres@{HOST}:{self.port}/{database}"
 
     def create_database(self, name: str) -> str:
-        """Make the database unless it is there, and return its URL."""
-        with closing(Connection("postgres", host="127.0.0.1", port=self.port)) as connection:
+        """Make the database unless it exists, and return its URL."""
+        with closing(Connection("postgres", host=HOST, port=self.port)) as connection:
             if not connection.run("SELECT 1 FROM pg_database WHERE datname = :name", name=name):
                 connection.run(f"CREATE DATABASE {identifier(name)}")
         return self.url(name)
 
-    def pids(self) -> list[int]:
-        """All processes of the server, the postmaster first."""
-        return [process.pid for process in postmaster.processes(self._cluster.data)]
-
     def claim(self) -> None:
-        """Own the folder until stop(); start() does so by itself.
-
-        Raises AlreadyRunningError.
-        """
-        if self._lock is not None:
-            return
+        """Own the folder until stop(); start() calls it. Raises AlreadyRunningError."""
         try:
-            lock = (self.folder / "lock").open("w")
+            self._lock = self._lock or paths.try_lock(self.folder / "lock")
         except PermissionError:
             raise self._not_ours() from None
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.close()
-            raise AlreadyRunningError(f"{self.folder} is in use: already running?") from None
-        self._lock = lock
+        if self._lock is None:
+            raise AlreadyRunningError(f"{self.folder} is in use: is `make run` already running?")
 
     def start(self) -> None:
-        """Start the server, first making its data folder; returns when it takes connections.
+        """Make the data folder unless it exists; (re)start the server and wait until it is ready.
 
-        A restarted server keeps its port, unless somebody took it meanwhile.
+        A server keeps its port between starts, unless another program has taken it meanwhile.
         """
         self.claim()
-        self._cluster.halt("fast")
-        self._cluster.make()
-        if self._cluster.data.stat().st_uid != self._account.uid:
+        self._halt("fast")
+        if not self.data.exists():
+            make_data(self.data, sync=self.settings["fsync"] == "on")
+        if self.data.stat().st_uid != paths.unprivileged().get("user", os.geteuid()):
             raise self._not_ours()
-        for port in chain([self.port] if self.port else [], ports.candidates(self.folder)):
-            if self._cluster.launch(port):
+        end_leftover(self.data)
+        for port in [self.port, *usual_ports(self.folder)]:
+            if port and self._launch(port):
                 self.port = port
                 return
-        raise PostgresError(f"No port is free:\n{self._cluster.log_text()}")
+        raise PostgresError(f"No port is free:\n{self._log_text()}")
 
     def stop(self, mode: Mode = "fast") -> None:
         """Stop the server and give up the folder; harmless when nothing runs."""
+        self._halt(mode)
         if self._lock is not None:
-            self._cluster.halt(mode)
             self._lock.close()
             self._lock = None
 
     def restart(self, mode: Mode = "fast") -> None:
-        """Stop and start, with the folder kept."""
-        self._cluster.halt(mode)
+        """Stop and start; no other process gets the folder meanwhile."""
+        self._halt(mode)
         self.start()
+
+    def processes(self) -> list[psutil.Process]:
+        """All processes of the running server, the postmaster first."""
+        if self._server is None or self._server.poll() is not None:
+            return []
+        postmaster = psutil.Process(self._server.pid)
+        return [postmaster, *postmaster.children()]
 
     def crash(self) -> None:
         """Kill every process of the server at once, as a power cut does."""
-        kill(postmaster.processes(self._cluster.data))
+        processes = self.processes()
+        _signal(processes, signal.SIGKILL)
+        self._halt("immediate")
+        wait_until_gone(processes, STOP_LIMIT)
 
     @contextmanager
     def frozen(self) -> Iterator[None]:
-        """Stop every process in its tracks: the server is there, and does not answer."""
-        processes = postmaster.processes(self._cluster.data)
-        freeze(processes)
+        """Suspend every process: the server exists, but does not answer."""
+        processes = self.processes()
+        _signal(processes, signal.SIGSTOP)
         try:
             yield
         finally:
-            thaw(processes)
+            _signal(processes, signal.SIGCONT)
 
     @classmethod
     @contextmanager
-    def temporary(cls) -> Iterator[Self]:
-        """A started server that spares the disk; nothing is left of it afterwards."""
-        cls._sweep_temporary()
-        folder = places.temporary_folder(account.unprivileged(), TEMPORARY)
-        server = cls(folder, durable=False)
-        try:
-            server.start()
-            yield server
-        finally:
-            server.remove()
-
-    @classmethod
-    def _sweep_temporary(cls) -> None:
-        """Remove what killed processes left."""
-        for folder in places.temporary_root(account.unprivileged()).glob(f"{TEMPORARY}*"):
-            if _is_left_over(folder):
-                cls(folder).remove()
-
-    def remove(self) -> None:
-        """Leave nothing of the server; harmless while another process uses or removes it."""
-        with suppress(AlreadyRunningError, FileNotFoundError):
-            self.claim()
+    def temporary(cls, **settings: str) -> Iterator[Self]:
+        """A running server that is not durable; nothing is left of it after the block."""
+        with paths.temporary_folder("mentor-pg-") as folder:
+            server = cls(folder, durable=False, **settings)
             try:
-                self._cluster.halt("immediate")
-                shutil.rmtree(self.folder)
+                server.start()
+                yield server
             finally:
-                self.stop()  # only now, or another process would sweep what is removed here
+                server.stop("immediate")
+
+    def _launch(self, port: int) -> bool:
+        """Start the server and wait until it takes connections; False when the port is taken.
+
+        Without pg_ctl: a server that it starts outlives a `make run` that is killed.
+        """
+        self._log.unlink(missing_ok=True)
+        settings = {**self.settings, "port": str(port)}
+        self._server = Process(
+            [
+                *(paths.postgres_programs() / "postgres", "-D", self.data),
+                *(f"--{name}={value}" for name, value in settings.items()),
+            ],
+            log=self._log,
+            env={**os.environ, "LC_ALL": "C"},  # macOS's libraries misbehave without one
+            cwd="/",
+            on_death=signal.SIGQUIT,
+            **paths.unprivileged(),
+        )
+        deadline = time.monotonic() + START_LIMIT
+        while self._server.poll() is None and time.monotonic() < deadline:
+            if is_ready(self.data):
+                return True
+            time.sleep(0.01)
+        self._halt("immediate")
+        if "could not create any TCP/IP sockets" in self._log_text():
+            return False
+        raise PostgresError(f"PostgreSQL did not start:\n{self._log_text()}")
+
+    def _halt(self, mode: Mode) -> None:
+        if self._server is not None:
+            self._server.end(STOP_LIMIT, SIGNALS[mode])
+            self._server = None
+
+    def _log_text(self) -> str:
+        return self._log.read_text(errors="replace")
 
     def _not_ours(self) -> PostgresError:
-        return PostgresError(f"{self.folder} belongs to another user: run as that one or remove it")
+        return PostgresError(
+            f"{self.folder} belongs to another user: run as that user or remove it"
+        )
 
 
-def _is_left_over(folder: Path) -> bool:
-    """Whether it is ours, and a minute old: it may be made right now."""
-    with suppress(FileNotFoundError):
-        found = folder.stat()
-        return found.st_uid == os.geteuid() and time.time() - found.st_mtime > 60
-    return False
+def _signal(processes: list[psutil.Process], number: signal.Signals) -> None:
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            process.send_signal(number)

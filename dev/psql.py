@@ -4,9 +4,9 @@ import os
 import shutil
 import sys
 
-from dev import account, places, postmaster
+from dev import paths
 from dev.database import NAME
-from dev.places import CLONE
+from dev.postmaster import running_port
 from function.postgres_url import parse_url
 from function.settings import ConfigurationError, load
 from function.store.connection import credentials
@@ -18,11 +18,11 @@ The database of `make run` is not running: start `make run` in another terminal.
 
 
 class NoDatabase(Exception):
-    """There is nothing to open; the text tells what to do."""
+    """No database to open; the text says what to do."""
 
 
 def main(arguments: list[str]) -> None:
-    """Become psql. Exits with 1 when there is no database to open."""
+    """Replace this process by psql. Exits with 1 when there is no database to open."""
     try:
         program, environ = _given() if os.environ.get("DATABASE_URL") else _own()
     except (NoDatabase, ConfigurationError, InterfaceError) as exc:
@@ -32,7 +32,7 @@ def main(arguments: list[str]) -> None:
 
 
 def _given() -> tuple[str, dict[str, str]]:
-    """Lead to DATABASE_URL's server by variables: everybody can read a command line."""
+    """Pass DATABASE_URL as variables, because other users can read a command line."""
     variables = {name: value for name, value in os.environ.items() if name.startswith("PG")}
     url = os.environ["DATABASE_URL"]
     user, password = credentials(load({**variables, "DATABASE_URL": url}).postgres)
@@ -41,8 +41,7 @@ def _given() -> tuple[str, dict[str, str]]:
 
 
 def _own() -> tuple[str, dict[str, str]]:
-    data = places.folder_for(account.unprivileged(), CLONE / ".data")
-    port = postmaster.port(data / "cluster")
+    port = running_port(paths.data_folder() / "cluster")
     if port is None:
         raise NoDatabase(NOT_RUNNING)
     server = {"PGHOST": "127.0.0.1", "PGPORT": str(port), "PGUSER": "postgres"}
@@ -50,8 +49,8 @@ def _own() -> tuple[str, dict[str, str]]:
 
 
 def _own_psql() -> str:
-    """The wheel's, which was built without TLS."""
-    return str(places.programs_for(account.unprivileged()) / "psql")
+    """The wheel's psql, which was built without TLS."""
+    return str(paths.postgres_programs() / "psql")
 
 
 if __name__ == "__main__":

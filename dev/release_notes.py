@@ -1,13 +1,13 @@
-"""The changelog's section of a release, for its notes: `python -m dev.release_notes v0.1.0`.
+"""Prints the changelog's section of a release: `python -m dev.release_notes v0.1.0`.
 
-Fails where tag, pyproject.toml and changelog are not of one version.
+Fails when tag, pyproject.toml and changelog do not have the same version.
 """
 
 import re
 import sys
 import tomllib
 
-from dev.places import CLONE
+from dev.paths import CLONE
 
 
 class ReleaseError(Exception):
@@ -26,7 +26,7 @@ def release_notes(tag: str, version: str, changelog: str) -> str:
 
 
 def main() -> int:
-    """Print the notes of argv[1]; return the exit code, 1 where there are none."""
+    """Print the notes of the tag argv[1]; return the exit code, 1 if there are none."""
     [tag] = sys.argv[1:]
     pyproject = tomllib.loads((CLONE / "pyproject.toml").read_text(encoding="utf-8"))
     changelog = (CLONE / "CHANGELOG.md").read_text(encoding="utf-8")

@@ -1,7 +1,7 @@
 """`make run`: PostgreSQL and the function in a terminal, until Ctrl-C.
 
-With DATABASE_URL set PostgreSQL is that one, and none is started. When the function's files change,
-the function starts again, and PostgreSQL stays.
+With DATABASE_URL, it uses that PostgreSQL and starts none. When the function's files change, the
+function restarts, and PostgreSQL keeps running.
 """
 
 import os
@@ -11,18 +11,16 @@ from collections.abc import Mapping
 from functools import partial
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from typing import NoReturn
 
-from dev.changes import Changes
-from dev.child import Child, Stopped, StopRequest, Trace
-from dev.cluster import PostgresError
 from dev.database import migrate, own_postgres, started
+from dev.initdb import PostgresError
 from dev.postgres import EmbeddedPostgres
-from dev.reload import FunctionError, Reloader
-from function.llm.settings import LlmSettings
+from dev.reload import Changes, FunctionError, Reloader
+from dev.supervisor import Stopped, StopRequest
+from function.llm_settings import LlmSettings
 from function.settings import load
 
-HOST = "127.0.0.1"  # what runs on a laptop is nobody else's business
+HOST = "127.0.0.1"  # other machines must not reach it
 
 READY = """
 The function is ready. Send it a student's feedback from another terminal:
@@ -42,11 +40,11 @@ The function is ready. Send it a student's feedback from another terminal:
 
 
 class RunError(Exception):
-    """`make run` can't go on; the text tells its user what to do."""
+    """`make run` can't continue; the text says what to do."""
 
 
 def main() -> int:
-    """Run until somebody stops it (exit code 0) or something fails (another)."""
+    """Return 0 when the user stopped it, another exit code when something failed."""
     stop = StopRequest()
     try:
         return _run(stop)
@@ -61,32 +59,21 @@ def main() -> int:
 def _run(stop: StopRequest) -> int:
     port = _port()
     with own_postgres() as server:
-        _end_leftover(server)
         _check_free(port)
         changes = Changes()
         environ = started(server)
         if code := migrate(environ, stop):
             return code
         print("Starting the function ...", flush=True)
-        return _serve(port, environ, server, changes, stop)
-
-
-def _serve(
-    port: int,
-    environ: Mapping[str, str],
-    server: EmbeddedPostgres | None,
-    changes: Changes,
-    stop: StopRequest,
-) -> NoReturn:
-    Reloader(
-        _command(port),
-        environ,
-        stop,
-        changes,
-        started=partial(_leave_trace, server),
-        is_ready=partial(_is_ready, port),
-        announce=partial(_welcome, port, environ, server),
-    ).run()
+        reloader = Reloader(
+            _command(port),
+            environ,
+            stop,
+            changes,
+            is_ready=partial(_is_ready, port),
+            announce=partial(_welcome, port, environ, server),
+        )
+        return reloader.run()
 
 
 def _port() -> int:
@@ -104,13 +91,13 @@ def _check_free(port: int) -> None:
         except OSError as exc:
             another = 9000 if port != 9000 else 9001
             raise RunError(
-                f"Port {port} is not to be had ({exc.strerror}). Take another one: "
+                f"Port {port} can't be used ({exc.strerror}). Choose another one: "
                 f"make run PORT={another}"
             ) from None
 
 
 def _command(port: int) -> list[str | Path]:
-    """The command line of functions-framework's users."""
+    """The command line for users of functions-framework."""
     program = Path(sys.executable).with_name("functions-framework")
     source = ["--source", "function/main.py", "--target", "feedback"]
     return [program, *source, "--host", HOST, "--port", str(port)]
@@ -142,21 +129,6 @@ def _strategy(llm: LlmSettings | None) -> str:
     if llm is None:
         return "the stub's, always the same (LLM_PROVIDER sets a model)"
     return f"from the model {llm.model} ({llm.provider})"
-
-
-def _trace(server: EmbeddedPostgres) -> Trace:
-    return Trace(server.folder / "function.pid")
-
-
-def _leave_trace(server: EmbeddedPostgres | None, function: Child) -> None:
-    if server:
-        _trace(server).write(function.pid)
-
-
-def _end_leftover(server: EmbeddedPostgres | None) -> None:
-    """End the function of a `make run` that was killed: the server is claimed, so none lives."""
-    if server:
-        _trace(server).end_leftover()
 
 
 if __name__ == "__main__":

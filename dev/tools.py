@@ -1,7 +1,7 @@
 """Programs of other projects, written in Go: `python -m dev.tools helm k6` makes them ready.
 
-requirements/tools.txt names their versions. Go builds them, checks them against its public database
-of checksums, and leaves them in the user's cache, for all clones. That takes minutes, once.
+requirements/tools.txt locks their versions. Go builds them, checks them against its public database
+of checksums, and puts them into the user's cache, for all clones. The first time takes minutes.
 """
 
 import os
@@ -11,18 +11,17 @@ import sys
 import tempfile
 from pathlib import Path
 
-from dev.cache_folder import cache_folder
-from dev.places import CLONE
+from dev.paths import CLONE, cache_folder
 
 LOCK = CLONE / "requirements/tools.txt"
 
 
 class ToolError(Exception):
-    """A program could not be had; the text says why, and what to do."""
+    """A program could not be built; the text says why, and what to do."""
 
 
 def tool(name: str) -> Path:
-    """The program of that name, in its locked version; built unless it is there.
+    """The program of that name, in its locked version, built unless it exists.
 
     Raises ToolError.
     """
@@ -34,7 +33,7 @@ def tool(name: str) -> Path:
 
 
 def _locked() -> dict[str, tuple[str, str]]:
-    """The list's lines: a program's name, Go's package of it and the version."""
+    """By a program's name: its Go package and the version."""
     lines = (line.split() for line in LOCK.read_text(encoding="utf-8").splitlines())
     return {line[0]: (line[1], line[2]) for line in lines if line and line[0] != "#"}
 
@@ -43,7 +42,7 @@ def _build(package: str, version: str, program: Path) -> None:
     print(f"  building {package} (some minutes, once) ...", file=sys.stderr, flush=True)
     program.parent.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=program.parent) as folder:
-        # In a module of our own: `go install` refuses one whose go.mod has `exclude`, as Compose's.
+        # In our own module: `go install` refuses a go.mod with `exclude`, such as Compose's.
         go(folder, "mod", "init", "tools")
         go(folder, "get", f"{package}@{version}")
         go(folder, "build", "-trimpath", "-o", "program", package)

@@ -1,10 +1,11 @@
 #!/bin/sh
 # Usage: dev/venv.sh FOLDER LOCK STAMP
 # Makes the virtual environment FOLDER hold exactly what LOCK lists, then copies LOCK to STAMP.
-# PYTHON names the interpreter. The default is the first one on the PATH that runs and is new enough.
+# PYTHON names the interpreter; an environment of another one is made again. The default is the first
+# one on the PATH that runs and is new enough.
 #
 # Nothing here resolves a dependency: a release that appears after the lock was made changes nothing.
-# pip installs uv from a lock of one line, and uv installs the rest. Where uv can't be had, pip
+# pip installs uv from a lock of one line, and uv installs the rest. Where uv can't be installed, pip
 # installs everything, with --no-deps: https://github.com/pypa/pip/issues/9644
 set -eu
 folder=$1 lock=$2 stamp=$3
@@ -50,6 +51,11 @@ check_named_python() {
     is_new_enough "$python" || fail "PYTHON=$python is $("$python" --version 2>&1). Name a Python 3.11 or later."
 }
 
+is_interpreter_of() { # FOLDER: whether its environment was made with $python
+    identify='import sys; print(sys.base_exec_prefix, sys.version)'
+    [ "$("$python" -c "$identify")" = "$("$1/bin/python" -c "$identify" 2>&1)" ]
+}
+
 make_environment() { # FOLDER [OPTION ...]
     must "$python" -m venv --clear "$@"
 }
@@ -77,7 +83,7 @@ pip() { # PYTHON ARGUMENT ...: pip installs into the environment of PYTHON
         --no-deps --only-binary :all: --require-hashes "$@"
 }
 
-prepare_tools() { # pip, and uv if it can be had
+prepare_tools() { # pip, and uv if it can be installed
     cmp -s requirements/uv.txt "$tools/uv.txt" && [ -x "$tools/bin/python" ] && return
     make_environment "$tools"
     if logged pip "$tools/bin/python" -r requirements/uv.txt; then
@@ -124,7 +130,7 @@ version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
         "    apt install python$version-venv"
 
 wait_for_other_setup
-if [ -x "$folder/bin/python" ] && cmp -s "$lock" "$stamp"; then
+if [ -x "$folder/bin/python" ] && cmp -s "$lock" "$stamp" && { [ -z "${PYTHON-}" ] || is_interpreter_of "$folder"; }; then
     touch "$stamp"
     exit
 fi

@@ -5,13 +5,13 @@ import time
 from collections.abc import Sequence
 from uuid import UUID
 
-from bench.progress import say
+from bench.output import say
 from eval.examples import Example
 from eval.run import Answer, Reading
-from function.feedback import Feedback, Strategy
+from function.domain import Feedback, Strategy
 from function.llm.model import Model
 from function.llm.outcome import NoAnswer, Reason, Usage
-from function.llm.settings import LlmSettings
+from function.llm_settings import LlmSettings
 
 STUDENT = UUID("550e8400-e29b-41d4-a716-446655440000")  # not sent to the model
 PROGRESS = 10  # answers per progress line

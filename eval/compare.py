@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
-from bench.table import table
+from bench.output import table
 from eval.examples import Example
 from eval.report import accepted, said
 from eval.run import Run

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from bench.progress import say
+from bench.output import say
 from eval import server
-from function.llm.settings import BASE_URLS, LlmSettings
+from function.llm_settings import BASE_URLS, LlmSettings
 from function.settings import load_or_exit
 
 # The function's configuration requires a database; the evaluation never connects to it.

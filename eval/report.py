@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from statistics import mean
 
-from bench.table import table
+from bench.output import table
 from eval.examples import Example
 from eval.run import Answer, Reading, Run
 from eval.scores import METRICS, Judged, accepted_weight, judge, judge_all, wilson

@@ -2,9 +2,8 @@
 
 import re
 from typing import NamedTuple
-from urllib.parse import SplitResult, urlsplit
 
-from function.variables import Variables
+from function.variables import Variables, parse_http_url
 
 REQUIRED = ("AUTH_JWKS_URL", "AUTH_ISSUER", "AUTH_AUDIENCE")
 OPTIONAL = ("AUTH_TRUSTED_SUBJECTS", "AUTH_TRUSTED_SCOPE")
@@ -82,8 +81,8 @@ def _split(text: str) -> list[str]:
 
 
 def _is_safe_url(text: str) -> bool:
-    """Tell whether nobody on the way can replace the keys."""
-    parts = _parse_url(text)
+    """Tell whether no one in the network can replace the keys."""
+    parts = parse_http_url(text)
     if parts is None or parts.fragment:
         return False
     return parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname))
@@ -99,19 +98,8 @@ def _is_loopback(host: str | None) -> bool:
 
 
 def _is_origin(text: str) -> bool:
-    parts = _parse_url(text)
+    parts = parse_http_url(text)
     return parts is not None and "*" not in text and not any(parts[2:])
-
-
-def _parse_url(text: str) -> SplitResult | None:
-    """Return the parts of an http(s) URL without a user, or None."""
-    try:
-        parts = urlsplit(text)
-        valid = parts.port != 0 and bool(parts.hostname) and "@" not in parts.netloc
-    except ValueError:
-        return None
-    printable = text.isascii() and text.isprintable() and " " not in text
-    return parts if valid and printable and parts.scheme in DEFAULT_PORTS else None
 
 
 def _without_default_port(origin: str) -> str:

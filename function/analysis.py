@@ -1,8 +1,8 @@
-"""What makes a strategy of a student's feedback."""
+"""The interface of an analyzer, the strategies that need no model, and the stub."""
 
 from typing import Protocol
 
-from function.feedback import Difficulty, Feedback, Strategy, StrategySnapshot
+from function.domain import Difficulty, Feedback, Strategy, StrategySnapshot
 
 NEUTRAL_STRATEGY = Strategy(
     perceived_difficulty=Difficulty.OK,
@@ -12,7 +12,7 @@ NEUTRAL_STRATEGY = Strategy(
     snapshot=StrategySnapshot(difficulty_weight=1.0, feedback_based=True, sentiment="neutral"),
 )
 
-# Where a model gave no answer: the same, and the row says so.
+# Used when a model gave no answer; the row says so.
 FALLBACK_STRATEGY = NEUTRAL_STRATEGY._replace(
     snapshot=StrategySnapshot(difficulty_weight=1.0, feedback_based=False, sentiment="neutral")
 )
@@ -22,19 +22,19 @@ class Analyzer(Protocol):
     """Turns feedback into a strategy."""
 
     async def analyze(self, feedback: Feedback) -> Strategy:
-        """Return the strategy; never fails, for a student's message must not be lost."""
+        """Return the strategy. It never fails, because a failure would lose the feedback."""
         ...
 
     async def close(self) -> None:
-        """Let go of what it holds, when no request needs it any more."""
+        """Close its connections, after the last request."""
         ...
 
 
 class StubAnalyzer:
-    """Finds every task just right, whatever the student says."""
+    """Returns the neutral strategy for all feedback."""
 
     async def analyze(self, feedback: Feedback) -> Strategy:
         return NEUTRAL_STRATEGY
 
     async def close(self) -> None:
-        """It holds nothing."""
+        """There is nothing to close."""

@@ -1,11 +1,11 @@
 """What can go wrong for a client, one class each.
 
-`function.http.handler` maps them to a status and a code in one table; anything else is a bug.
+`function.http.messages` maps them to a status and a code in one table; anything else is a bug.
 """
 
 
 class ClientDisconnected(Exception):
-    """The client went away before it had sent its request: there is nobody to answer."""
+    """The client disconnected before it had sent its request, so nobody waits for an answer."""
 
 
 class RequestError(Exception):

@@ -5,25 +5,42 @@ $ functions-framework --source function/main.py --target feedback
 
 import os
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import functions_framework.aio
+from starlette.applications import Starlette
 from starlette.requests import Request
+from uvicorn.protocols.http import auto
 
 # functions-framework puts this file's own folder on the path, not the one that holds the package.
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from function import logs
-from function.hosts import uvicorn
+from function.hosts.protocol import make_protocol
 from function.http.asgi import Application, create_application
 from function.settings import load_or_exit
 from function.store import Store
 
 settings = load_or_exit(os.environ)
-logs.configure(settings.log_level)
-uvicorn.install(settings.keep_alive_timeout)
-# The store starts with the first request: gunicorn forks after this line.
+logs.configure(settings.log_level, settings.log_format)
+# functions-framework starts uvicorn by its own command, which takes its protocol from there.
+vars(auto)["AutoHTTPProtocol"] = make_protocol(settings.keep_alive_timeout)
 application = create_application(settings, Store(settings.postgres, settings.database_timeout))
+
+
+@asynccontextmanager
+async def lifespan(app: Starlette) -> AsyncIterator[None]:
+    """Connect in the process that serves, which gunicorn forks, and close when it ends."""
+    application.start()
+    yield
+    await application.aclose()
+
+
+# functions-framework makes the application of ASGI itself, and has no setting for its lifespan.
+vars(functions_framework.aio)["Starlette"] = partial(Starlette, lifespan=lifespan)
 
 
 @functions_framework.aio.http  # type: ignore[arg-type] # its types name Response only

@@ -1,9 +1,9 @@
 """`python -m function.migrate`: bring the database to schema.sql, then exit.
 
 Strategy: an attempt connects, takes an advisory lock, runs schema.sql step by step and closes the
-connection. Whatever may pass (no server yet, another migration under way, a transaction that holds
-the table) ends the attempt, and the next one begins from the top: what is done already is not done
-again. The inserts that queued up behind a lock we waited for get their turn in between.
+connection. A temporary obstacle (no server yet, another migration in progress, a transaction that
+holds the table) ends the attempt. The next attempt starts at the first step, and finished steps
+change nothing. Between two attempts, inserts that queued behind a lock request of the job proceed.
 """
 
 import logging
@@ -21,48 +21,54 @@ from types import FrameType
 from function import logs
 from function.settings import Settings, load_or_exit
 from function.store.connection import connect
-from function.store.driver import CONNECTION_ERRORS, Connection, DatabaseError, describe, sqlstate
+from function.store.driver import CONNECTION_ERRORS, Connection, DatabaseError
+from function.store.faults import describe, sqlstate
 
-# Any number will do that no other job takes in this database.
+# Any number that no other job uses in this database.
 ADVISORY_LOCK = int.from_bytes(b"mentor", "big")
 
-# SQLSTATEs of what another session causes and its end cures: locks, a restart, the same created
-# at the same moment (XX000 is "tuple concurrently updated").
+# SQLSTATEs of obstacles that end when another session ends: locks, a restart, two sessions that
+# create the same object (XX000 is "tuple concurrently updated").
 PASSING = ("08", "23505", "40", "53", "55P03", "57P", "XX000")
 
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
 HINTS = {
-    "0A000": "Drop what depends on the column, run this again, and create it anew.",
-    "25006": "This is a standby, or set to read-only: DATABASE_URL must name the primary.",
-    "42501": "The role that runs this must own the table, or be a member of the role that does;"
-    " to create it, it needs: GRANT CREATE ON SCHEMA public TO <the role>",
+    "0A000": "Drop what depends on the column, run this again, and create it again.",
+    "25006": "The server is a standby or read-only: DATABASE_URL must name the primary.",
+    "3F000": "CREATE SCHEMA public",
+    "42501": "The role that runs this must own the table, or be a member of the role that owns it;"
+    " to create the table, it needs: GRANT CREATE ON SCHEMA public TO <the role>",
+    "42P07": "Something else has this name: rename it, and run this again.",
     "55P03": "A transaction holds the table: end it (see pg_stat_activity), or raise"
     " MIGRATE_TIMEOUT.",
-    "57014": "MIGRATE_TIMEOUT limits each statement, too: raise it, or, if this built an index, end"
-    " the transaction that it waited for (see pg_stat_activity).",
+    "57014": "MIGRATE_TIMEOUT also limits each statement: raise it. If this built an index, end the"
+    " transaction that it waited for (see pg_stat_activity).",
 }
 
+# The events of schema.sql's warnings, by SQLSTATE.
+WARNINGS = {"01M01": "left undone", "01M02": "rows may lack their events"}
+
 POOLED = (
-    "a pooler, like PgBouncer, stands before PostgreSQL; the job takes a lock that only lasts in a"
-    " session of its own: name PostgreSQL itself"
+    "DATABASE_URL leads to a pooler, such as PgBouncer; the job takes a lock that needs a session"
+    " of its own: name PostgreSQL itself"
 )
 
 log = logging.getLogger("function.migrate")
 
 
 class MigrationError(Exception):
-    """The schema could not be applied; the text tells a person why, and what would help."""
+    """The schema could not be applied; the text says why, and what to do."""
 
 
 class NotYetError(MigrationError):
-    """The same, but it may pass by itself."""
+    """The same, but the cause may end by itself."""
 
 
 def main() -> int:
     """Return the exit code: 0, or 1 when the schema could not be applied."""
     signal.signal(signal.SIGTERM, _end)
     settings = load_or_exit(os.environ)
-    logs.configure(settings.log_level)
+    logs.configure(settings.log_level, settings.log_format)
     try:
         changes = migrate(settings)
     except MigrationError as exc:
@@ -73,15 +79,15 @@ def main() -> int:
 
 
 def _end(number: int, frame: FrameType | None) -> None:
-    """End as the signal would: process 1 of a container hears none that it has no handler for."""
+    """Exit as the signal would: process 1 of a container ignores signals without a handler."""
     sys.exit(128 + number)
 
 
 def migrate(settings: Settings) -> int:
-    """Apply schema.sql and return how many changes that took.
+    """Apply schema.sql and return the number of changes.
 
-    Waits for up to `settings.migrate_timeout` seconds, then raises what it waited for last. Logs
-    what it waits for once, and again when that changes.
+    Waits for up to `settings.migrate_timeout` seconds, then raises the last obstacle. Logs an
+    obstacle once, and again when it changes.
     """
     deadline = time.monotonic() + settings.migrate_timeout
     changes: list[str] = []
@@ -105,51 +111,55 @@ def _attempt(settings: Settings, changes: list[str]) -> None:
     """Append to `changes` what was done, even if an error ends the attempt."""
     with _connected(settings) as connection:
         with _explained("take the advisory lock"):
-            # Not pg_advisory_lock: who waits inside of a statement holds a snapshot, and the other
-            # job's CREATE INDEX CONCURRENTLY waits for all snapshots: a deadlock.
+            # Not pg_advisory_lock: a statement that waits holds a snapshot, and the other job's
+            # CREATE INDEX CONCURRENTLY waits for all snapshots: a deadlock.
             if connection.run(f"SELECT pg_try_advisory_lock({ADVISORY_LOCK})") != [[True]]:
-                raise NotYetError("another migration of this database is under way")
+                raise NotYetError("another migration of this database is in progress")
         for title, sql in _steps():
             with _explained(title):
-                for change in _run(connection, sql):
+                for change in run_step(connection, sql):
                     log.info("schema changed", extra={"change": change})
                     changes.append(change)
 
 
 def _steps() -> Iterator[tuple[str, str]]:
-    """Split schema.sql; it lies inside of the package in a wheel, beside it in the repository."""
+    """Split schema.sql, which is in the package in a wheel, and beside it in the repository."""
     inside = Path(__file__).with_name("schema.sql")
     file = inside if inside.exists() else inside.parents[1] / inside.name
     parts = re.split(r"^-- Step: (.+)\n", file.read_text(encoding="utf-8"), flags=re.MULTILINE)
     return zip(parts[1::2], parts[2::2], strict=True)
 
 
-def _run(connection: Connection, sql: str) -> Iterator[str]:
-    """Run one step, and yield each change once it is made."""
-    query, generates, _ = sql.partition("\n\\gexec")
-    rows = connection.run(query)
-    yield from _said(connection)
-    for statement in filter(None, chain(*rows)) if generates else ():
-        connection.run(statement)
-        yield statement
+def run_step(connection: Connection, sql: str) -> Iterator[str]:
+    """Run one step, and yield each change after it is made."""
+    *generators, rest = sql.split("\n\\gexec")
+    for query in generators:
+        rows = connection.run(query)
+        yield from _notices(connection)
+        for statement in filter(None, chain(*rows)):
+            connection.run(statement)
+            yield statement
+    connection.run(rest)
+    yield from _notices(connection)
 
 
-def _said(connection: Connection) -> Iterator[str]:
-    """Log warnings and yield schema.sql's own notices: PostgreSQL's "skipping" has a code."""
+def _notices(connection: Connection) -> Iterator[str]:
+    """Log warnings, and yield schema.sql's own notices: PostgreSQL's have an SQLSTATE."""
     while connection.notices:
         notice = {
             key: value.decode(errors="replace")
             for key, value in connection.notices.popleft().items()
         }
         if notice[b"V"] == "WARNING":
-            log.warning("left undone", extra={"what": notice[b"M"], "hint": notice.get(b"H", "")})
+            event = WARNINGS.get(notice[b"C"], "PostgreSQL warned")
+            log.warning(event, extra={"what": notice[b"M"], "hint": notice.get(b"H", "")})
         elif notice[b"C"] == "00000":
             yield notice[b"M"]
 
 
 @contextmanager
 def _connected(settings: Settings) -> Iterator[Connection]:
-    """Connect; any refusal may pass, for a platform makes role and database at the same time."""
+    """Connect. Any refusal may end: a platform may still be creating the role and the database."""
     try:
         connection = connect(settings.postgres, settings.migrate_timeout)
     except (DatabaseError, *CONNECTION_ERRORS) as exc:
@@ -166,7 +176,7 @@ def _connected(settings: Settings) -> Iterator[Connection]:
 
 @contextmanager
 def _explained(title: str) -> Iterator[None]:
-    """Translate errors, with PostgreSQL's DETAIL: these statements carry no student's words."""
+    """Translate errors, with PostgreSQL's DETAIL: these statements contain no student's words."""
     try:
         yield
     except CONNECTION_ERRORS as exc:

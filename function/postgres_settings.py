@@ -12,13 +12,14 @@ from function.postgres_url import UNSUPPORTED, UrlError, parse_url
 from function.variables import Variables
 
 SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
-# Values of unsupported variables that ask for nothing else than what happens.
+# Values of unsupported variables that ask for what happens anyway.
 HARMLESS = {"PGGSSENCMODE": ("disable", "prefer"), "PGLOADBALANCEHOSTS": ("disable",)}
+CHANNEL_BINDING = ("disable", "prefer", "require")
 SESSION_ATTRIBUTES = ("any", "read-write", "primary")  # no other server takes rows
 
 
 class Host(NamedTuple):
-    """A server to try. `name` may be a folder, which holds the server's socket."""
+    """A server to try. `name` may be the folder of the server's socket."""
 
     name: str
     port: int
@@ -52,32 +53,20 @@ class PostgresSettings:
 
 def read_settings(variables: Variables) -> PostgresSettings:
     """Read the settings; every problem is added to the variables' list."""
-    url = variables.text("DATABASE_URL")
-    if url:
-        try:
-            variables = variables.overridden_by(parse_url(url))
-        except UrlError as exc:
-            variables.problems.append(f"DATABASE_URL: {exc}")
-            variables = variables.overridden_by({"PGHOST": "invalid", "PGUSER": "invalid"})
-    roots: Path | Literal["system"] | None = "system"
-    if variables.text("PGSSLROOTCERT") != "system":
-        roots = variables.file("PGSSLROOTCERT")
+    variables = _with_url(variables)
+    system = variables.text("PGSSLROOTCERT") == "system"
     settings = PostgresSettings(
         hosts=_hosts(variables),
         database=variables.text("PGDATABASE"),
         user=variables.text("PGUSER"),
         password=variables.text("PGPASSWORD"),
         credentials_dir=variables.path("PG_CREDENTIALS_DIR"),
-        sslmode=variables.choice(
-            "PGSSLMODE", "verify-full" if roots == "system" else "prefer", SSL_MODES
-        ),
+        sslmode=variables.choice("PGSSLMODE", "verify-full" if system else "prefer", SSL_MODES),
         sslnegotiation=variables.choice("PGSSLNEGOTIATION", "postgres", ("postgres", "direct")),
-        sslrootcert=roots,
+        sslrootcert="system" if system else variables.file("PGSSLROOTCERT"),
         sslcert=variables.file("PGSSLCERT"),
         sslkey=variables.file("PGSSLKEY"),
-        channel_binding=variables.choice(
-            "PGCHANNELBINDING", "prefer", ("disable", "prefer", "require")
-        ),
+        channel_binding=variables.choice("PGCHANNELBINDING", "prefer", CHANNEL_BINDING),
         target_session_attrs=variables.choice("PGTARGETSESSIONATTRS", "any", SESSION_ATTRIBUTES),
         options=variables.text("PGOPTIONS"),
         connect_timeout=variables.seconds("PGCONNECT_TIMEOUT", 3, at_most=60),
@@ -87,21 +76,28 @@ def read_settings(variables: Variables) -> PostgresSettings:
     return settings
 
 
+def _with_url(variables: Variables) -> Variables:
+    """Let DATABASE_URL override libpq's variables."""
+    try:
+        return variables.overridden_by(parse_url(variables.text("DATABASE_URL") or "postgresql://"))
+    except UrlError as exc:
+        variables.problems.append(f"DATABASE_URL: {exc}")
+        return variables.overridden_by({"PGHOST": "invalid", "PGUSER": "invalid"})
+
+
 def _hosts(variables: Variables) -> tuple[Host, ...]:
-    """A list of hosts has one port for all of them, or one for each."""
+    """Read the hosts: a list has one port for all of them, or one for each."""
     names = (variables.text("PGHOST") or "").split(",")
     ports = (variables.text("PGPORT") or "").split(",")
     if len(ports) not in (1, len(names)):
         variables.problems.append("PGPORT: must be one port, or one for each host")
     if len(ports) != len(names):
         ports = ports[:1] * len(names)
-    each = [
-        variables.overridden_by({"PGHOST": name, "PGPORT": port})
-        for name, port in zip(names, ports, strict=True)
-    ]
-    return tuple(
-        Host(one.host("PGHOST"), one.integer("PGPORT", 5432, at_most=65535)) for one in each
-    )
+    hosts = []
+    for name, port in zip(names, ports, strict=True):
+        one = variables.overridden_by({"PGHOST": name, "PGPORT": port})
+        hosts.append(Host(one.host("PGHOST"), one.integer("PGPORT", 5432, at_most=65535)))
+    return tuple(hosts)
 
 
 def _unsupported(variables: Variables) -> Iterator[str]:

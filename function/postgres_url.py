@@ -7,45 +7,39 @@ import re
 from collections.abc import Iterator
 from urllib.parse import unquote_to_bytes
 
+
+def _variables(*parameters: str) -> dict[str, str]:
+    return {name: f"PG{name.replace('_', '').upper()}" for name in parameters}
+
+
 # The parameters of DATABASE_URL, and the variables that they override.
-PARAMETERS = {
-    "host": "PGHOST",
-    "port": "PGPORT",
+PARAMETERS = _variables(
+    *("host", "port", "user", "password", "options", "target_session_attrs", "channel_binding"),
+    *("sslmode", "sslnegotiation", "sslrootcert", "sslcert", "sslkey"),
+) | {
     "dbname": "PGDATABASE",
-    "user": "PGUSER",
-    "password": "PGPASSWORD",
     "application_name": "PGAPPNAME",
     "connect_timeout": "PGCONNECT_TIMEOUT",
-    "options": "PGOPTIONS",
-    "target_session_attrs": "PGTARGETSESSIONATTRS",
-    "channel_binding": "PGCHANNELBINDING",
-    "sslmode": "PGSSLMODE",
-    "sslnegotiation": "PGSSLNEGOTIATION",
-    "sslrootcert": "PGSSLROOTCERT",
-    "sslcert": "PGSSLCERT",
-    "sslkey": "PGSSLKEY",
 }
 # These change which server is reached, or how safely. They must not be ignored.
-UNSUPPORTED = {
-    "hostaddr": "PGHOSTADDR",
-    "service": "PGSERVICE",
-    "servicefile": "PGSERVICEFILE",
-    "require_auth": "PGREQUIREAUTH",
-    "requiressl": "PGREQUIRESSL",
-    "requirepeer": "PGREQUIREPEER",
-    "sslcertmode": "PGSSLCERTMODE",
-    "sslcrl": "PGSSLCRL",
-    "sslcrldir": "PGSSLCRLDIR",
-    "ssl_min_protocol_version": "PGSSLMINPROTOCOLVERSION",
-    "ssl_max_protocol_version": "PGSSLMAXPROTOCOLVERSION",
-    "gssencmode": "PGGSSENCMODE",
-    "load_balance_hosts": "PGLOADBALANCEHOSTS",
-}
+UNSUPPORTED = _variables(
+    *("hostaddr", "service", "servicefile", "require_auth", "requiressl", "requirepeer"),
+    *("sslcertmode", "sslcrl", "sslcrldir", "gssencmode", "load_balance_hosts"),
+    *("ssl_min_protocol_version", "ssl_max_protocol_version"),
+)
 # These change nothing that matters here.
 IGNORED = {
     *("client_encoding", "fallback_application_name", "passfile", "sslcompression", "sslsni"),
     *("keepalives", "keepalives_idle", "keepalives_interval", "keepalives_count"),
     *("tcp_user_timeout", "krbsrvname", "gsslib", "gssdelegation"),
+}
+# Parameters of Prisma, SQLAlchemy, asyncpg, psycopg, JDBC and others: the only names that an error
+# may contain, because any other can be part of a password with an unencoded question mark.
+FOREIGN = {
+    *("pgbouncer", "schema", "ssl", "connection_limit", "pool_timeout", "socket_timeout"),
+    *("statement_cache_size", "prepared_statement_cache_size", "prepare_threshold"),
+    *("pool_size", "max_overflow", "pool_max_conns", "command_timeout", "statement_timeout"),
+    *("sslaccept", "sslidentity", "sslpassword", "currentSchema", "search_path", "supa"),
 }
 # As libpq reads it: a user part ends at the first @, if no / comes before.
 URL = re.compile(
@@ -60,7 +54,7 @@ ENCODE = "percent-encode the special characters of user, password and values (? 
 
 
 class UrlError(Exception):
-    """The URL can't be read; the text quotes no part of it."""
+    """The URL can't be read; the text quotes no value from it."""
 
 
 def parse_url(url: str) -> dict[str, str]:
@@ -69,13 +63,11 @@ def parse_url(url: str) -> dict[str, str]:
     if not found:
         raise UrlError(f"must begin with postgresql:// (without quotes); {ENCODE}")
     hosts = [HOST.fullmatch(host) for host in found["hosts"].split(",")]
-    names = [host["ipv6"] or host["name"] for host in hosts if host]
-    ports = [host["port"] or "" for host in hosts if host]
-    if len(names) != len(hosts):
+    if None in hosts:
         raise UrlError(f"has no valid host and port; {ENCODE}")
     values = {
-        "PGHOST": ",".join(names),
-        "PGPORT": ",".join(ports),
+        "PGHOST": ",".join(host["ipv6"] or host["name"] for host in hosts if host),
+        "PGPORT": ",".join(host["port"] or "" for host in hosts if host),
         "PGDATABASE": found["database"] or "",
         "PGUSER": found["user"] or "",
         "PGPASSWORD": found["password"] or "",
@@ -85,7 +77,7 @@ def parse_url(url: str) -> dict[str, str]:
 
 
 def _parameters(query: str) -> Iterator[tuple[str, str]]:
-    """The variables that the query stands for; their values are still encoded."""
+    """Yield the variables that the query stands for, with values that are still encoded."""
     for number, part in enumerate(query.split("&") if query else (), start=1):
         name, equals, value = part.partition("=")
         name = _decoded(name)
@@ -93,6 +85,8 @@ def _parameters(query: str) -> Iterator[tuple[str, str]]:
             name, value = "sslmode", "require"
         if not equals or "=" in value:
             raise UrlError(f"parameter {number} of its query is not name=value; {ENCODE}")
+        if name in FOREIGN:
+            raise UrlError(f"remove its parameter {name}: libpq has none of this name")
         if variable := PARAMETERS.get(name) or UNSUPPORTED.get(name):
             yield variable, value
         elif name not in IGNORED:

@@ -12,44 +12,43 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from function import logs
-from function.settings import Settings, load_or_exit
+from function.settings import DRAIN_TIMEOUT, Settings, load_or_exit
 from function.store import Store
 
 if TYPE_CHECKING:
     from function.hosts.server import Server
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
-DRAIN_TIMEOUT = 25  # seconds; Kubernetes kills 30 s after its SIGTERM
 
 
 def main() -> None:
     """Serve until SIGTERM or SIGINT; then finish the requests in flight and return."""
-    # Process 1 of a container hears no signal that it has no handler for: from here on it does.
+    # The kernel drops signals that process 1 of a container has no handler for.
     for number in STOP_SIGNALS:
         signal.signal(number, _end)
     settings = load_or_exit(os.environ)
-    logs.configure(settings.log_level)
+    logs.configure(settings.log_level, settings.log_format)
     store = Store(settings.postgres, settings.database_timeout)
     store.connect()
     server = _make_server(settings, store)
     for number in STOP_SIGNALS:
         signal.signal(number, partial(_stop, server))
-    # What is imported lives for ever, and a request leaves no cycles: collect seldom.
+    # Imported objects live as long as the process, and requests leave no cycles: collect seldom.
     gc.freeze()
     gc.set_threshold(20_000)
     server.run()
 
 
 def _end(number: int, frame: FrameType | None) -> None:
-    """End at once: nothing is under way yet, and an import may swallow a SystemExit."""
+    """End at once: no request is under way yet, and an import may swallow a SystemExit."""
     os._exit(0)
 
 
 def _make_server(settings: Settings, store: Store) -> "Server":
     """Import the rest, while the store connects."""
     from function.hosts import limits
+    from function.hosts.protocol import make_protocol
     from function.hosts.server import Config, PatientServer
-    from function.hosts.uvicorn import make_protocol
     from function.http.asgi import create_application
 
     return PatientServer(
@@ -72,10 +71,10 @@ def _make_server(settings: Settings, store: Store) -> "Server":
 
 
 def _stop(server: "Server", number: int, frame: FrameType | None) -> None:
-    """Hear a signal outside of uvicorn's own handling.
+    """Handle a signal before uvicorn's own handlers are set, or after they are removed.
 
-    One that comes before must not be lost; and uvicorn raises it once more when it has finished,
-    where the default would make a failure of an orderly end.
+    The first must not be lost. uvicorn raises each signal again when it has finished, and the
+    default handler would turn an orderly end into a failure.
     """
     server.should_exit = True
 

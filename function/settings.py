@@ -3,28 +3,20 @@
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from function.access_settings import (
-    RateLimit,
-    TokenSettings,
-    read_origins,
-    read_rate_limit,
-    read_token_settings,
-)
+from function import access_settings
+from function.access_settings import RateLimit, TokenSettings
+from function.llm_settings import LlmSettings, find_unused, read_llm_settings
 from function.postgres_settings import PostgresSettings, read_settings
 from function.variables import Variables
 
-if TYPE_CHECKING:
-    from function.llm.settings import LlmSettings
-
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
-PROVIDERS = ("stub", "openai", "anthropic")
-LLM_VARIABLES = (
-    *("LLM_PROVIDER", "LLM_MODEL", "LLM_BASE_URL"),
-    *("LLM_API_KEY", "LLM_API_KEY_FILE", "LLM_TIMEOUT"),
-)
-SWITCHES = {"on": True, "true": True, "1": True, "off": False, "false": False, "0": False}
+LOG_FORMATS = ("auto", "json", "google")
+ON, OFF = ("on", "true", "1"), ("off", "false", "0")
+
+# Platforms kill a process 30 seconds after its SIGTERM. Of these:
+DRAIN_TIMEOUT = 25  # seconds for the requests in progress
+LONGEST_REQUEST = 24  # seconds for the model and the database
 
 
 class ConfigurationError(Exception):
@@ -35,8 +27,7 @@ class ConfigurationError(Exception):
 class Settings:
     """The whole configuration. Times are in seconds; `llm` is None with the stub.
 
-    `tokens` is None where callers are not checked, `rate_limit` where there is no limit.
-
+    `tokens` is None where callers are not checked, `rate_limit` where there is no limit, and
     `unused` names the LLM_* variables that nothing reads.
     """
 
@@ -47,11 +38,12 @@ class Settings:
     shutdown_delay: float
     keep_alive_timeout: float
     log_level: str
+    log_format: str
     docs: bool
     tokens: TokenSettings | None
     cors_origins: tuple[str, ...]
     rate_limit: RateLimit | None
-    llm: "LlmSettings | None"
+    llm: LlmSettings | None
     unused: tuple[str, ...]
 
 
@@ -63,6 +55,7 @@ def load(environ: Mapping[str, str]) -> Settings:
     variables = Variables(environ)
     postgres = read_settings(variables)
     database_timeout = variables.seconds("DATABASE_TIMEOUT", 10, at_most=20)
+    llm = read_llm_settings(variables)
     settings = Settings(
         postgres=postgres,
         database_timeout=database_timeout,
@@ -71,13 +64,18 @@ def load(environ: Mapping[str, str]) -> Settings:
         shutdown_delay=variables.seconds("SHUTDOWN_DELAY", 0, at_least=0, at_most=5),
         keep_alive_timeout=variables.seconds("KEEP_ALIVE_TIMEOUT", 95, at_most=3600),
         log_level=variables.choice("LOG_LEVEL", "INFO", LOG_LEVELS),
-        docs=SWITCHES[variables.choice("DOCS", "on", tuple(SWITCHES))],
-        tokens=read_token_settings(variables),
-        cors_origins=read_origins(variables),
-        rate_limit=read_rate_limit(variables),
-        llm=_llm(variables, database_timeout),
-        unused=_unused(variables),
+        log_format=_log_format(variables),
+        docs=variables.choice("DOCS", "on", (*ON, *OFF)) in ON,
+        tokens=access_settings.read_token_settings(variables),
+        cors_origins=access_settings.read_origins(variables),
+        rate_limit=access_settings.read_rate_limit(variables),
+        llm=llm,
+        unused=find_unused(variables, llm),
     )
+    if llm and llm.timeout + database_timeout > LONGEST_REQUEST:
+        variables.problems.append(
+            f"LLM_TIMEOUT: at most {LONGEST_REQUEST} seconds together with DATABASE_TIMEOUT"
+        )
     if variables.problems:
         raise ConfigurationError("\n".join(variables.problems))
     return settings
@@ -92,17 +90,7 @@ def load_or_exit(environ: Mapping[str, str]) -> Settings:
         raise SystemExit(2) from None
 
 
-def _llm(variables: Variables, database_timeout: float) -> "LlmSettings | None":
-    provider = variables.choice("LLM_PROVIDER", "stub", PROVIDERS)
-    if provider == "stub":
-        return None
-    from function.llm import settings  # the stub's cold start does without it
-
-    return settings.read_settings(provider, variables, database_timeout)
-
-
-def _unused(variables: Variables) -> tuple[str, ...]:
-    """All of LLM_* without LLM_PROVIDER; with it, those that are misspelled."""
-    read = LLM_VARIABLES if variables.text("LLM_PROVIDER") else ()
-    set_here = (name for name in variables.environ if name.startswith("LLM_"))
-    return tuple(sorted(name for name in set_here if variables.text(name) and name not in read))
+def _log_format(variables: Variables) -> str:
+    """Cloud Run sets K_SERVICE, and so does Knative."""
+    chosen = variables.choice("LOG_FORMAT", "auto", LOG_FORMATS)
+    return "google" if chosen == "auto" and variables.text("K_SERVICE") else chosen

@@ -1,13 +1,14 @@
-"""Environment variables, read as typed values, with all that is wrong with them."""
+"""Environment variables as typed values, and the problems with them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import SplitResult, urlsplit
 
 
 @dataclass(frozen=True, slots=True)
 class Variables:
-    """Reads typed values; what is wrong is kept in `problems`, and a stand-in is returned.
+    """Reads typed values. For an invalid one it adds to `problems` and returns a default.
 
     An empty variable counts as not set.
     """
@@ -84,3 +85,14 @@ class Variables:
         except UnicodeError:
             self.problems.append(f"{name}: not a valid name of a host (DATABASE_URL can set it)")
         return text
+
+
+def parse_http_url(text: str) -> SplitResult | None:
+    """Return the parts of an http(s) URL without a user, or None."""
+    try:
+        parts = urlsplit(text)
+        valid = parts.port != 0 and bool(parts.hostname) and "@" not in parts.netloc
+    except ValueError:
+        return None
+    printable = text.isascii() and text.isprintable() and " " not in text
+    return parts if valid and printable and parts.scheme in ("http", "https") else None

@@ -14,6 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from dev.ports import free_port
+from dev.supervisor import Process
+
 ROOT = Path(__file__).parents[1]
 STUDENT = "550e8400-e29b-41d4-a716-446655440000"
 FEEDBACK = {"student_id": STUDENT, "task_id": "task-123", "message": "This is too hard"}
@@ -125,12 +128,6 @@ def command(host: str, port: int) -> tuple[list[str | Path], dict[str, str]]:
     return [python, "-c", KNATIVE_MAIN], {"LISTEN_ADDRESS": f"127.0.0.1:{port}"}
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @contextmanager
 def running(
     log_file: Path,
@@ -144,18 +141,13 @@ def running(
     port = free_port()
     arguments, variables = command(host, port)
     clean = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
-    with log_file.open("ab") as output:
-        process = subprocess.Popen(
-            [*prefix, *arguments],
-            cwd=ROOT,
-            env={**clean, **variables, "DATABASE_URL": database_url, **environ},
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        try:
-            yield Instance(process, port, log_file)
-        finally:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+    process = Process(
+        [*prefix, *arguments],
+        log=log_file,
+        cwd=ROOT,
+        env={**clean, **variables, "DATABASE_URL": database_url, **environ},
+    )
+    try:
+        yield Instance(process, port, log_file)
+    finally:
+        process.kill()

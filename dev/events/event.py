@@ -1,15 +1,17 @@
-"""An event as Kafka would get it, and its two forms for stdout."""
+"""An event as Kafka would get it, and its two forms on stdout."""
 
 import json
+import os
 import re
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 # Debezium writes JSONB as a string that holds JSON.
 JSON_IN_A_STRING = ("topic_weights", "strategy_snapshot")
 
-# What a student wrote must not steer the terminal: control characters, and those that turn the
-# direction of writing or break a line.
+# A student's message must not control the terminal. These are control characters, and characters
+# that change the direction of writing or break a line.
 UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 BOLD, DIM, PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[0m"
@@ -17,7 +19,7 @@ BOLD, DIM, PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[0m"
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A Kafka record, its bytes read as UTF-8. The value is JSON, spelled as Debezium does."""
+    """A Kafka record, its bytes read as UTF-8. The value is Debezium's JSON."""
 
     topic: str
     key: str | None
@@ -26,19 +28,31 @@ class Event:
 
 
 class _Number(str):
-    """A number of the value, spelled as it came."""
+    """A number of the value, as Debezium wrote it."""
 
     __slots__ = ()
 
 
-def as_json(event: Event) -> str:
-    """One line: an object with the value in it as it is, byte for byte."""
+def writer(*, as_json: bool) -> Callable[[Event], None]:
+    """A function that writes an event to stdout, at once. It raises OSError."""
+    colours = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+
+    def write(event: Event) -> None:
+        text = _as_json(event) if as_json else _as_text(event, colours=colours)
+        sys.stdout.buffer.write(text.encode())
+        sys.stdout.buffer.flush()
+
+    return write
+
+
+def _as_json(event: Event) -> str:
+    """One line: an object that contains the value byte for byte."""
     around = {"topic": event.topic, "key": event.key, "headers": dict(event.headers)}
     return f'{json.dumps(around, ensure_ascii=False)[:-1]}, "value": {event.value}}}\n'
 
 
-def as_text(event: Event, *, colours: bool) -> str:
-    """Several lines for a person, the last one empty."""
+def _as_text(event: Event, *, colours: bool) -> str:
+    """Several lines for people, the last one empty."""
     fields = json.loads(event.value, parse_float=_Number, parse_int=_Number)
     lines = [
         _styled(event.topic, BOLD, colours),

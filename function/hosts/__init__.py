@@ -1,1 +1,1 @@
-"""What a host needs beyond its public interface, one module per library."""
+"""What the function needs of its hosts beyond their public interfaces, one module per library."""

@@ -18,7 +18,7 @@ class ChunkedBody:
     Trailers are read and ignored: they must not become headers (RFC 9110, 6.5.1).
     """
 
-    def __init__(self, on_body: Callable[[bytes], None], limit: int) -> None:
+    def __init__(self, on_body: Callable[[bytes], object], limit: int) -> None:
         """`limit` is that of a chunk's extensions, and of all trailers together, in bytes."""
         self.on_body = on_body
         self.ended = False

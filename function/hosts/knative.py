@@ -6,17 +6,15 @@ https://github.com/knative/func/tree/main/templates/python/http
 import asyncio
 import os
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Any
 
 from function import logs
 from function.hosts import limits
 from function.hosts.refusals import TOO_LARGE, VERSION, Refusal
 from function.http.asgi import Message, Receive, Send, create_application
-from function.settings import load_or_exit
+from function.settings import DRAIN_TIMEOUT, load_or_exit
 from function.store import Store
 
-DRAIN_TIMEOUT = 25  # seconds; Kubernetes kills 30 s after its SIGTERM
 END_TICK = 0.05  # seconds
 
 
@@ -25,20 +23,28 @@ class KnativeFunction:
 
     def __init__(self) -> None:
         settings = load_or_exit(os.environ)
-        logs.configure(settings.log_level)
-        self._store = Store(settings.postgres, settings.database_timeout)
-        self._application = create_application(settings, self._store)
+        logs.configure(settings.log_level, settings.log_format)
+        store = Store(settings.postgres, settings.database_timeout)
+        self._application = create_application(settings, store)
         _configure_hypercorn(settings.keep_alive_timeout)
-        _let_clients_end()
+        _replace_reading()
+        _ignore_upgrades()
         _answer_readiness()
 
     def start(self, cfg: Mapping[str, str]) -> None:
-        """Begin to connect. The configuration was read before, where a mistake ends the process."""
-        self._store.start()
+        """Begin to connect. __init__ has read the configuration, and ends on an error.
 
-    def stop(self) -> None:
-        """Disconnect; all requests have their answers by now."""
-        self._store.disconnect()
+        There is no `stop`, because func-python would not await it.
+        """
+        self._application.start()
+        self._end = asyncio.create_task(self._close_at_end())
+
+    async def _close_at_end(self) -> None:
+        """Close the application when the event loop ends, which cancels this task."""
+        try:
+            await asyncio.get_running_loop().create_future()
+        finally:
+            await self._application.aclose()
 
     def alive(self) -> tuple[bool, str]:
         return True, "ok"
@@ -49,11 +55,25 @@ class KnativeFunction:
             await send({"type": "http.response.start", "status": status, "headers": headers})
             await send({"type": "http.response.body", "body": body})
         else:
-            await self._application(scope, receive, send)
+            await self._application(scope, _with_deadline(receive), send)
+
+
+def _with_deadline(receive: Receive) -> Receive:
+    """Limit the time for a body."""
+    deadline = asyncio.get_running_loop().time() + limits.BODY_TIMEOUT
+
+    async def receive_in_time() -> Message:
+        try:
+            async with asyncio.timeout_at(deadline):
+                return await receive()
+        except TimeoutError:
+            raise limits.body_timeout() from None
+
+    return receive_in_time
 
 
 def _check(scope: Message) -> Refusal | None:
-    """Refuse what h11 lets through: it limits only a head that is not complete."""
+    """Refuse what h11 accepts: it limits only a head that is not complete."""
     headers = scope["headers"]
     size = sum(len(name) + len(value) + len(": \r\n") for name, value in headers)
     if len(headers) > limits.HEADER_LIMIT or size > limits.HEAD_LIMIT:
@@ -62,7 +82,7 @@ def _check(scope: Message) -> Refusal | None:
 
 
 def _configure_hypercorn(keep_alive_timeout: float) -> None:
-    """Set documented settings of hypercorn, and the process's limit of open files.
+    """Set documented settings of hypercorn.
 
     func-python makes hypercorn's configuration itself, after this, and takes no settings for it.
     """
@@ -70,39 +90,102 @@ def _configure_hypercorn(keep_alive_timeout: float) -> None:
 
     Config.graceful_timeout = DRAIN_TIMEOUT  # 3 s are too short for a model
     Config.keep_alive_timeout = keep_alive_timeout
-    Config.keep_alive_max_requests = 1 << 62  # a proxy's connection may live as long as it likes
+    Config.keep_alive_max_requests = 1 << 62  # proxies decide how long they use a connection
     Config.backlog = limits.BACKLOG
     Config.h11_max_incomplete_size = limits.HEAD_LIMIT
-    limits.raise_descriptor_limit()
 
 
-def _let_clients_end() -> None:
-    """Close a connection when its client has ended it, and all is answered.
+def _replace_reading() -> None:
+    """Read connections with limits that hypercorn 0.17 has no settings for.
 
-    hypercorn would drop the answers at once, but close the connection after keep_alive_timeout.
+    A head may take HEAD_TIMEOUT. Above the limit of connections a new one replaces the one that has
+    been silent longest. A client that sends all and half-closes gets its answers; hypercorn would
+    drop them, and close the connection after keep_alive_timeout.
     """
     from hypercorn.asyncio.tcp_server import MAX_RECV, TCPServer
     from hypercorn.events import Closed, RawData
 
+    limit = limits.connection_limit(limits.raise_descriptor_limit())
+    connections: dict[Any, None] = {}  # the longest silent one first
+
     async def read(self: Any) -> None:
-        with suppress(OSError):
-            data = None
+        _make_room(connections, limit)
+        deadline: float | None = asyncio.get_running_loop().time() + limits.HEAD_TIMEOUT
+        data = None
+        try:
             while data != b"":
-                data = await self.reader.read(MAX_RECV)
+                connections.pop(self, None)
+                connections[self] = None
+                async with asyncio.timeout_at(deadline):
+                    data = await self.reader.read(MAX_RECV)
                 await self.protocol.handle(RawData(data))
-            while getattr(self.protocol.protocol, "stream", None):  # noqa: ASYNC110 - has no event
+                deadline = _head_deadline(self.protocol.protocol, deadline)
+            while _in_answer(self.protocol.protocol):  # noqa: ASYNC110 - has no event
                 await asyncio.sleep(END_TICK)
+        except OSError:  # TimeoutError, too
+            pass
+        finally:
+            connections.pop(self, None)
         await self.protocol.handle(Closed())
         await self.idle_task.stop()
 
     TCPServer._read_data = read  # noqa: SLF001
 
 
-def _answer_readiness() -> None:
-    """Let `handle` answer /health/readiness, as every other path.
+def _make_room(connections: dict[Any, None], limit: int) -> None:
+    """End a connection that waits for its client, if as many as the limit are open."""
+    if len(connections) >= limit:
+        waiting = (one for one in connections if not _in_answer(one.protocol.protocol))
+        if longest := next(waiting, None):
+            del connections[longest]
+            longest.writer.transport.abort()
 
-    func-python would call a synchronous `ready` on the event loop, and only the loop can ask
-    PostgreSQL.
+
+def _in_answer(protocol: Any) -> bool:
+    """Whether a request of HTTP/1 is under way."""
+    return getattr(protocol, "stream", None) is not None
+
+
+def _head_deadline(protocol: Any, deadline: float | None) -> float | None:
+    """Return when a head that has begun must have ended, on the event loop's clock."""
+    if getattr(protocol, "stream", True) or not protocol.connection.trailing_data[0]:
+        return None  # HTTP/2 has no such attribute
+    return deadline or asyncio.get_running_loop().time() + limits.HEAD_TIMEOUT
+
+
+def _ignore_upgrades() -> None:
+    """Let hypercorn answer an offer of h2c or WebSocket as if it was not there (RFC 9110, 7.8).
+
+    A proxy that passes on an offer of h2c would not see the requests that come after it. WebSocket
+    would never be answered.
+    """
+    from h11 import Request
+    from hypercorn.protocol.h11 import H11Protocol
+
+    check, create = H11Protocol._check_protocol, H11Protocol._create_stream  # noqa: SLF001
+
+    async def check_protocol(self: Any, request: Request) -> None:
+        if request.http_version == b"2.0":
+            await check(self, request)
+
+    async def create_stream(self: Any, request: Request) -> None:
+        headers = [(name, value) for name, value in request.headers if name != b"upgrade"]
+        if len(headers) < len(request.headers):
+            version = request.http_version
+            request = Request(
+                method=request.method, headers=headers, target=request.target, http_version=version
+            )
+        await create(self, request)
+
+    H11Protocol._check_protocol = check_protocol  # noqa: SLF001
+    H11Protocol._create_stream = create_stream  # noqa: SLF001
+
+
+def _answer_readiness() -> None:
+    """Let `handle` answer /health/readiness like every other path.
+
+    func-python calls a synchronous `ready` on the event loop, but the question to PostgreSQL needs
+    the event loop.
     """
     from func_python.http import ASGIApplication
 

@@ -1,4 +1,4 @@
-"""What a connection answers without the application, in the form of the application's errors."""
+"""Answers that a connection gives without the application, in the form of its errors."""
 
 import json
 import random
@@ -6,13 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import NamedTuple
 
-from function.hosts.limits import HEADER_LIMIT
-
 Header = tuple[bytes, bytes]
 
 
 class Refusal(NamedTuple):
-    """Why a request does not reach the application; the connection ends with it."""
+    """An answer to a request that does not reach the application; it ends the connection."""
 
     status: int
     code: str
@@ -32,16 +30,25 @@ class Refusal(NamedTuple):
         return self.status, headers, body
 
     def response(self, more: Iterable[Header]) -> bytes:
-        """Return all bytes of the answer, with more headers."""
+        """Return the whole answer, with more headers."""
         status, headers, body = self.parts()
         line = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n".encode()
         return line + b"".join(b"%b: %b\r\n" % one for one in [*more, *headers]) + b"\r\n" + body
+
+
+class Refused(Exception):
+    """The connection answers the request itself, and ends."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.message)
+        self.refusal = refusal
 
 
 INVALID = Refusal(400, "INVALID_REQUEST", "the request is not valid HTTP")
 NO_HOST = Refusal(400, "INVALID_REQUEST", "a request must have exactly one Host")
 TOO_SLOW = Refusal(408, "REQUEST_TIMEOUT", "the headers did not come within 10 seconds")
 TOO_LARGE = Refusal(431, "HEADERS_TOO_LARGE", "the headers are over 64 KiB, or more than 100")
+FAILED = Refusal(500, "INTERNAL_ERROR", "internal error")
 CODING = Refusal(501, "INVALID_REQUEST", "the only transfer coding here is chunked")
 TOO_MANY = Refusal(503, "UNAVAILABLE", "too many connections are open", ((b"retry-after", b"2"),))
 VERSION = Refusal(505, "INVALID_REQUEST", "the versions of HTTP here are 1.1 and 1.0")
@@ -49,27 +56,24 @@ VERSION = Refusal(505, "INVALID_REQUEST", "the versions of HTTP here are 1.1 and
 
 def check(
     method: bytes, version: str, fields: Mapping[bytes, bytes], headers: Sequence[Header]
-) -> Refusal | None:
-    """Tell what is wrong with a head that httptools has accepted; `fields` are its `headers`."""
+) -> None:
+    """Raise Refused for a head that httptools has accepted; `fields` are its `headers`."""
     if version not in {"1.0", "1.1"}:
-        return VERSION
-    if len(headers) > HEADER_LIMIT:
-        return TOO_LARGE
+        raise Refused(VERSION)
     if method == b"CONNECT":
-        return INVALID
+        raise Refused(INVALID)
     if b"host" not in fields and version == "1.1":
-        return NO_HOST
-    if len(fields) < len(headers) and _count(b"host", headers) > 1:
-        return NO_HOST
-    return _check_coding(version, headers) if b"transfer-encoding" in fields else None
+        raise Refused(NO_HOST)
+    if len(fields) < len(headers) and sum(name == b"host" for name, _ in headers) > 1:
+        raise Refused(NO_HOST)
+    if b"transfer-encoding" in fields:
+        _check_coding(version, headers)
 
 
-def _check_coding(version: str, headers: Sequence[Header]) -> Refusal | None:
+def _check_coding(version: str, headers: Sequence[Header]) -> None:
     if version == "1.0":  # its framing is faulty: RFC 9112, 6.1
-        return INVALID
-    codings = [value.strip().lower() for name, value in headers if name == b"transfer-encoding"]
-    return None if codings == [b"chunked"] else CODING
-
-
-def _count(wanted: bytes, headers: Sequence[Header]) -> int:
-    return sum(name == wanted for name, _ in headers)
+        raise Refused(INVALID)
+    if [value.strip().lower() for name, value in headers if name == b"transfer-encoding"] != [
+        b"chunked"
+    ]:
+        raise Refused(CODING)

@@ -1,4 +1,4 @@
-"""The container's server: uvicorn, without its command line, and patient after a signal."""
+"""The container's server: uvicorn without its command line, with a delay after SIGTERM."""
 
 import socket
 import sys
@@ -13,7 +13,7 @@ sys.modules.setdefault(COMMAND_LINE.__name__, COMMAND_LINE)
 from uvicorn.config import Config  # noqa: E402 - after the stand-in
 from uvicorn.server import Server  # noqa: E402
 
-from function.hosts.uvicorn import HttpProtocol  # noqa: E402
+from function.hosts.protocol import HttpProtocol  # noqa: E402
 
 __all__ = ["Config", "HttpProtocol", "PatientServer", "Server"]
 
@@ -21,10 +21,10 @@ LISTENERS = 32
 
 
 class PatientServer(Server):
-    """uvicorn's server, which after the first signal takes requests for `delay` more seconds.
+    """uvicorn's server, which accepts requests for `delay` more seconds after the first signal.
 
-    For platforms that signal before all who send requests have heard of it. Each answer then
-    closes its connection. A second signal ends the wait.
+    Some platforms send the signal before they stop sending requests. Each answer after it closes
+    its connection. A second signal ends the delay.
     """
 
     def __init__(self, config: Config, delay: float) -> None:
@@ -32,10 +32,10 @@ class PatientServer(Server):
         self._delay = delay
 
     def run(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen, several times on one socket, and serve.
+        """Listen with several descriptors of one socket, and serve.
 
-        A turn of uvloop's loop takes one new connection a listener. With one of them, a busy
-        instance would leave probes waiting for seconds.
+        libuv accepts one connection of a descriptor in a turn of the event loop (libuv/libuv#3696).
+        With one descriptor, probes of a busy instance would wait for seconds.
         """
         listener = self.config.bind_socket()
         super().run([listener, *(listener.dup() for _ in range(LISTENERS - 1))])

@@ -1,4 +1,4 @@
-"""Who may call, from which pages, and how often: the rules that a request meets on its way."""
+"""The rules for callers: who may call, from which pages, and how often."""
 
 import logging
 from collections.abc import Sequence
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
 
 from function.errors import Forbidden
+from function.http.claims import Caller
 from function.http.messages import Request
 from function.http.origins import Origins
 from function.settings import Settings
@@ -17,15 +18,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("function.http.access")
 
 
-class Caller(NamedTuple):
-    """Who sent a request, by a valid token. A trusted caller may write for every student."""
-
-    student_id: UUID | None
-    trusted: bool
-
-
 class Access(NamedTuple):
-    """The rules; `tokens` is None where callers are not checked, `limiter` where there is none."""
+    """`tokens` is None where callers are not checked, `limiter` where there is no limit."""
 
     origins: Origins
     tokens: "Tokens | None" = None
@@ -47,7 +41,7 @@ class Access(NamedTuple):
 
 
 def make_access(settings: Settings) -> Access:
-    """Put the rules together; only who configures a rule pays for its imports."""
+    """Put the rules together. A rule that is not configured is not imported."""
     tokens, limiter = None, None
     if settings.tokens:
         from function.http.tokens import Tokens

@@ -9,16 +9,17 @@ import random
 import re
 import threading
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Generator, MutableMapping
-from types import coroutine
+from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from function import logs
 from function.analysis import Analyzer, StubAnalyzer
-from function.errors import BodyTimeout, ClientDisconnected, PayloadTooLarge
-from function.http.access import Access, make_access
+from function.errors import ClientDisconnected, PayloadTooLarge
+from function.http.access import make_access
 from function.http.handler import Handler
 from function.http.messages import Request, Response
+from function.http.traceparent import continue_trace
+from function.service import Service
 from function.settings import Settings
 from function.store import Store
 
@@ -28,7 +29,6 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 BODY_LIMIT = 64 * 1024  # bytes
-BODY_TIMEOUT = 10  # seconds; one that stops in the middle must not hold up the end of an instance
 BODY_TIMEOUT_STATUS = 408
 HTTP_1 = ("1.0", "1.1")
 PIECE = 64 * 1024  # bytes of a body that are sent at a time
@@ -41,35 +41,45 @@ log = logging.getLogger("function.http.asgi")
 
 
 class Application:
-    """The ASGI application; it owns the analyzer, and the store from its start to its end."""
+    """The ASGI application; it owns the analyzer and the store."""
 
-    def __init__(self, analyzer: Analyzer, store: Store, access: Access, *, docs: bool) -> None:
-        self._handler = Handler(analyzer, store, access, docs=docs)
+    def __init__(self, handler: Handler, analyzer: Analyzer, store: Store) -> None:
+        self._handler = handler
         self._analyzer = analyzer
         self._store = store
         self._warm = False
+
+    def start(self) -> None:
+        """Connect to PostgreSQL. Each host calls this on the event loop."""
+        self._store.start()
+
+    async def aclose(self) -> None:
+        """Close all connections. Each host calls this when all requests have their answers."""
+        await self._analyzer.close()
+        await self._store.close()
+        logs.flush()
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             await self._answer(scope, receive, send)
         elif scope["type"] == "lifespan":
-            await self._live(receive, send)
+            await self._follow_lifespan(receive, send)
         else:
             raise NotImplementedError(f"the function does not speak {scope['type']}")
 
-    async def _live(self, receive: Receive, send: Send) -> None:
+    async def _follow_lifespan(self, receive: Receive, send: Send) -> None:
         while (await receive())["type"] == "lifespan.startup":
-            self._store.start()
+            self.start()
             await send({"type": "lifespan.startup.complete"})
-        await self._analyzer.close()
-        await self._store.close()
+        await self.aclose()
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _answer(self, scope: Message, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
         request = _request(scope, receive)
         request_id = _request_id(request)
-        logs.request_id.set(request_id)
+        trace_id = request.headers["traceparent"].split("-")[1]
+        logs.request_fields.set({"request_id": request_id, "trace_id": trace_id})
         try:
             response = await self._handler.handle(request)
             await _send(scope, send, response, request_id)
@@ -87,10 +97,10 @@ def _warm_up() -> None:
 
 
 def _import_rest() -> None:
-    """Import what only some requests need: they can't when the instance is out of descriptors."""
-    from function.http import cloudevents, docs, openapi  # noqa: F401
+    """Import what only some requests need, because they can't when descriptors run out."""
+    from function.http import cloudevents, docs  # noqa: F401
 
-    openapi.document()  # pydantic imports the half of itself when it is used
+    docs.description()
 
 
 def create_application(settings: Settings, store: Store) -> Application:
@@ -99,15 +109,17 @@ def create_application(settings: Settings, store: Store) -> Application:
         hint = "set LLM_PROVIDER, or correct the names"
         fields = {"variables": ", ".join(settings.unused), "hint": hint}
         log.warning("variables without effect", extra=fields)
-    return Application(_make_analyzer(settings), store, make_access(settings), docs=settings.docs)
+    analyzer = _make_analyzer(settings)
+    handler = Handler(Service(analyzer, store), store, make_access(settings), docs=settings.docs)
+    return Application(handler, analyzer, store)
 
 
 def _make_analyzer(settings: Settings) -> Analyzer:
     if settings.llm is None:
         return StubAnalyzer()
-    from function.llm.analyzer import make_analyzer  # only who configures a model pays for it
+    from function.llm.analyzer import LlmAnalyzer  # the stub does without it
 
-    return make_analyzer(settings.llm)
+    return LlmAnalyzer(settings.llm)
 
 
 def _request(scope: Message, receive: Receive) -> Request:
@@ -115,8 +127,9 @@ def _request(scope: Message, receive: Receive) -> Request:
     for raw_name, raw_value in scope["headers"]:
         # Whitespace around a value is not part of it, and not every host removes it:
         # https://www.rfc-editor.org/rfc/rfc9110#section-5.5
-        name, value = raw_name.decode("latin-1").lower(), raw_value.strip(b" \t").decode("latin-1")
+        name, value = raw_name.decode("latin-1"), raw_value.strip(b" \t").decode("latin-1")
         headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    headers["traceparent"] = continue_trace(headers.get("traceparent", ""))
 
     async def read() -> bytes:
         return await _read(receive, headers.get("content-length", ""))
@@ -130,38 +143,6 @@ def _request(scope: Message, receive: Receive) -> Request:
 async def _read(receive: Receive, content_length: str) -> bytes:
     if content_length.isdecimal() and int(content_length) > BODY_LIMIT:
         raise PayloadTooLarge(f"the body is over {BODY_LIMIT} bytes")
-    reading = _read_parts(receive)
-    try:
-        waits_for = reading.send(None)
-    except StopIteration as done:  # all of it has come, as it almost always has
-        body: bytes = done.value
-        return body
-    try:
-        async with asyncio.timeout(BODY_TIMEOUT):  # a tenth of what a request costs
-            return await _resume(reading, waits_for)
-    except TimeoutError:
-        raise BodyTimeout(f"the body did not come within {BODY_TIMEOUT} seconds") from None
-
-
-@coroutine
-def _resume(
-    started: Coroutine[object, object, bytes], waits_for: object
-) -> Generator[object, object, bytes]:
-    """Go on with a coroutine from what its first step waits for."""
-    try:
-        while True:
-            try:
-                sent = yield waits_for
-            except BaseException as exc:  # noqa: BLE001 - the coroutine's to handle
-                waits_for = started.throw(exc)
-            else:
-                waits_for = started.send(sent)
-    except StopIteration as done:
-        body: bytes = done.value
-        return body
-
-
-async def _read_parts(receive: Receive) -> bytes:
     body = b""
     more = True
     while more:
@@ -188,7 +169,7 @@ async def _send(scope: Message, send: Send, response: Response, request_id: str)
         *((name.lower().encode(), value.encode()) for name, value in response.headers),
     ]
     if response.status == BODY_TIMEOUT_STATUS and scope["http_version"] in HTTP_1:
-        headers.append((b"connection", b"close"))  # else the rest of the body holds it for ever
+        headers.append((b"connection", b"close"))  # else the rest of the body would keep it open
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
     body = b"" if scope["method"] == "HEAD" else response.body
     if len(body) > PIECE:
@@ -206,8 +187,12 @@ async def _send_pieces(send: Send, body: bytes) -> None:
 
 
 def _log(request: Request, status: int, code: str | None, started: float) -> None:
-    """One line a request; probes come too often for more than DEBUG."""
-    probe = status < 400 and request.method in ("GET", "HEAD")
+    """Log one line per request; probes come too often for more than DEBUG."""
+    level = logging.INFO
+    if status >= 500:
+        level = logging.ERROR
+    elif status < 400 and request.method in ("GET", "HEAD"):
+        level = logging.DEBUG
     fields: dict[str, object] = {
         "method": request.method,
         "path": request.path,
@@ -216,4 +201,4 @@ def _log(request: Request, status: int, code: str | None, started: float) -> Non
     }
     if code:
         fields["code"] = code
-    logs.write(logging.DEBUG if probe else logging.INFO, "request", fields)
+    logs.write_request(level, fields)

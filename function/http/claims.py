@@ -1,15 +1,21 @@
-"""Who a valid token says that the caller is."""
+"""The caller, as a valid token names it."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from function.access_settings import TokenSettings
-from function.http.access import Caller
 
 SCOPE_CLAIMS = ("scope", "scp", "roles")  # RFC 8693; as Okta and Entra name them
 
 Claims = Mapping[str, Any]
+
+
+class Caller(NamedTuple):
+    """The student who calls. A trusted caller may write for every student."""
+
+    student_id: UUID | None
+    trusted: bool
 
 
 def read_caller(claims: Claims, settings: TokenSettings) -> Caller:
@@ -23,9 +29,10 @@ def read_caller(claims: Claims, settings: TokenSettings) -> Caller:
 def _scopes(claims: Claims) -> set[str]:
     found: set[str] = set()
     for value in (claims.get(name) for name in SCOPE_CLAIMS):
-        words = value.split() if isinstance(value, str) else value
-        if isinstance(words, list):
-            found.update(word for word in words if isinstance(word, str))
+        if isinstance(value, str):
+            found.update(value.split())
+        elif isinstance(value, list):
+            found.update(word for word in value if isinstance(word, str))
     return found
 
 

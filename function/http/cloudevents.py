@@ -2,38 +2,31 @@
 
 https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/http-protocol-binding.md
 
-The official SDK reads and writes each event. It knows no batches, does not decode headers, makes
-up what is missing, and trips over odd attributes, in ways of its own. So what it gets is checked
-here before, and is no more than what an event of ours is made of.
+The official SDK reads and writes each event. It has no batches, does not decode headers, fills in
+missing attributes, and fails on unexpected ones with errors of its own. So each event is checked
+here first, and the SDK gets only the attributes that the function uses.
 """
 
 import json
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from pydantic_core import to_json, to_jsonable_python
 
+from function.domain import StoredEntry
 from function.errors import (
     IdempotencyKeyReused,
     InvalidRequest,
     RequestError,
     UnsupportedMediaType,
 )
-from function.feedback import Stored
+from function.http.document import parse_json
 from function.http.event_attributes import DATA, REQUIRED, check, read_headers
 from function.http.ids import event_row_id
 from function.http.messages import Response
-from function.http.submission import (
-    Delivery,
-    Headers,
-    Submission,
-    make_submission,
-    parse_json,
-    read_feedback,
-    replayed,
-    strategy_update,
-)
+from function.http.schema import strategy_update
+from function.http.submission import Delivery, make_repeatable, read_feedback, replayed
+from function.service import Submission
 
 try:
     from cloudevents.conversion import to_binary, to_structured
@@ -47,7 +40,7 @@ SOURCE = "/mathtrail/mentor"
 PROBLEM_LIMIT = 10  # events of a batch that an error names
 
 
-def parse_delivery(headers: Headers, body: bytes) -> Delivery:
+def parse_event(headers: Mapping[str, str], body: bytes) -> Delivery:
     """Parse an event in binary or structured mode, or a batch of them.
 
     Raises InvalidRequest, UnsupportedMediaType for other formats than JSON, and
@@ -58,13 +51,13 @@ def parse_delivery(headers: Headers, body: bytes) -> Delivery:
     if media_type == "application/cloudevents-batch+json":
         return Delivery(_read_batch(parse_json(body), hop), _respond_to_batch)
     if media_type == "application/cloudevents+json":
-        return Delivery([_read_document(parse_json(body), hop)], partial(_reply, structured=True))
+        return Delivery([_read_document(parse_json(body), hop)], _respond_structured)
     if media_type.startswith("application/cloudevents"):
         raise UnsupportedMediaType("of the formats of CloudEvents, only JSON is understood")
-    return Delivery([_read_binary(headers, body, hop)], partial(_reply, structured=False))
+    return Delivery([_read_binary(headers, body, hop)], _respond_binary)
 
 
-def _read_binary(headers: Headers, body: bytes, hop: str) -> Submission:
+def _read_binary(headers: Mapping[str, str], body: bytes, hop: str) -> Submission:
     attributes = read_headers(headers)
     check(attributes)
     needed = {f"ce-{name}": attributes[name] for name in REQUIRED}
@@ -87,7 +80,7 @@ def _read_document(document: object, hop: str) -> Submission:
 
 
 def _read_batch(documents: object, hop: str) -> list[Submission]:
-    """Read a batch; one event that can't be read fails it all, for it would fail each time."""
+    """Read a batch. An invalid event fails the batch, because it would fail each retry, too."""
     if not isinstance(documents, list):
         raise InvalidRequest("a batch must be a JSON array of events")
     submissions: list[Submission] = []
@@ -95,29 +88,31 @@ def _read_batch(documents: object, hop: str) -> list[Submission]:
     for number, document in enumerate(documents, start=1):
         try:
             one = _read_document(document, hop)
-            submissions.append(one._replace(key=f"event {number}'s source and id"))
+            submissions.append(one._replace(key_name=f"event {number}'s source and id"))
         except RequestError as exc:
             problems.append(f"event {number}: {exc}")
+    if len(problems) > PROBLEM_LIMIT:
+        problems[PROBLEM_LIMIT:] = [f"and {len(problems) - PROBLEM_LIMIT} more"]
     if problems:
-        more = [f"and {len(problems) - PROBLEM_LIMIT} more"] * (len(problems) > PROBLEM_LIMIT)
-        raise InvalidRequest("; ".join(problems[:PROBLEM_LIMIT] + more))
+        raise InvalidRequest("; ".join(problems))
     _require_agreement(submissions)
     return submissions
 
 
 def _require_agreement(submissions: Sequence[Submission]) -> None:
-    """Raise IdempotencyKeyReused where two events of one source and id say different things."""
+    """Raise IdempotencyKeyReused where events with one source and id have other payloads."""
     first: dict[UUID, Submission] = {}
     for one in submissions:
         same = first.setdefault(one.row_id, one)
         if (same.feedback, same.span_id) != (one.feedback, one.span_id):
-            raise IdempotencyKeyReused(f"{one.key} came before in the batch, with another payload")
+            text = f"{one.key_name} came before in the batch, with another payload"
+            raise IdempotencyKeyReused(text)
 
 
 def _submission(
     headers: dict[str, str], body: bytes | dict[str, object], traceparent: str
 ) -> Submission:
-    """Let the SDK read what was checked; an event in JSON comes as a document, without headers."""
+    """Let the SDK read an event that was checked; in JSON it is a document without headers."""
     try:
         text = body if isinstance(body, bytes) else json.dumps(body).encode()
         event = from_http(headers, text, _read_data)
@@ -125,13 +120,13 @@ def _submission(
         raise _data_error(exc.__context__ or exc) from None
     feedback, payload = read_feedback(event.get_data(), DATA)
     row_id = event_row_id(feedback.student_id, event["source"], event["id"], payload)
-    return make_submission(row_id, feedback, payload, "this event's source and id", traceparent)
+    return make_repeatable(row_id, feedback, payload, "this event's source and id", traceparent)
 
 
 def _read_data(content: bytes | str) -> object:
     """Read data for the SDK.
 
-    What it hands over as text is from a document that was parsed here, or "" for an empty body.
+    It passes text only from a document that was parsed here, or "" for an empty body.
     """
     if isinstance(content, str) and content:
         return json.loads(content)
@@ -139,35 +134,42 @@ def _read_data(content: bytes | str) -> object:
 
 
 def _data_error(cause: BaseException) -> InvalidRequest:
-    """Say what is wrong with the data, which is all that can still be wrong with the event."""
-    if isinstance(cause, InvalidRequest):  # the SDK raised an error of its own in its place
+    """Describe what is wrong with the data; all else was checked before."""
+    if isinstance(cause, InvalidRequest):  # the SDK replaced it by an error of its own
         return cause
     if isinstance(cause, RecursionError):
         return InvalidRequest(f"{DATA} is nested too deeply")
     return InvalidRequest("data_base64 must be a string in Base64")
 
 
-def _reply(submissions: Sequence[Submission], stored: Stored, *, structured: bool) -> Response:
-    """Answer an event by an event, the same each time, which a Knative Trigger can pass on."""
-    [submission] = submissions
-    row = stored[submission.row_id]
+def _respond_binary(rows: Sequence[StoredEntry]) -> Response:
+    return _reply(*to_binary(_make_event(rows), to_json), rows)
+
+
+def _respond_structured(rows: Sequence[StoredEntry]) -> Response:
+    return _reply(*to_structured(_make_event(rows), to_jsonable_python), rows)
+
+
+def _make_event(rows: Sequence[StoredEntry]) -> CloudEvent:
+    """Make the event that answers an event; it is always the same for a row."""
+    [row] = rows
     attributes = {
         "type": UPDATED,
         "source": SOURCE,
-        "id": str(submission.row_id),
+        "id": str(row.entry.id),
         "time": row.created_at,
         "datacontenttype": "application/json",
-        "traceparent": row.traceparent,
+        "traceparent": row.entry.traceparent,
     }
-    event = CloudEvent(attributes, strategy_update(submission, row))
-    headers, body = (
-        to_structured(event, to_jsonable_python) if structured else to_binary(event, to_json)
-    )
+    return CloudEvent(attributes, strategy_update(row))
+
+
+def _reply(headers: dict[str, str], body: bytes, rows: Sequence[StoredEntry]) -> Response:
+    """Answer with an event, which a Knative Trigger can pass on."""
     content_type = headers.pop("content-type")
-    return Response(200, body, content_type, (*headers.items(), *replayed(stored)))
+    return Response(200, body, content_type, (*headers.items(), *replayed(rows)))
 
 
-def _respond_to_batch(submissions: Sequence[Submission], stored: Stored) -> Response:
+def _respond_to_batch(rows: Sequence[StoredEntry]) -> Response:
     """Answer with one array, in the order of the events."""
-    updates = [strategy_update(one, stored[one.row_id]) for one in submissions]
-    return Response(200, to_json(updates), headers=replayed(stored))
+    return Response(200, to_json([strategy_update(row) for row in rows]), headers=replayed(rows))

@@ -1,15 +1,15 @@
-"""The page at /docs, to try the function in a browser: Swagger UI from an installed package.
+"""The description of the API, and the page at /docs to try it: Swagger UI from a package.
 
-The package flask-swagger-ui is well kept and brings Swagger UI's own files; neither its code nor
-Flask is imported.
+The package flask-swagger-ui contains the files of Swagger UI. Neither its code nor Flask is
+imported, and the image installs it without Flask.
 """
 
-from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
 from function.errors import NotFound
+from function.http.messages import Response
 
 CONTENT_TYPES = {".css": "text/css", ".js": "text/javascript", ".png": "image/png"}
 
@@ -31,38 +31,48 @@ PAGE = """<!doctype html>
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
-    """A file for the browser."""
+# A Location can't lead there: below a gateway's path, with or without a slash at its end, only the
+# browser knows the whole path.
+LEAD = b"""<!doctype html>
+<title>Mentor function</title>
+<script>location.replace(location.pathname.replace(/\\/?$/, "/docs"));</script>
+"""
 
-    content: bytes
-    content_type: str
+
+@cache
+def description() -> bytes:
+    """Return the description of the API, OpenAPI 3.1, which `make openapi` makes."""
+    return Path(__file__).with_name("openapi.json").read_bytes()
 
 
 def is_installed() -> bool:
-    """Whether the extra `docs` is there."""
+    """Whether the extra `docs` is installed."""
     return find_spec("flask_swagger_ui") is not None
 
 
-def find(path: str) -> Page:
+def find(path: str) -> Response:
     """Return the page (`/docs` or `/docs/`) or one of its files (`/docs/<name>`).
 
-    Raises NotFound, also where the extra `docs` is not installed. Links are relative, for a
-    gateway may serve the function below a path of its own.
+    Raises NotFound, also where the extra `docs` is not installed. Links are relative, because a
+    gateway may add a prefix to the path.
     """
     package = find_spec("flask_swagger_ui")
     if package is None or package.origin is None:
         raise NotFound("the page is not installed here")
     if path == "/docs":
-        return Page(PAGE.format(assets="docs/", openapi="openapi.json").encode(), "text/html")
+        return _page(assets="docs/", openapi="openapi.json")
     if path == "/docs/":
-        return Page(PAGE.format(assets="", openapi="../openapi.json").encode(), "text/html")
+        return _page(assets="", openapi="../openapi.json")
     return _asset(Path(package.origin).parent / "dist", path.removeprefix("/docs/"))
 
 
-@cache  # a client that does not read must not hold a copy of its own
-def _asset(folder: Path, name: str) -> Page:
+def _page(**links: str) -> Response:
+    return Response(200, PAGE.format(**links).encode(), "text/html")
+
+
+@cache  # all clients share a copy, even those that do not read
+def _asset(folder: Path, name: str) -> Response:
     known = {file.name: file for file in folder.iterdir() if file.suffix in CONTENT_TYPES}
     if name not in known:
         raise NotFound("there is nothing at this path")
-    return Page(known[name].read_bytes(), CONTENT_TYPES[known[name].suffix])
+    return Response(200, known[name].read_bytes(), CONTENT_TYPES[known[name].suffix])

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 from function.errors import InvalidRequest, UnsupportedMediaType
 
 SUBMITTED = "mentor.feedback.submitted"
-DATA = "the event's data"  # what errors call it
+DATA = "the event's data"  # its name in errors
 
 REQUIRED = ("specversion", "id", "source", "type")
 JSON_TYPE = re.compile(r"(application|text)/json|[^/]+/[^/]+\+json", re.IGNORECASE)
@@ -20,7 +20,7 @@ BROKEN_TEXT = re.compile("[\ud800-\udfff\ufffd]")
 def read_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """Read the attributes of an event in binary mode.
 
-    Whether `id` and `source` are percent-encoded, nobody can tell: see event_row_id.
+    `id` and `source` stay as they are, because they may be percent-encoded: see event_row_id.
     """
     texts = {name[3:]: _read_header(headers[name]) for name in headers if name.startswith("ce-")}
     names = {name: texts[name] for name in ("id", "source") if name in texts}
@@ -31,9 +31,9 @@ def read_headers(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def _read_header(value: str) -> str:
-    """Read a header's text, which percent-encoding may still hide: section 3.1.3.2 of the binding.
+    """Read a header's text, which may still be percent-encoded: section 3.1.3.2 of the binding.
 
-    Some clients send UTF-8 as it is, and browsers and Node.js send Latin-1.
+    Some clients send UTF-8 without encoding it, and browsers and Node.js send Latin-1.
     """
     if len(value) > 1 and value[0] == value[-1] == '"':
         value = re.sub(r"\\(.)", r"\1", value[1:-1])
@@ -63,5 +63,5 @@ def check(attributes: Mapping[str, object]) -> None:
 
 
 def _is_identifier(value: object) -> bool:
-    """Tell what can be told from all other ids; what was replaced by U+FFFD can't."""
+    """Tell a unique id or source. A text with U+FFFD is not: it may have been another one."""
     return isinstance(value, str) and bool(value) and not BROKEN_TEXT.search(value)

@@ -1,4 +1,4 @@
-"""The id of a row: a new one, or one that a repeat of the request finds again."""
+"""The id of a row: a new one, or the same one for each repeat of a request."""
 
 import random
 import re
@@ -20,14 +20,14 @@ ENCODABLE = re.compile(r'[^!-~]|["%]')  # what percent-encoding changes
 ENCODED_AGAIN = re.compile(rb"%(?:25)+(?=[0-9A-Fa-f]{2})")
 PRINTABLE = re.compile(r"[ -~]{1,255}")
 
-# A task_id and a message as they came, before what can't be stored became U+FFFD.
+# A task_id and a message, before U+FFFD replaced what can't be stored.
 Payload = tuple[str, str]
 
 
 def parse_idempotency_key(header: str) -> str:
     """Return the key of an Idempotency-Key header.
 
-    Of a quoted one, neither the quotes nor the parameters behind it count.
+    The quotes of a quoted key and the parameters after it are ignored.
     """
     quoted = QUOTED.fullmatch(header)
     key = re.sub(r"\\(.)", r"\1", quoted[1][1:-1]) if quoted else header
@@ -37,20 +37,19 @@ def parse_idempotency_key(header: str) -> str:
 
 
 def repeatable_id(student_id: UUID, key: str) -> UUID:
-    """Return the id that this student's request with this key has, each time it comes."""
+    """Return the id for this student and key, which is always the same."""
     return uuid.uuid5(student_id, f"idempotency-key:{key}")
 
 
 def event_row_id(student_id: UUID, source: str, event_id: str, payload: Payload) -> UUID:
-    """Return the id that the student's event has each time it comes, in whatever mode.
+    """Return the id for the student's event, which is the same each time and in each mode.
 
-    By the specification, an event is told from all others by its source and id. The length says
-    where one ends and the other begins.
+    The specification identifies an event by its source and id. The length separates the two.
 
     In headers they must be percent-encoded. The SDK for Python does that since 2.0, those for Go,
-    JavaScript and Java don't. So the header `a%20b` is the id `a b` or the id `a%20b`, and nothing
-    tells which. All spellings of such a source or id count as one, and the payload tells
-    the events apart: a repeat finds its row, and another event is stored.
+    JavaScript and Java don't. So the header `a%20b` is the id `a b` or the id `a%20b`. All
+    spellings of such a source or id count as one, and the payload distinguishes the events: a
+    repeat finds its row, and another event is stored.
     """
     if not ENCODABLE.search(source + event_id):
         return uuid.uuid5(student_id, f"cloudevent:{len(source)}:{source}{event_id}")
@@ -59,20 +58,20 @@ def event_row_id(student_id: UUID, source: str, event_id: str, payload: Payload)
 
 
 def _decode(text: str) -> bytes:
-    """Undo percent-encoding, even if it was encoded several times; not all of it is UTF-8."""
+    """Undo percent-encoding, even if it was applied several times. The result may not be UTF-8."""
     return unquote_to_bytes(ENCODED_AGAIN.sub(b"%", text.encode()))
 
 
 def payload_span_id(row_id: UUID, payload: Payload) -> str:
-    """Return the span id by which the row tells this payload from all others: 16 hex digits."""
+    """Return the span id that identifies this payload in its row: 16 hex digits."""
     return uuid.uuid5(row_id, ascii(payload)).hex[:16]
 
 
 def _uuid7() -> UUID:
     """https://www.rfc-editor.org/rfc/rfc9562#section-5.7, with 74 random bits.
 
-    They need to be unique, not secret. os.urandom would be a system call that gives the
-    interpreter's lock away in the middle of each request.
+    They need to be unique, not secret. os.urandom would be a system call that releases the
+    interpreter's lock in the middle of each request.
     """
     milliseconds = time.time_ns() // 1_000_000
     rand_a, rand_b = random.getrandbits(12), random.getrandbits(62)

@@ -18,7 +18,7 @@ Key = TypeVar("Key")
 
 
 class Keys(Generic[Key]):
-    """Keys by their ids. One fetch at a time, whoever waits for it.
+    """Keys by their ids, with one fetch at a time for all requests.
 
     `fetch` raises NoAnswer, `parse` ValueError; then the keys that are known remain.
     """
@@ -39,8 +39,8 @@ class Keys(Generic[Key]):
     async def find(self, key_id: str) -> Key | None:
         """Return the key, or None where the issuer does not have it.
 
-        A known key never waits: it is used while newer ones are fetched. Raises Unavailable where
-        the issuer could not be asked.
+        A known key is used at once, while newer ones are fetched. Raises Unavailable where the
+        issuer could not be asked.
         """
         now = self._clock()
         needed = key_id not in self._keys or now - self._fetched >= MAXIMUM_AGE

@@ -1,4 +1,4 @@
-"""What a host and the handler exchange: requests, responses, and what a failure looks like."""
+"""Requests and responses, and the table from errors to statuses."""
 
 import json
 import re
@@ -6,36 +6,22 @@ from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from typing import NamedTuple
 
-from function.errors import (
-    BodyTimeout,
-    Forbidden,
-    IdempotencyKeyReused,
-    InvalidRequest,
-    MethodNotAllowed,
-    NotFound,
-    PayloadTooLarge,
-    RequestError,
-    TooManyRequests,
-    Unauthenticated,
-    Unavailable,
-    UnsupportedContentCoding,
-    UnsupportedMediaType,
-)
+from function import errors
 
 # What a client sees of each failure. Any other exception is a bug: 500, INTERNAL_ERROR.
-ERRORS: dict[type[RequestError], tuple[int, str]] = {
-    InvalidRequest: (400, "INVALID_REQUEST"),
-    Unauthenticated: (401, "UNAUTHENTICATED"),
-    Forbidden: (403, "FORBIDDEN"),
-    NotFound: (404, "NOT_FOUND"),
-    MethodNotAllowed: (405, "METHOD_NOT_ALLOWED"),
-    BodyTimeout: (408, "REQUEST_TIMEOUT"),
-    PayloadTooLarge: (413, "PAYLOAD_TOO_LARGE"),
-    UnsupportedContentCoding: (415, "UNSUPPORTED_MEDIA_TYPE"),
-    UnsupportedMediaType: (415, "UNSUPPORTED_MEDIA_TYPE"),
-    IdempotencyKeyReused: (422, "IDEMPOTENCY_KEY_REUSED"),
-    TooManyRequests: (429, "TOO_MANY_REQUESTS"),
-    Unavailable: (503, "UNAVAILABLE"),
+ERRORS: dict[type[errors.RequestError], tuple[int, str]] = {
+    errors.InvalidRequest: (400, "INVALID_REQUEST"),
+    errors.Unauthenticated: (401, "UNAUTHENTICATED"),
+    errors.Forbidden: (403, "FORBIDDEN"),
+    errors.NotFound: (404, "NOT_FOUND"),
+    errors.MethodNotAllowed: (405, "METHOD_NOT_ALLOWED"),
+    errors.BodyTimeout: (408, "REQUEST_TIMEOUT"),
+    errors.PayloadTooLarge: (413, "PAYLOAD_TOO_LARGE"),
+    errors.UnsupportedContentCoding: (415, "UNSUPPORTED_MEDIA_TYPE"),
+    errors.UnsupportedMediaType: (415, "UNSUPPORTED_MEDIA_TYPE"),
+    errors.IdempotencyKeyReused: (422, "IDEMPOTENCY_KEY_REUSED"),
+    errors.TooManyRequests: (429, "TOO_MANY_REQUESTS"),
+    errors.Unavailable: (503, "UNAVAILABLE"),
 }
 RETRY_AFTER = "2"  # seconds
 
@@ -45,7 +31,7 @@ QUALITY = re.compile(r"q=([01](?:\.\d*)?)")
 
 
 class Request(NamedTuple):
-    """What a host received. Names of headers are in lower case; `read` returns the body, once."""
+    """A request. Names of headers are in lower case; `read` returns the body, once."""
 
     method: str
     path: str
@@ -54,7 +40,7 @@ class Request(NamedTuple):
 
 
 class Response(NamedTuple):
-    """What a host sends. `code` is that of an error, for the log."""
+    """A response. `code` is the error's, for the log."""
 
     status: int
     body: bytes
@@ -76,9 +62,11 @@ def prefers(request: Request, media_type: str, *others: str) -> bool:
 def _prefers_problem(request: Request) -> bool:
     """Tell whether the client names RFC 9457's media type, and does not prefer plain JSON."""
     accepted = _accepted(request)
-    ranges = (one for one in (JSON, "application/*", "*/*") if one in accepted)
-    most_specific = next(ranges, "")
-    return 0 < accepted.get(PROBLEM, 0) >= accepted.get(most_specific, 0)
+    problem = accepted.get(PROBLEM, 0)
+    for plain in (JSON, "application/*", "*/*"):  # the most specific one counts
+        if plain in accepted:
+            return problem > 0 and problem >= accepted[plain]
+    return problem > 0
 
 
 def _accepted(request: Request) -> dict[str, float]:
@@ -89,19 +77,25 @@ def _accepted(request: Request) -> dict[str, float]:
     accepted: dict[str, float] = {}
     for media_range in request.headers.get("accept", "").lower().split(","):
         name, *parameters = (part.strip() for part in media_range.split(";"))
-        found = next(filter(None, map(QUALITY.fullmatch, parameters)), None)
-        accepted[name] = max(accepted.get(name, 0), float(found[1]) if found else 1)
+        accepted[name] = max(accepted.get(name, 0), _quality(parameters))
     return accepted
 
 
-def error_response(request: Request, error: RequestError) -> Response:
-    """Tell the client what it did wrong, or that it may try again."""
+def _quality(parameters: list[str]) -> float:
+    for parameter in parameters:
+        if found := QUALITY.fullmatch(parameter):
+            return float(found[1])
+    return 1
+
+
+def error_response(request: Request, error: errors.RequestError) -> Response:
+    """Tell the client what is wrong, or that it may try again."""
     status, code = ERRORS[type(error)]
     return _error(request, status, code, str(error), _error_headers(error))
 
 
 def internal_error_response(request: Request) -> Response:
-    """Tell the client of a bug, and nothing about it."""
+    """Tell the client that there is a bug, without any detail."""
     return _error(request, 500, "INTERNAL_ERROR", "internal error")
 
 
@@ -112,7 +106,7 @@ def _error(
     message: str,
     headers: tuple[tuple[str, str], ...] = (),
 ) -> Response:
-    """The error's body; RFC 9457 for who asks: https://www.rfc-editor.org/rfc/rfc9457"""
+    """Make the answer, by https://www.rfc-editor.org/rfc/rfc9457 for clients that prefer it."""
     if not _prefers_problem(request):
         body = {"code": code, "message": message}
         return Response(status, json.dumps(body).encode(), headers=headers, code=code)
@@ -126,15 +120,15 @@ def _error(
     return Response(status, json.dumps(problem).encode(), PROBLEM, headers, code)
 
 
-def _error_headers(error: RequestError) -> tuple[tuple[str, str], ...]:
-    if isinstance(error, MethodNotAllowed):
+def _error_headers(error: errors.RequestError) -> tuple[tuple[str, str], ...]:
+    if isinstance(error, errors.MethodNotAllowed):
         return (("Allow", ", ".join(error.allowed)),)
-    if isinstance(error, UnsupportedContentCoding):
+    if isinstance(error, errors.UnsupportedContentCoding):
         return (("Accept-Encoding", "identity"),)
-    if isinstance(error, Unauthenticated):
+    if isinstance(error, errors.Unauthenticated):
         return (("WWW-Authenticate", error.challenge),)
-    if isinstance(error, TooManyRequests):
+    if isinstance(error, errors.TooManyRequests):
         return (("Retry-After", str(error.retry_after)),)
-    if isinstance(error, Unavailable):
+    if isinstance(error, errors.Unavailable):
         return (("Retry-After", RETRY_AFTER),)
     return ()

@@ -14,8 +14,7 @@ import jwt
 
 from function.access_settings import TokenSettings
 from function.errors import Unauthenticated
-from function.http.access import Caller
-from function.http.claims import Claims, read_caller
+from function.http.claims import Caller, Claims, read_caller
 from function.http.keys import FETCH_TIMEOUT, Keys
 from function.llm.client import HttpClient
 
@@ -38,7 +37,7 @@ class Tokens:
         self._keys = Keys(self._fetch, parse_keys, time.monotonic)
 
     async def check(self, headers: Mapping[str, str]) -> Caller:
-        """Return who sends the token; raises Unauthenticated and Unavailable."""
+        """Return the caller; raises Unauthenticated and Unavailable."""
         scheme, _, token = headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer":
             raise Unauthenticated("a bearer token is required", 'Bearer realm="mentor"')
@@ -71,7 +70,7 @@ class Tokens:
         return claims
 
     async def _fetch(self) -> bytes:
-        """Read the key set; the connection is not kept, for the next time is in an hour."""
+        """Read the key set. The connection is not kept, because the next fetch is in an hour."""
         parts = urlsplit(self._settings.jwks_url)
         client = HttpClient(f"{parts.scheme}://{parts.netloc}", FETCH_TIMEOUT)
         try:
@@ -83,7 +82,7 @@ class Tokens:
 def parse_keys(document: bytes) -> dict[str, jwt.PyJWK]:
     """Return the keys for signatures; raises ValueError where there is none.
 
-    https://www.rfc-editor.org/rfc/rfc7517#section-5: what is not understood is left out.
+    Keys that are not understood are left out: https://www.rfc-editor.org/rfc/rfc7517#section-5
     """
     try:
         found = [_parse_key(entry) for entry in json.loads(document)["keys"]]

@@ -8,8 +8,6 @@ TRACEPARENT = re.compile(
     r"(?!ff)(?P<version>[0-9a-f]{2})-(?P<trace>(?!0{32})[0-9a-f]{32})-(?!0{16})[0-9a-f]{16}"
     r"-(?P<flags>[0-9a-f]{2})(?P<more>-.*)?"
 )
-
-
 FLAGS = 0x03  # sampled, and random-trace-id of Level 2; no other flag may be passed on
 
 

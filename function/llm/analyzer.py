@@ -1,29 +1,38 @@
-"""The analyzer that asks a model, and has an answer when the model has none."""
+"""The analyzer that asks a model, and falls back to the neutral strategy."""
 
+from __future__ import annotations
+
+import asyncio
 import logging
 import time
+from typing import TYPE_CHECKING
 
 from function.analysis import FALLBACK_STRATEGY
-from function.feedback import Feedback, Strategy
+from function.domain import Feedback, Strategy
+from function.llm.background import Shared
 from function.llm.breaker import CircuitBreaker
-from function.llm.model import Model
 from function.llm.outcome import Answer, NoAnswer, Reason
-from function.llm.settings import LlmSettings
+from function.llm_settings import LlmSettings
+
+if TYPE_CHECKING:
+    from function.llm.model import Model
 
 log = logging.getLogger("function.llm")
-
-
-def make_analyzer(settings: LlmSettings) -> "LlmAnalyzer":
-    """Put the analyzer together; nothing is opened before the first feedback."""
-    return LlmAnalyzer(Model(settings), CircuitBreaker(time.monotonic))
 
 
 class LlmAnalyzer:
     """Asks the model; without its answer the strategy is neutral, and not based on feedback."""
 
-    def __init__(self, model: Model, breaker: CircuitBreaker) -> None:
-        self._model = model
-        self._breaker = breaker
+    def __init__(self, settings: LlmSettings) -> None:
+        """Open nothing: the first feedback does."""
+        self._settings = settings
+        self._model: Shared[Model] = Shared(self._make_model)
+        self._breaker = CircuitBreaker(time.monotonic)
+
+    def _make_model(self) -> Model:
+        from function.llm.model import Model  # a cold start does without pydantic's models
+
+        return Model(self._settings)
 
     async def analyze(self, feedback: Feedback) -> Strategy:
         started = time.perf_counter()
@@ -38,18 +47,25 @@ class LlmAnalyzer:
         return FALLBACK_STRATEGY
 
     async def close(self) -> None:
-        await self._model.close()
+        if model := self._model.made():
+            await model.close()
 
     async def _ask(self, feedback: Feedback) -> Answer:
         if not self._breaker.allows():
             raise NoAnswer(Reason.CIRCUIT_OPEN)
         try:
-            answer = await self._model.ask(feedback)
+            answer = await (await self._get_model()).ask(feedback)
         except NoAnswer as exc:
             self._learn(healthy=not exc.blames_provider)
             raise
         self._learn(healthy=True)
         return answer
+
+    async def _get_model(self) -> Model:
+        try:
+            return await asyncio.wait_for(self._model.get(), self._settings.timeout)
+        except TimeoutError:
+            raise NoAnswer(Reason.TIMEOUT) from None
 
     def _learn(self, *, healthy: bool) -> None:
         if healthy and self._breaker.succeed():
@@ -69,7 +85,7 @@ def _note(answer: Answer, seconds: float) -> None:
 
 
 def _warn(failure: NoAnswer, seconds: float) -> None:
-    """One line a fallback: no text of a library, a model or a student is in it."""
+    """Log each fallback, without any text of a library, a model or a student."""
     fields: dict[str, object] = {
         "reason": failure.reason.value,
         "attempts": failure.attempts,

@@ -4,32 +4,29 @@ https://platform.claude.com/docs/en/api/messages
 https://platform.claude.com/docs/en/build-with-claude/structured-outputs
 """
 
-from functools import cache
-from typing import NotRequired, TypedDict
+from typing import Annotated
 
-from pydantic_core import SchemaValidator
-from pydantic_core.core_schema import list_schema, nullable_schema, str_schema
+from pydantic import BaseModel, StrictStr
 
 from function.llm.outcome import NoAnswer, Reason, Usage
 from function.llm.prompt import answer_schema, system_prompt
-from function.llm.reading import open_dict, usage_schema
-from function.llm.wire import MAX_TOKENS, Completion
+from function.llm.wire import MAX_TOKENS, Completion, Count, OrEmpty
 
 
-class _Block(TypedDict):
+class _Block(BaseModel):
     type: str
-    text: NotRequired[str]
+    text: StrictStr = ""
 
 
-class _Usage(TypedDict):
-    input_tokens: int
-    output_tokens: int
+class _Usage(BaseModel):
+    input_tokens: Count = 0
+    output_tokens: Count = 0
 
 
-class _Response(TypedDict):
+class _Response(BaseModel):
     content: list[_Block]
-    stop_reason: NotRequired[str | None]
-    usage: _Usage
+    stop_reason: str | None = None
+    usage: Annotated[_Usage, OrEmpty] = _Usage()
 
 
 PROBLEMS = {
@@ -59,25 +56,10 @@ class AnthropicFormat:
 
     def read(self, body: bytes) -> Completion:
         try:
-            response: _Response = _validator().validate_json(body)
+            response = _Response.model_validate_json(body)
         except ValueError:
             raise NoAnswer(Reason.NOT_THE_API) from None
-        texts = [block.get("text", "") for block in response["content"] if block["type"] == "text"]
-        problem = PROBLEMS.get(response.get("stop_reason") or "")
-        counted = response["usage"]
-        usage = Usage(counted["input_tokens"], counted["output_tokens"])
+        texts = [block.text for block in response.content if block.type == "text"]
+        problem = PROBLEMS.get(response.stop_reason or "")
+        usage = Usage(response.usage.input_tokens, response.usage.output_tokens)
         return Completion("".join(texts) if texts else None, problem, usage)
-
-
-@cache
-def _validator() -> SchemaValidator:
-    block = open_dict({"type": str_schema()}, optional={"text": str_schema(strict=True)})
-    return SchemaValidator(
-        open_dict(
-            {
-                "content": list_schema(block),
-                "usage": usage_schema("input_tokens", "output_tokens"),
-            },
-            optional={"stop_reason": nullable_schema(str_schema())},
-        )
-    )

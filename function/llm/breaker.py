@@ -1,4 +1,4 @@
-"""A circuit breaker: after repeated failures nobody waits for what won't come."""
+"""A circuit breaker: after repeated failures requests no longer wait for the model."""
 
 from collections.abc import Callable
 
@@ -9,14 +9,13 @@ PAUSE = 30.0  # seconds
 class CircuitBreaker:
     """Opens after `failures` in a row; then one request a `pause` may try, until one succeeds.
 
-    A try that never reports, for its request was cancelled, holds up the next one for a pause,
-    not for ever.
+    A cancelled request never reports. It delays the next try by a pause.
     """
 
     def __init__(
         self, clock: Callable[[], float], failures: int = FAILURES, pause: float = PAUSE
     ) -> None:
-        """`clock` counts seconds, and never goes back."""
+        """`clock` is monotonic, in seconds."""
         self._clock = clock
         self._limit = failures
         self._pause = pause

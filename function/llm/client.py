@@ -2,20 +2,19 @@
 
 function/http/tokens.py fetches the keys of a token's issuer with it, too.
 
-httpx2 is imported with the first request, in a thread, as it costs tens of milliseconds. Its
-transport is used without its client: no redirect is followed, and no cookie, proxy or .netrc of
-the environment takes part. Certificates are the system's, or those of SSL_CERT_FILE.
+httpx2 is imported with the first request, in a thread, because that takes tens of milliseconds.
+Its transport is used without its client: these requests follow no redirect, and ignore cookies,
+proxy variables and .netrc. Certificates are the system's, or those of SSL_CERT_FILE.
 """
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from function.llm.background import in_thread
+from function.llm.background import Shared
 from function.llm.outcome import NoAnswer, Reason
 from function.llm.resolver import Resolver
 
@@ -29,7 +28,7 @@ IDLE_CONNECTIONS = 16  # at most; each of them is looked at with each request
 
 
 class HttpClient:
-    """Speaks to one base URL, for the requests of one event loop."""
+    """Sends requests to one base URL, on one event loop."""
 
     def __init__(self, base_url: str, queue_timeout: float) -> None:
         """`queue_timeout`: for how long a request waits for a free connection, in seconds."""
@@ -41,7 +40,7 @@ class HttpClient:
         self._netloc = parts.netloc
         self._port = parts.port or (443 if self._tls else 80)
         self._resolver = Resolver(self._host, self._port, time.monotonic)
-        self._opening: asyncio.Future[httpx2.AsyncHTTPTransport] | None = None
+        self._transport: Shared[httpx2.AsyncHTTPTransport] = Shared(self._open)
 
     async def post(self, path: str, headers: Mapping[str, str], body: bytes) -> bytes:
         """Send a body, and return that of the answer."""
@@ -58,7 +57,7 @@ class HttpClient:
         NoAnswer.
         """
         try:
-            transport = await self._transport()
+            transport = await self._transport.get()
             addresses = await self._resolver.addresses()
         except (OSError, UnicodeError):  # no certificates, no address, or no name of a host
             raise NoAnswer(Reason.UNREACHABLE) from None
@@ -78,13 +77,8 @@ class HttpClient:
 
     async def close(self) -> None:
         """Close the connections."""
-        if self._opening and self._opening.done() and not self._opening.exception():
-            await self._opening.result().aclose()
-
-    async def _transport(self) -> httpx2.AsyncHTTPTransport:
-        if self._opening is None or (self._opening.done() and self._opening.exception()):
-            self._opening = in_thread(self._open)
-        return await asyncio.shield(self._opening)
+        if transport := self._transport.made():
+            await transport.aclose()
 
     def _open(self) -> httpx2.AsyncHTTPTransport:
         import ssl

@@ -1,20 +1,19 @@
-"""One question to the model: one limit on the whole, whatever a server does."""
+"""One question to the model, within one limit of time."""
 
 import asyncio
 
 from pydantic_core import to_json
 
-from function.feedback import Feedback
+from function.domain import Feedback
 from function.llm.answer import parse_answer
 from function.llm.anthropic import AnthropicFormat
 from function.llm.attempts import Attempts
 from function.llm.client import HttpClient
-from function.llm.key import read_key
 from function.llm.openai import OpenAiFormat
 from function.llm.outcome import Answer, NoAnswer, Reason
 from function.llm.prompt import user_message
-from function.llm.settings import LlmSettings
 from function.llm.wire import WireFormat
+from function.llm_settings import KEY, LlmSettings
 
 FORMATS: dict[str, WireFormat] = {"openai": OpenAiFormat(), "anthropic": AnthropicFormat()}
 
@@ -25,7 +24,7 @@ class Model:
     def __init__(self, settings: LlmSettings) -> None:
         self._settings = settings
         self._format = FORMATS[settings.provider]
-        # Half of it, so that the provider has the other half, and is not blamed for our queue.
+        # Half of it, so that the provider has the other half and is not blamed for our queue.
         self._client = HttpClient(settings.base_url, settings.timeout / 2)
 
     async def ask(self, feedback: Feedback) -> Answer:
@@ -59,3 +58,19 @@ class Model:
             exc.usage = completion.usage
             raise
         return Answer(strategy, completion.usage, attempts)
+
+
+def read_key(settings: LlmSettings) -> str | None:
+    """Return the provider's key; raises NoAnswer if its file can't be read.
+
+    The file is read for each question, so that a rotated key needs no restart.
+    """
+    if settings.api_key_file is None:
+        return settings.api_key
+    try:
+        key = settings.api_key_file.read_text(encoding="ascii").strip()
+    except (OSError, ValueError):
+        raise NoAnswer(Reason.NO_KEY) from None
+    if not KEY.fullmatch(key):
+        raise NoAnswer(Reason.NO_KEY)
+    return key

@@ -4,36 +4,33 @@ https://platform.openai.com/docs/api-reference/chat/create
 https://platform.openai.com/docs/guides/structured-outputs
 """
 
-from functools import cache
-from typing import NotRequired, TypedDict
+from typing import Annotated
 
-from pydantic_core import SchemaValidator
-from pydantic_core.core_schema import CoreSchema, list_schema, nullable_schema, str_schema
+from pydantic import BaseModel, Field, StrictStr
 
 from function.llm.outcome import NoAnswer, Reason, Usage
 from function.llm.prompt import answer_schema, system_prompt
-from function.llm.reading import open_dict, usage_schema
-from function.llm.wire import MAX_TOKENS, Completion
+from function.llm.wire import MAX_TOKENS, Completion, Count, OrEmpty
 
 
-class _Message(TypedDict):
-    content: NotRequired[str | None]
-    refusal: NotRequired[str | None]
+class _Message(BaseModel):
+    content: StrictStr | None = None
+    refusal: StrictStr | None = None
 
 
-class _Choice(TypedDict):
+class _Choice(BaseModel):
     message: _Message
-    finish_reason: NotRequired[str | None]
+    finish_reason: StrictStr | None = None
 
 
-class _Usage(TypedDict):
-    prompt_tokens: int
-    completion_tokens: int
+class _Usage(BaseModel):
+    prompt_tokens: Count = 0
+    completion_tokens: Count = 0
 
 
-class _Response(TypedDict):
-    choices: list[_Choice]
-    usage: _Usage
+class _Response(BaseModel):
+    choices: Annotated[list[_Choice], Field(min_length=1)]
+    usage: Annotated[_Usage, OrEmpty] = _Usage()
 
 
 PROBLEMS = {"length": Reason.TRUNCATED, "content_filter": Reason.REFUSED}
@@ -61,24 +58,12 @@ class OpenAiFormat:
 
     def read(self, body: bytes) -> Completion:
         try:
-            response: _Response = _validator().validate_json(body)
+            response = _Response.model_validate_json(body)
         except ValueError:
             raise NoAnswer(Reason.NOT_THE_API) from None
-        choice = response["choices"][0]
-        problem = PROBLEMS.get(choice.get("finish_reason") or "")
-        if choice["message"].get("refusal"):
+        choice = response.choices[0]
+        problem = PROBLEMS.get(choice.finish_reason or "")
+        if choice.message.refusal:
             problem = Reason.REFUSED
-        counted = response["usage"]
-        usage = Usage(counted["prompt_tokens"], counted["completion_tokens"])
-        return Completion(choice["message"].get("content"), problem, usage)
-
-
-@cache
-def _validator() -> SchemaValidator:
-    text: CoreSchema = nullable_schema(str_schema(strict=True))
-    message = open_dict({}, optional={"content": text, "refusal": text})
-    choice = open_dict({"message": message}, optional={"finish_reason": text})
-    usage = usage_schema("prompt_tokens", "completion_tokens")
-    return SchemaValidator(
-        open_dict({"choices": list_schema(choice, min_length=1), "usage": usage})
-    )
+        usage = Usage(response.usage.prompt_tokens, response.usage.completion_tokens)
+        return Completion(choice.message.content, problem, usage)

@@ -1,10 +1,10 @@
-"""How a question to the model ends: with an answer, or without one and a reason for it."""
+"""How a question to the model ends: with an answer, or with the reason why there is none."""
 
 from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
 
-from function.feedback import Strategy
+from function.domain import Strategy
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +16,7 @@ class Usage:
 
 
 class Answer(NamedTuple):
-    """What the model made of a feedback, and what it took."""
+    """The strategy that the model chose, and what that took."""
 
     strategy: Strategy
     usage: Usage
@@ -24,7 +24,7 @@ class Answer(NamedTuple):
 
 
 class Reason(Enum):
-    """Why there is no answer, in words that quote nothing: they go to the log."""
+    """Why there is no answer. The log has these words; they quote nothing."""
 
     TIMEOUT = "timeout"
     BUSY = "busy"
@@ -39,9 +39,9 @@ class Reason(Enum):
     CIRCUIT_OPEN = "circuit open"
 
 
-# What a student's own words can bring about must not end the service for all others. A 400 may
-# be a provider's content filter. Without a key nobody is asked, so nobody waits. And who found no
-# free connection has waited for other students.
+# A student's message must not open the circuit for all others: a 400 may be a provider's content
+# filter. Without a key no request is sent. BUSY means that other students' requests took all
+# connections.
 NOT_THE_PROVIDERS = {
     Reason.REFUSED,
     Reason.TRUNCATED,
@@ -55,8 +55,8 @@ STATUSES_BY_THE_MESSAGE = {400, 413, 422}
 class NoAnswer(Exception):
     """The model gave no answer that can be used.
 
-    `status` is HTTP's, where one came; `retry_after` the header's text. Who asked fills in how
-    often the provider was asked, and what it cost all the same.
+    `status` is HTTP's, if there was one, and `retry_after` the header's text. The caller adds the
+    number of attempts and the tokens that they took.
     """
 
     def __init__(self, reason: Reason, status: int | None = None, retry_after: str = "") -> None:
@@ -69,7 +69,7 @@ class NoAnswer(Exception):
 
     @property
     def blames_provider(self) -> bool:
-        """Whether the provider is in trouble, and the next question would fare no better."""
+        """Whether the provider is in trouble, so that the next question would fail, too."""
         if self.reason is Reason.STATUS:
             return self.status not in STATUSES_BY_THE_MESSAGE
         return self.reason not in NOT_THE_PROVIDERS

@@ -1,16 +1,18 @@
-"""What the model is told. Whoever changes a word of it, or the taxonomy, changes the version."""
+"""What the model is told. A change of it, or of the taxonomy, needs another version."""
 
 import json
 from functools import cache
 from pathlib import Path
+from typing import Literal, get_args
 
-from function.feedback import Difficulty, Feedback
+from function.domain import Difficulty, Feedback
 
 PROMPT_VERSION = "1"
 
-TASK_ID_LIMIT = 200  # characters; what is longer names nothing
+TASK_ID_LIMIT = 200  # characters; a longer one is not a name
 
-SENTIMENTS = ("positive", "neutral", "negative", "frustrated", "confused")
+Sentiment = Literal["positive", "neutral", "negative", "frustrated", "confused"]
+SENTIMENTS: tuple[str, ...] = get_args(Sentiment)
 
 SYSTEM = """\
 You classify what a student says about a mathematics task, for a tutoring system.
@@ -52,7 +54,7 @@ def system_prompt() -> str:
 
 
 def user_message(feedback: Feedback) -> str:
-    """The student's words as JSON: where they end can't be forged from within them."""
+    """The student's words as JSON, so that no words can end the data."""
     data = {"task_id": feedback.task_id[:TASK_ID_LIMIT], "message": feedback.message}
     return json.dumps(data, ensure_ascii=False)  # models read letters better than \\u0444
 
@@ -61,7 +63,7 @@ def user_message(feedback: Feedback) -> str:
 def answer_schema() -> dict[str, object]:
     """The closed JSON Schema of an answer, in the subset that strict structured output takes.
 
-    It has neither ranges nor lengths, for not every provider takes those: answer.py checks them.
+    It has neither ranges nor lengths, because some providers refuse them; answer.py checks both.
     """
     topic = _closed({"topic": _one_of(*taxonomy()), "weight": {"type": "number"}})
     return _closed(

@@ -1,7 +1,7 @@
-"""The addresses of the provider's host, looked up without holding anybody up.
+"""The addresses of the provider's host, looked up without blocking other requests.
 
-httpx2 would look names up in the event loop's pool of threads. One name server that hangs would
-fill that pool, and the end of the process would wait for it.
+httpx2 would look names up in the event loop's pool of threads. A name server that hangs would fill
+that pool, and the end of the process would wait for it.
 """
 
 import asyncio
@@ -14,10 +14,10 @@ FRESH = 30.0  # seconds
 
 
 class Resolver:
-    """Looks one host up: one look-up at a time, whoever waits for it.
+    """Looks one host up, with one look-up at a time for all requests.
 
-    Addresses that are known are returned at once; when they are older than FRESH, the next
-    requests get newer ones.
+    Known addresses are returned at once. When they are older than FRESH, a look-up starts, and
+    later requests get its addresses.
     """
 
     def __init__(self, host: str, port: int, clock: Callable[[], float]) -> None:
@@ -36,7 +36,7 @@ class Resolver:
             self._asked = self._clock()
             self._lookup = in_thread(self._look_up)
             self._lookup.add_done_callback(self._learn)
-        # Shielded, for others may wait for the same look-up.
+        # Shielded, because others may wait for the same look-up.
         return self._known or await asyncio.shield(self._lookup)
 
     def _learn(self, lookup: asyncio.Future[tuple[str, ...]]) -> None:

@@ -1,12 +1,33 @@
-"""The two formats in which models are asked: that of OpenAI, which many speak, and Anthropic's."""
+"""The two formats in which models are asked: OpenAI's, which many servers speak, and Anthropic's.
+
+What is used of a response is checked; everything else in it is ignored.
+"""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Annotated, Protocol
+
+from pydantic import BeforeValidator, Field, ValidatorFunctionWrapHandler, WrapValidator
 
 from function.llm.outcome import NoAnswer, Reason, Usage
 
-# Of the answer, which takes about 150; a model that reasons first needs the rest.
+# For the answer, which takes about 150; a model that reasons first needs the rest.
 MAX_TOKENS = 2048
+
+
+def _count(value: object, check: ValidatorFunctionWrapHandler) -> int:
+    try:
+        return int(check(value))
+    except ValueError:
+        return 0
+
+
+def _or_empty(value: object) -> object:
+    return value if isinstance(value, dict) else {}
+
+
+# Tokens that a provider counted. Wrong numbers are 0, because no answer depends on them.
+Count = Annotated[int, Field(ge=0, le=10**9), WrapValidator(_count)]
+OrEmpty = BeforeValidator(_or_empty)
 
 
 @dataclass(frozen=True, slots=True)

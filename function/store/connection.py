@@ -1,7 +1,7 @@
-"""One way to connect to PostgreSQL, for the store and for the migrate job.
+"""Connects to PostgreSQL, for the store and for the migrate job, and cancels statements.
 
-A pooler may stand in between that gives each transaction another of its connections, as PgBouncer
-does. It is found out, not configured, for what it breaks it breaks by chance, and under load.
+A pooler like PgBouncer may give each transaction another connection. The store detects it: a
+pooler that nobody configured would make statements fail only now and then, under load.
 """
 
 import socket
@@ -9,7 +9,9 @@ import ssl
 import struct
 import threading
 import time
-from contextlib import closing, suppress
+from collections import deque
+from contextlib import ExitStack, suppress
+from dataclasses import replace
 from pathlib import Path
 
 from function.postgres_settings import PostgresSettings
@@ -18,130 +20,135 @@ from function.store.driver import (
     DatabaseError,
     InterfaceError,
     Session,
-    sqlstate,
+    set_limit,
 )
+from function.store.faults import sqlstate
 from function.store.sockets import Address, find_addresses, open_socket
+from function.store.stream import Stream
 
 CANCEL_REQUEST = 80877102
-# The server ends a statement at its limit, so this much of it passes only when it does not answer.
+# The server ends a statement at its limit; so much of it passes only when it does not answer.
 PATIENCE = 1.1
-# Whether to speak TLS, first and second; with any other sslmode always.
+# Whether to use TLS, first and second; always with any other sslmode.
 TLS = {"disable": (False,), "allow": (False, True), "prefer": (True, False)}
-SCRAM_FAILED = (
-    "SCRAM failed: the server offers another method or can't prove that it knows the password, or"
-    " the password has characters that SCRAM does not take"
-)
 NO_ENTRY = "28000"  # no entry in pg_hba.conf for this user, database and encryption
 
 
 def connect(settings: PostgresSettings, statement_timeout: float, *, skip: int = 0) -> Session:
     """Open a connection whose statements end within `statement_timeout` seconds.
 
-    The server cancels a statement at the limit (SQLSTATE 57014), unless the session is pooled; for
-    a server that does not answer at all the socket raises TimeoutError a little later.
+    The server cancels a statement at the limit (SQLSTATE 57014), unless the session is pooled.
+    When the server does not answer at all, the socket raises TimeoutError.
 
     The addresses of the hosts share connect_timeout. They are tried in order, and the first `skip`
     of them last. Raises the last one's error: DatabaseError when PostgreSQL refuses, one of
     CONNECTION_ERRORS when it can't be reached.
     """
-    addresses = find_addresses(settings)
-    deadline = time.monotonic() + settings.connect_timeout
-    first = skip % len(addresses)
-    addresses = addresses[first:] + addresses[:first]
+    user, password = credentials(settings)
+    settings = replace(settings, user=user, password=password)
+    addresses = deque(find_addresses(settings))
+    addresses.rotate(-skip)
+    last = time.monotonic() + settings.connect_timeout
     while True:
-        share = max(0.1, deadline - time.monotonic()) / len(addresses)
+        now = time.monotonic()
+        deadline = now + max(0.1, last - now) / len(addresses)
         try:
-            return _open(settings, addresses.pop(0), share, statement_timeout)
+            return _open(settings, addresses.popleft(), deadline, statement_timeout)
         except (DatabaseError, *CONNECTION_ERRORS):
             if not addresses:
                 raise
 
 
 def _open(
-    settings: PostgresSettings, address: Address, timeout: float, statement_timeout: float
+    settings: PostgresSettings, address: Address, deadline: float, statement_timeout: float
 ) -> Session:
     """Try with TLS and without, in the order of sslmode."""
-    deadline = time.monotonic() + timeout
-    first, *others = TLS.get(settings.sslmode, (True,))
+    first, *second = TLS.get(settings.sslmode, (True,))
     try:
-        return _authenticate(settings, address, deadline, statement_timeout, tls=first)
+        sock = open_socket(settings, address, deadline, tls=first)
+        return _log_in(settings, address, sock, statement_timeout)
     except (DatabaseError, ssl.SSLError) as exc:
-        if not others or sqlstate(exc) not in ("", NO_ENTRY):
+        if not second or sqlstate(exc) not in ("", NO_ENTRY):
             raise
-    return _authenticate(settings, address, deadline, statement_timeout, tls=others[0])
+    sock = open_socket(settings, address, deadline, tls=second[0])
+    return _log_in(settings, address, sock, statement_timeout)
 
 
-def _authenticate(
-    settings: PostgresSettings,
-    address: Address,
-    deadline: float,
-    statement_timeout: float,
-    *,
-    tls: bool,
+def _log_in(
+    settings: PostgresSettings, address: Address, sock: socket.socket, statement_timeout: float
 ) -> Session:
-    user, password = credentials(settings)
-    sock = open_socket(settings, address, max(0.01, deadline - time.monotonic()), tls=tls)
+    """Open a session over the socket, which is closed if that fails."""
     options = {"options": settings.options} if settings.options else {}
-    try:
+    with ExitStack() as on_failure:
+        on_failure.enter_context(sock)
         session = Session(
-            user,
+            settings.user,
             channel_binding=settings.channel_binding,
-            password=password or "",  # of None pg8000 makes an AttributeError, if one is asked for
-            host=address.host.name,
-            database=settings.database or user,
+            password=settings.password or "",  # None makes pg8000 raise AttributeError
+            database=settings.database or settings.user,
             application_name=settings.application_name,
             startup_params={"client_encoding": "UTF8", **options},  # else it is the database's own
             ssl_context=False,
             sock=sock,
         )
-        try:
-            sock.settimeout(statement_timeout * PATIENCE)
-            session.limit_statements(statement_timeout)
-            session.require_attributes(settings.target_session_attrs)
-        except BaseException:
-            session.abandon()
-            raise
-    except BaseException as exc:
-        sock.close()
-        if type(exc).__module__.startswith("scramp"):
-            raise InterfaceError(SCRAM_FAILED) from exc
-        raise
-    session.address = address
+        on_failure.callback(session.abandon)
+        session.address = address
+        set_up(session, statement_timeout, settings.target_session_attrs)
+        on_failure.pop_all()
+    sock.settimeout(max(settings.connect_timeout, statement_timeout * PATIENCE))
     return session
 
 
-def cancel(settings: PostgresSettings, session: Session) -> None:
-    """Cancel the session's statement, then close it, in a thread; returns at once.
+def set_up(session: Session, statement_timeout: float, target: str) -> None:
+    """Limit the session's statements, unless a pooler shares it; check what server it is.
 
-    A backend that waits for a standby hears nothing else: not its time limit, not that its client
-    is gone. PgBouncer forgets whom to cancel when the client is gone, so the session goes last.
+    The greeting names PostgreSQL's process, but a pooler invents one. PgBouncer refuses the limit
+    as a startup parameter, and SET would reach the next client of its connection. So one statement
+    sets the limit only where the processes agree.
+    """
+    process = int.from_bytes(session.cancel_key[:4], signed=True)
+    limit = set_limit(statement_timeout, "false")
+    [[limited, standby, read_only]] = session.run(
+        f"SELECT CASE pg_backend_pid() WHEN {process} THEN {limit} END, pg_is_in_recovery(),"
+        " current_setting('transaction_read_only') = 'on'"
+    )
+    session.statement_timeout = statement_timeout
+    session.pooled = limited is None
+    if target != "any" and (standby or (target == "read-write" and read_only)):
+        raise InterfaceError(f"the server is not what target_session_attrs={target} demands")
+
+
+def disconnect(settings: PostgresSettings, session: Session, stream: Stream) -> None:
+    """Close the connection. If a statement is under way, cancel it first, in a thread.
+
+    A backend that waits for a standby ignores its time limit and the end of its client. PgBouncer
+    forgets whom to cancel when the client closes, so the connection is closed last.
     https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-CANCELING-REQUESTS
     """
-    thread = threading.Thread(target=_cancel, args=(settings, session), name="cancel")
-    try:
-        thread.start()  # not a daemon: the process waits for it
-    except RuntimeError:  # no more threads can be had
-        session.close()
+    if not stream.unanswered:
+        stream.close()
+        return
+    arguments = (settings, session, stream.leave())
+    try:  # not a daemon: the process waits for it
+        threading.Thread(target=_cancel, args=arguments, name="cancel").start()
+    except RuntimeError:  # the limit of threads is reached
+        stream.close()
 
 
-def _cancel(settings: PostgresSettings, session: Session) -> None:
+def _cancel(settings: PostgresSettings, session: Session, connected: socket.socket) -> None:
     key = session.cancel_key
+    deadline = time.monotonic() + settings.connect_timeout
     with (
-        suppress(OSError),  # a server that can't be reached has lost the session, too
-        closing(session),
-        closing(_socket_beside(settings, session)) as sock,
+        suppress(OSError),
+        connected,
+        open_socket(settings, session.address, deadline, tls=session.encrypted) as sock,
     ):
         sock.sendall(struct.pack("!ii", 8 + len(key), CANCEL_REQUEST) + key)
-        sock.recv(1)  # it closes the connection when it has done it
-
-
-def _socket_beside(settings: PostgresSettings, session: Session) -> socket.socket:
-    timeout = settings.connect_timeout
-    return open_socket(settings, session.address, timeout, tls=session.encrypted)
+        sock.recv(1)  # the server closes the connection when it is done
 
 
 def credentials(settings: PostgresSettings) -> tuple[str, str | None]:
-    """User and password, from their files if they are there: rotated ones need no restart.
+    """User and password, from their files if they exist: rotated ones need no restart.
 
     Raises InterfaceError when there is no user, or a file is not UTF-8.
     """

@@ -1,62 +1,56 @@
-"""All use of pg8000, and of what its documentation does not name.
+"""All use of pg8000, and of the internals that its documentation does not name.
 
-pg8000 waits for each answer. Here it builds messages and parses answers, and the event loop does
-the waiting. Nothing else speaks PostgreSQL's protocol without waiting, in Python alone, for 43 ms
-of a cold start. tests/integration/test_driver.py fails when pg8000 changes what is used of it.
+pg8000 blocks until an answer arrives, and has no way to run on an event loop
+(https://github.com/mfenniak/pg8000/issues/82). Here it builds requests and parses answers, and
+stream.py does the waiting. test_driver.py, test_postgres.py and test_secure_connection.py in
+tests/integration fail when one of these changes. The figures were measured with TLS and SCRAM.
 
-- `_sock`, the `send_` and `handle_` methods, `Context`: a message without the wait for its answer.
-- `_usock`: the socket, for the event loop.
-- `handle_AUTHENTICATION_REQUEST`: pg8000 has no channel_binding=require and =disable.
-- `prepare_statement`: the name and columns, which pg8000's PreparedStatement keeps for itself.
-- `_backend_key_data`: finds poolers, and cancels statements.
-- `FLUSH_MSG`: pg8000 asks for a packet of each message's answer; left out, an answer is one packet.
+- `_sock`, `send_...`, `handle_messages`, `Context`: a request without the wait for its answer. With
+  a thread that waits, a request took 1.6 times the CPU at one connection (348 us; without TLS).
+- `prepare_statement`: the name and columns, which pg8000's PreparedStatement keeps private.
+  Statements that are not prepared have 0.6 of the rate at one connection, 0.75 at eight.
+- `FLUSH_MSG`: pg8000 asks for each message's answer in a packet of its own, which takes 10% more
+  CPU for a row.
+- `_usock`: the socket that pg8000 was given, for the event loop.
+- `_backend_key_data`: the only way to cancel a statement and to recognize a pooler.
+- `handle_AUTHENTICATION_REQUEST`: pg8000 always prefers channel binding, and can't require or
+  disable it (https://github.com/tlocke/pg8000/issues/63 added it).
+- `_sock.close()`: pg8000 leaves the file open that it makes of the socket, and so the socket, too
+  (https://github.com/tlocke/pg8000/issues/100 is about one case of it).
 """
 
 import socket
 import struct
 from contextlib import suppress
-from dataclasses import dataclass, field
 from io import BytesIO
 from ssl import SSLSocket
 from typing import Any
 
-from pg8000.core import FLUSH_MSG, NULL_BYTE, SYNC_MSG, Context
-from pg8000.exceptions import DatabaseError, InterfaceError
-from pg8000.native import Connection
+from function.store.imports import stand_ins
+
+with stand_ins():
+    from pg8000.core import FLUSH_MSG, NULL_BYTE, SYNC_MSG, Context, scramp
+    from pg8000.exceptions import DatabaseError, InterfaceError
+    from pg8000.native import Connection
 
 from function.store.sockets import Address
 
 __all__ = ["CONNECTION_ERRORS", "Connection", "DatabaseError", "InterfaceError", "Session"]
 
-# Everything that says "this connection, or the attempt at one, is of no use".
+# The connection can't be made or used.
 CONNECTION_ERRORS = (OSError, InterfaceError, struct.error)
 
-# SQLSTATE classes whose message names roles, databases, tables and states, but no value of a row:
-# connection, authorization, catalog, syntax and access, resources, operator intervention.
-QUOTELESS = ("08", "25", "28", "3D", "3F", "42", "53", "55", "57")
-
-# SQLSTATE classes that tell of the connection or the server, and may pass: connection, transaction
-# state, transaction rollback, resources, locks, operator intervention, system and internal errors.
-PASSING = ("08", "25", "40", "53", "55", "57", "58", "F0", "XX")
-
+# The messages of SCRAM with its channel binding, in order.
 # https://www.postgresql.org/docs/current/protocol-message-formats.html, Authentication...
-AUTHENTICATED, SASL, SASL_CONTINUE, SASL_FINAL = 0, 10, 11, 12
-
-CLOSED = "the server closed the connection"
-
-NOT_MIGRATED = ("42P01", "42703", "42704")  # no such table, column, type
+SASL, SASL_STEPS = 10, (10, 11, 12, 0)
+SCRAM_FAILED = (
+    "SCRAM failed: the server offers another method or can't prove that it knows the password, or"
+    " the password has characters that SCRAM does not take"
+)
 
 Rows = list[list[Any]]
-
-
-@dataclass(frozen=True, slots=True)
-class Statement:
-    """A statement with one parameter. Behind a pooler it has no name, and goes out as a whole."""
-
-    sql: str
-    name: bytes = NULL_BYTE
-    columns: list[Any] | None = None
-    readers: list[Any] = field(default_factory=list)
+# A statement's name, columns and readers. Behind a pooler it has none, and is sent as a whole.
+UNPREPARED: tuple[bytes, Any, Any] = (NULL_BYTE, None, None)
 
 
 class _Request(BytesIO):
@@ -67,19 +61,22 @@ class _Request(BytesIO):
 
 
 class Session(Connection):  # type: ignore[misc] # pg8000 has no annotations
-    """A connection, first one that waits, then one for the event loop."""
+    """A connection that blocks; after detach() it only builds requests and parses answers."""
 
-    _sock: Any
+    _sock: Any = None
     _usock: Any
     address: Address
-    """Where it leads to."""
 
     pooled = False
-    """Whether a pooler stands in between: nothing lasts from one transaction to the next."""
+    """Whether a pooler is in between: nothing lasts from one transaction to the next."""
 
-    def __init__(self, user: str, *, channel_binding: str, **arguments: Any) -> None:
+    statement_timeout = 0.0
+    """Seconds after which PostgreSQL cancels a statement."""
+
+    def __init__(self, user: str | None, *, channel_binding: str, **arguments: Any) -> None:
         self._channel_binding = channel_binding
-        self._server_proved = False
+        self._steps = iter(SASL_STEPS)
+        self._prepared: dict[str, tuple[bytes, Any, Any]] = {}
         try:
             super().__init__(user, **arguments)
         except BaseException:
@@ -92,151 +89,97 @@ class Session(Connection):  # type: ignore[misc] # pg8000 has no annotations
         try:
             super().close()
         finally:
-            _close_file(file)
+            _close(file)
 
     def abandon(self) -> None:
-        """Let go of the socket, which its opener closes."""
-        _close_file(getattr(self, "_sock", None))
+        """Leave the socket for its opener to close."""
+        _close(self._sock)
 
     @property
     def encrypted(self) -> bool:
-        """Whether it speaks TLS."""
+        """Whether it uses TLS."""
         return isinstance(self._usock, SSLSocket)
 
     def handle_AUTHENTICATION_REQUEST(self, data: bytes, context: Context) -> None:  # noqa: N802
-        """Bind to the channel as channel_binding says; before that, no password goes out."""
+        """Enforce channel_binding before any password is sent."""
         code = int.from_bytes(data[:4])
-        if self._channel_binding == "require" and not self._is_bound(code, data):
+        if self._channel_binding == "require" and (
+            code != next(self._steps, None)
+            or not self.encrypted
+            or (code == SASL and b"-PLUS\0" not in data)
+        ):
             raise InterfaceError("the server does not offer what channel_binding=require demands")
         usock = self._usock
         if self._channel_binding == "disable":
-            self._usock = None  # pg8000 binds to a socket of TLS
-        super().handle_AUTHENTICATION_REQUEST(data, context)
-        self._usock = usock
-        self._server_proved |= code == SASL_FINAL
-
-    def _is_bound(self, code: int, data: bytes) -> bool:
-        """Whether this step belongs to SCRAM-SHA-256-PLUS, over TLS, up to the server's proof."""
-        if code == SASL:
-            return self.encrypted and b"-PLUS\0" in data
-        if code == AUTHENTICATED:
-            return self._server_proved
-        return code in {SASL_CONTINUE, SASL_FINAL} and hasattr(self, "auth")
-
-    def require_attributes(self, target: str) -> None:
-        """Raise InterfaceError unless the server is what target_session_attrs names."""
-        if target == "any":
-            return
-        [[standby, read_only]] = self.run(
-            "SELECT pg_is_in_recovery(), current_setting('transaction_read_only')"
-        )
-        if standby or (target == "read-write" and read_only == "on"):
-            raise InterfaceError(f"the server is not what target_session_attrs={target} demands")
-
-    def limit_statements(self, seconds: float) -> None:
-        """Have PostgreSQL cancel what takes longer, unless the session is not ours to change.
-
-        The greeting names PostgreSQL's process; a pooler makes that up. In a startup parameter
-        PgBouncer refuses the limit; and one that is set would reach whoever has its connection
-        next, so it is set only where the processes agree, by one and the same statement.
-        """
-        limit = f"set_config('statement_timeout', '{int(seconds * 1000)}', %s)"
-        process = int.from_bytes(self.cancel_key[:4], signed=True)
-        [[found]] = self.run(
-            f"SELECT CASE pg_backend_pid() WHEN {process} THEN {limit % 'false'} END"
-        )
-        self.pooled = found is None
-        self._limit = f"SELECT {limit % 'true'}"
-
-    def make_statement(self, sql: str) -> Statement:
-        """Prepare it, unless a pooler may send its next use to another connection."""
-        return Statement(sql) if self.pooled else Statement(sql, *self.prepare_statement(sql, ()))
-
-    def request(self, statement: Statement, parameter: str) -> bytes:
-        """Build the messages that run the statement, as one transaction.
-
-        Behind a pooler the time limit comes first. Parameters stay out of the statements, which
-        PostgreSQL's log may quote.
-        https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-PIPELINING
-        """
-        self._sock = request = _Request()
-        if self.pooled:
-            self._write_whole(self._limit)
-            self._write_whole(statement.sql, parameter)
-        else:
-            self.send_BIND(statement.name, (parameter,))
-            self.send_EXECUTE()
-        request.write(SYNC_MSG)
-        return request.getvalue()
-
-    def _write_whole(self, sql: str, *parameters: str) -> None:
-        self.send_PARSE(NULL_BYTE, sql)
-        self.send_DESCRIBE_STATEMENT(NULL_BYTE)
-        self.send_BIND(NULL_BYTE, parameters)
-        self.send_EXECUTE()
-
-    def response(self, statement: Statement, answer: bytes) -> Rows:
-        """Return the rows of an answer; of one that is cut off, raise what it says of the reason.
-
-        Raises DatabaseError, or one of CONNECTION_ERRORS.
-        """
-        self._sock = BytesIO(answer)
-        context = Context(statement.sql, None, statement.columns, statement.readers)
+            self._usock = None  # pg8000 binds to a TLS socket
         try:
-            self.handle_messages(context)
-        except InterfaceError:
-            raise context.error or ConnectionResetError(
-                "the server closed the connection"
-            ) from None
-        rows: Rows = context.rows
-        return rows[1:] if self.pooled else rows
-
-    def detach(self) -> tuple[socket.socket, bytes]:
-        """Hand over the socket, without a wait from now on, and what was received too early."""
-        self._usock.setblocking(False)
-        early = b""
-        with suppress(OSError):  # TLS says by an error that there is nothing
-            early = self._sock.peek()
-        self._sock.close()  # the file, which would keep the socket open
-        self._sock = BytesIO()
-        return self._usock, early
+            super().handle_AUTHENTICATION_REQUEST(data, context)
+        except scramp.ScramException as exc:
+            raise InterfaceError(SCRAM_FAILED) from exc
+        finally:
+            self._usock = usock
 
     @property
     def cancel_key(self) -> bytes:
         """What a CancelRequest must name; empty if the server gave none."""
         return self._backend_key_data or b""
 
+    def prepare_all(self, *statements: str) -> None:
+        """Prepare them, unless a pooler may send their next use to another connection."""
+        for sql in () if self.pooled else statements:
+            self._prepared[sql] = self.prepare_statement(sql, ())
 
-def _close_file(file: Any) -> None:
-    """Close the file that pg8000 has over the socket and leaves open, and the socket with it."""
+    def detach(self) -> tuple[socket.socket, bytes]:
+        """Hand over the socket, which blocks no longer, and what was received too early."""
+        self._usock.setblocking(False)
+        early = b""
+        with suppress(OSError):  # what TLS raises where there is nothing
+            early = self._sock.peek()
+        self._sock.close()  # the file
+        self._sock = BytesIO()
+        return self._usock, early
+
+    def request(self, sql: str, parameter: str, limit: float | None = None) -> bytes:
+        """Build the messages that run a statement with one parameter, in `limit` seconds.
+
+        The parameter stays out of the SQL, which PostgreSQL's log may quote.
+        https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-PIPELINING
+        """
+        self._sock = request = _Request()
+        if limit or self.pooled:
+            setting = set_limit(limit or self.statement_timeout, "true")
+            self.send_PARSE(NULL_BYTE, f"SELECT 1 WHERE {setting} IS NULL")  # returns no row
+            self.send_BIND(NULL_BYTE, ())
+            self.send_EXECUTE()
+        if self.pooled:
+            self.send_PARSE(NULL_BYTE, sql)
+            self.send_DESCRIBE_STATEMENT(NULL_BYTE)
+        name, _, _ = self._prepared.get(sql, UNPREPARED)
+        self.send_BIND(name, (parameter,))
+        self.send_EXECUTE()
+        request.write(SYNC_MSG)
+        return request.getvalue()
+
+    def response(self, sql: str, answer: bytes) -> Rows:
+        """Return the rows of an answer; of one that was cut off, raise the reason."""
+        self._sock = BytesIO(answer)
+        _, columns, readers = self._prepared.get(sql, UNPREPARED)
+        context = Context(sql, None, columns, readers)
+        try:
+            self.handle_messages(context)
+        except InterfaceError:
+            closed = ConnectionResetError("the server closed the connection")
+            raise context.error or closed from None
+        rows: Rows = context.rows
+        return rows
+
+
+def _close(file: Any) -> None:
     if file:
         with suppress(OSError):
             file.close()
 
 
-def sqlstate(error: BaseException) -> str:
-    """The five characters of PostgreSQL's error code, or "" for any other error.
-
-    https://www.postgresql.org/docs/current/errcodes-appendix.html
-    """
-    if isinstance(error, DatabaseError) and error.args and isinstance(error.args[0], dict):
-        return str(error.args[0].get("C", ""))
-    return ""
-
-
-def describe(error: BaseException) -> str:
-    """Say what went wrong, for a log, without any value of a row.
-
-    PostgreSQL's own text can quote the row (DETAIL always does, and what a trigger says may), so
-    only the SQLSTATE and the message of errors that are not about data are told. Of a bug only the
-    class is: its text can quote a row, too.
-    """
-    if isinstance(error, CONNECTION_ERRORS):
-        if isinstance(error.__cause__, OSError):  # pg8000 says "network error" of all of them
-            error = error.__cause__
-        return f"{type(error).__name__}: {error}"
-    state = sqlstate(error)
-    if state.startswith(QUOTELESS) and "W" not in error.args[0]:  # where in a function it was
-        hint = ": run the migrate job" if state in NOT_MIGRATED else ""
-        return f"SQLSTATE {state}: {error.args[0].get('M')}{hint}"
-    return f"SQLSTATE {state}" if state else type(error).__name__
+def set_limit(seconds: float, local: str) -> str:
+    """The SQL that sets the time limit of statements; with `local`, for a transaction."""
+    return f"set_config('statement_timeout', '{max(1, int(seconds * 1000))}', {local})"

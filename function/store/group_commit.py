@@ -1,10 +1,9 @@
-"""The group commit: one task, one connection, one statement at a time for all that waits.
+"""The group commit: one task, one connection, one statement at a time.
 
-What arrives while a statement is under way waits, and goes in the next one together; when nothing
-is under way, nothing waits. Every statement is safe to repeat, for a row's id is made before its
-insert. So whatever breaks the connection, the task connects anew and tries again, until the jobs'
-own deadlines. What PostgreSQL refuses together is tried again alone, so that no row harms
-another.
+Jobs that arrive while a statement is under way share the next one. Every statement is safe to
+repeat, because a row's id is made before its insert. So whatever fails is repeated, on a new
+connection if necessary, until the jobs' deadlines. Jobs that failed together are tried alone, so
+that no row harms another.
 """
 
 from __future__ import annotations
@@ -12,226 +11,176 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections import deque
-from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from contextvars import Context
-from typing import Any
 
 from function.postgres_settings import PostgresSettings
-from function.store.driver import CONNECTION_ERRORS, DatabaseError, sqlstate
+from function.store.connection import PATIENCE, connect, disconnect
+from function.store.driver import CONNECTION_ERRORS, DatabaseError
+from function.store.faults import CANCELED, OF_THE_STATEMENT, is_loss, is_refusal, sqlstate
 from function.store.health import Health
-from function.store.jobs import BATCH_LIMIT, Job, find, insert, take
+from function.store.jobs import SWEEP_INTERVAL, Job, Queue, insert
 from function.store.table import FeedbackTable
 
 RETRY_PAUSE = 0.1  # seconds, after the second failure
 LONGEST_PAUSE = 1.0  # seconds
-MOST_LOSSES = 5  # lost connections, before a job may be what ends them
-
-# SQLSTATEs that may pass, and leave the connection as good as it was: rollback, lock, limit of
-# time, system error, internal error.
-OF_THE_STATEMENT = ("40", "55", "57014", "58", "XX")
-
-Work = Callable[[FeedbackTable, list[Job], Health], Awaitable[None]]
+MOST_LOSSES = 5  # lost connections, before a job may be the cause
+LEAST_LIMIT = 0.25  # seconds for a statement, also where the timeout is short
+SLOWNESS = 8  # times the average time of a statement, before a row may be the cause
 
 
 class GroupCommit:
-    """Does jobs. All but `open` is called on the event loop."""
+    """Does the jobs of a queue. All but connect() is called on the event loop."""
 
-    def __init__(self, settings: PostgresSettings, statement_timeout: float) -> None:
-        """`statement_timeout` is in seconds."""
-        self.health = Health(settings)
+    def __init__(self, settings: PostgresSettings, timeout: float) -> None:
+        """`timeout` is how long a request may wait for its row, in seconds."""
         self._settings = settings
-        self._statement_timeout = statement_timeout
-        self._inserts: deque[Job] = deque()
-        self._finds: deque[Job] = deque()
-        self._wake = asyncio.Event()
+        # A row that waits must leave time for others: a statement gets little of the timeout, and
+        # one that was canceled gets more each time, without other rows.
+        self._limit = min(timeout / 2, max(timeout / 20, LEAST_LIMIT))
+        self._longest = max(timeout / 4, self._limit)
+        self._patience = timeout / 2 * PATIENCE  # for a commit, which has no limit in PostgreSQL
+        self._health = Health(settings)
+        self._queue = Queue()
         self._task: asyncio.Task[None] | None = None
         self._opening: Future[FeedbackTable] | None = None
         self._table: FeedbackTable | None = None
+        self._hung: set[FeedbackTable] = set()
         self._failures = 0
-        self._pace = 0.0
-        self._busy = False  # stays true where stop() interrupts a statement
-        self._hung: list[tuple[FeedbackTable, list[Job]]] = []  # not cancelled yet
+        self._pace = 0.0  # seconds for a statement, on average
 
-    def wait_for(self, rows: int) -> float:
-        """Estimate how long so many waiting rows take, in seconds, at the pace of the last ones."""
-        return rows / BATCH_LIMIT * self._pace
-
-    def open(self) -> None:
-        """Begin to connect, in a thread, because that waits for the network."""
+    def connect(self) -> None:
+        """Begin to connect, in a thread; before there is an event loop, or in it."""
         if self._opening is None and self._table is None:
             opening = Future[FeedbackTable]()
             opening.set_running_or_notify_cancel()
-            arguments = (opening, self._settings, self._statement_timeout, self._failures)
-            threading.Thread(target=_open, args=arguments, name="connect", daemon=True).start()
+            threading.Thread(
+                target=self._open, args=(opening,), name="connect", daemon=True
+            ).start()
             self._opening = opening
 
-    def put(self, job: Job) -> None:
-        """Have the job done: to find its ids, or to insert its entries.
+    def _open(self, opening: Future[FeedbackTable]) -> None:
+        try:
+            session = connect(self._settings, self._limit, skip=self._failures)
+            opening.set_result(FeedbackTable(session, self._patience))
+        except BaseException as exc:  # noqa: BLE001 - it goes to the task
+            opening.set_exception(exc)
 
-        A job with neither finds out whether a row could be inserted.
+    def start(self) -> None:
+        """Connect, and stay connected. The first use starts it otherwise.
+
+        A host that forks starts the store in the child.
         """
-        if job.ids:
-            self._put(job, self._inserts if job.entries else self._finds)
-        else:
-            self._inserts.appendleft(job)  # a probe must be answered in time
-            self._wake.set()
-
-    def run(self) -> None:
-        """Begin to work, if that has not begun."""
         if self._task is None:
             # Not in the context of the request that happens to be the first.
             self._task = asyncio.get_running_loop().create_task(self._run(), context=Context())
 
-    def stop(self) -> None:
-        """Disconnect, whatever waits."""
+    def disconnect(self) -> None:
+        """Disconnect at once."""
         if self._task:
             self._task.cancel()
+        self._queue.expire()
         if self._opening:
             self._opening.add_done_callback(_discard)
-        for table, jobs in self._hung:
-            _give_up(table, jobs)
-        if self._table and self._busy:
-            self._table.cancel()
-        elif self._table:
-            self._table.close()
-
-    def _put(self, job: Job, waiting: deque[Job]) -> None:
-        waiting.append(job)
-        self._wake.set()
+        for table in (self._table, *self._hung):
+            if table:
+                self._close(table)
 
     async def _run(self) -> None:
+        """Take jobs, try them, and settle them or put them back."""
         while True:
+            jobs: list[Job] = []
             try:
                 table = self._table or await self._connect()
-                if not self._inserts and not self._finds:
-                    await self._idle(table)
-                await self._attempt(table, self._finds, find)
-                await self._attempt(table, self._inserts, insert)
+                self._queue.wake.clear()
+                if not self._queue.waiting and not table.stream.error:
+                    await self._queue.wake.wait()
+                jobs = self._queue.take()  # none when the connection ended: then insert() says why
+                await self._try(table, jobs)
             except Exception as exc:  # noqa: BLE001 - a bug must not end the task
-                await self._fail(exc)
+                for job in jobs:
+                    self._put_back(job, exc, alone=len(jobs) == 1)
+                await self._recover(jobs, exc)
 
     async def _connect(self) -> FeedbackTable:
         try:
-            self.open()
+            self.connect()
             assert self._opening
             self._table = await asyncio.wrap_future(self._opening)
         finally:
             self._opening = None
-        self._table.attach(self._wake.set)
-        self.health.connected(pooled=self._table.pooled)
+        self._table.attach(self._queue.wake.set)
+        self._health.pooled = self._table.session.pooled
+        self._health.succeeded()
         return self._table
 
-    async def _idle(self, table: FeedbackTable) -> None:
-        """Return when there is something to do; raise when the connection ends."""
-        self._wake.clear()
-        table.require_connection()
-        await self._wake.wait()
-        table.require_connection()
-
-    async def _attempt(self, table: FeedbackTable, waiting: deque[Job], work: Work) -> None:
-        jobs = take(waiting)
-        if not jobs:
-            return
+    async def _try(self, table: FeedbackTable, jobs: list[Job]) -> None:
         started = time.monotonic()
-        self._busy = True
-        try:
-            await work(table, jobs, self.health)
-            self._pace += (time.monotonic() - started - self._pace) / 4
-            if self.health.writable:  # else reads that succeed would hurry writes that fail
-                self._failures = 0
-            self._busy = False
-        except Exception as exc:
-            self._busy = False
-            self._suspect(jobs, exc)
-            if isinstance(exc, TimeoutError):
-                self._leave_hung(table, jobs)
-            elif len(jobs) == 1 and not isinstance(exc, (DatabaseError, *CONNECTION_ERRORS)):
-                jobs[0].settle(exc)  # a bug: its request gets it
-            elif jobs[0].failures and sqlstate(exc).startswith(OF_THE_STATEMENT):
-                self.health.failed(exc)
-                return  # the connection is good, and others must not wait for this job's sake
-            raise
-        finally:
-            for job in jobs:
-                if not job.future.done():
-                    self._retry(job, waiting)
+        table.limit = jobs[0].limit if jobs and jobs[0].limit else self._limit_of_slow_servers()
+        work = jobs[0].work if jobs else insert
+        await work(table, jobs, self._health)
+        self._pace += (time.monotonic() - started - self._pace) / 4
+        if self._health.writable:  # else reads that succeed would hurry writes that fail
+            self._failures = 0
 
-    def _suspect(self, jobs: list[Job], error: Exception) -> None:
-        """Have the jobs tried alone, unless only the connection was lost, and that not often."""
-        if any(job.entries for job in jobs):
-            self.health.write_failed()
-        lost = not isinstance(error, TimeoutError) and _tells_of_the_connection(error)
-        for job in jobs:
-            job.alone = job.alone or not lost or job.failures >= MOST_LOSSES
+    def _limit_of_slow_servers(self) -> float | None:
+        """Where every statement takes long, no row is the cause, and none must be tried alone."""
+        limit = min(SLOWNESS * self._pace, self._longest)
+        return limit if limit > self._limit else None
 
-    def _leave_hung(self, table: FeedbackTable, jobs: list[Job]) -> None:
-        """Cancel the statement when its requests have given up, and go on without the connection.
-
-        Not at once: a commit that is cancelled shows its row, and the next attempt would take it
-        for one that is safe.
-        """
-        self._table = None
-        hung = (table, jobs)
-        self._hung.append(hung)
-
-        def give_up() -> None:
-            self._hung.remove(hung)
-            _give_up(*hung)
-
-        asyncio.get_running_loop().call_at(max(job.deadline for job in jobs), give_up)
-
-    def _drop_expired(self) -> None:
-        """Forget what nobody waits for any more: without a connection nothing takes it out."""
-        for waiting in (self._inserts, self._finds):
-            alive = [job for job in waiting if not job.future.done()]
-            waiting.clear()
-            waiting.extend(alive)
-
-    def _retry(self, job: Job, waiting: deque[Job]) -> None:
-        """Put it back, to be tried again: at once, and later each time that it fails again."""
+    def _put_back(self, job: Job, error: Exception, *, alone: bool) -> None:
+        """Have it tried again; without others from now on, if it may be why they failed."""
+        if alone and not isinstance(error, (DatabaseError, *CONNECTION_ERRORS)):
+            job.settle(error)  # a bug
+        limit = job.limit or self._limit
+        if sqlstate(error) == CANCELED:
+            job.limit = min(limit * 2, self._longest) if alone else limit / 2
+        elif job.failures >= MOST_LOSSES or not is_loss(error):
+            job.limit = limit
         pause = min(job.failures * RETRY_PAUSE, LONGEST_PAUSE)
         job.failures += 1
-        asyncio.get_running_loop().call_later(pause, self._put, job, waiting)
+        asyncio.get_running_loop().call_later(pause, self._queue.put, job)
 
-    async def _fail(self, error: Exception) -> None:
-        """Disconnect; go on at once after the first failure, later after more."""
-        if self._table:
-            self._table.close()
-            self._table = None
-        self._drop_expired()
-        if any(job.entries for job in self._inserts):
-            self.health.write_failed()
-        self.health.failed(error)
+    async def _recover(self, jobs: list[Job], error: Exception) -> None:
+        """Reconnect, unless the error is about the jobs; after several failures, later."""
+        if is_refusal(error) and len(jobs) > 1:
+            return
+        if sqlstate(error) == CANCELED:
+            self._health.row_failed()
+            self._queue.put_last(self._limit / 2)
+        elif any(job.entries for job in (*jobs, *self._queue.waiting)):
+            self._health.write_failed()
+        self._health.failed(error)
+        if jobs and jobs[0].failures > 1 and sqlstate(error).startswith(OF_THE_STATEMENT):
+            return
+        self._drop(jobs)
         pause = min(self._failures * RETRY_PAUSE, LONGEST_PAUSE)
         self._failures += 1
         if pause:
             await asyncio.sleep(pause)
-            self._drop_expired()
-            if not self._inserts and not self._finds:
-                self._wake.clear()
-                await self._wake.wait()  # the next use tries again
+            self._queue.wake.clear()
+            if not self._queue.waiting:
+                await self._queue.wake.wait()  # the next use tries again
 
+    def _drop(self, jobs: list[Job]) -> None:
+        """Disconnect; where a statement is under way, when its requests have given up.
 
-def _tells_of_the_connection(error: Exception) -> bool:
-    """Whether it says nothing of the statement: the next one may do with the same rows."""
-    return isinstance(error, CONNECTION_ERRORS) or sqlstate(error).startswith(("08", "57P"))
+        Not before: a commit that is canceled shows its row, and the next attempt would take it for
+        a safe one.
+        """
+        table, self._table = self._table, None
+        if table and table.stream.unanswered:
+            self._hung.add(table)
+            last = max((job.deadline for job in jobs), default=0.0)
+            asyncio.get_running_loop().call_at(last + 2 * SWEEP_INTERVAL, self._close, table)
+        elif table:
+            self._close(table)
 
-
-def _give_up(table: FeedbackTable, jobs: list[Job]) -> None:
-    for job in jobs:
-        job.expire()
-    table.cancel()
-
-
-def _open(opening: Future[FeedbackTable], *arguments: Any) -> None:
-    try:
-        opening.set_result(FeedbackTable(*arguments))
-    except BaseException as exc:  # noqa: BLE001 - it goes to the task
-        opening.set_exception(exc)
+    def _close(self, table: FeedbackTable) -> None:
+        self._hung.discard(table)
+        disconnect(self._settings, table.session, table.stream)
 
 
 def _discard(opening: Future[FeedbackTable]) -> None:
     if not opening.exception():
-        opening.result().close()
+        opening.result().session.close()

@@ -1,72 +1,66 @@
-"""Whether rows can be written, as the latest attempts tell, and what the log says about it."""
+"""Whether rows can be written, as the latest attempts show, and what the log says about it."""
 
 from __future__ import annotations
 
 import logging
+import math
 import time
 
 from function.postgres_settings import PostgresSettings
-from function.store.driver import describe
+from function.store.faults import describe
 
-MEMORY = 5.0  # seconds for which a failed write outweighs a check, which can't see all reasons
-REFUSALS = 3  # rows refused one after the other: then it is not the rows
+MEMORY = 5.0  # seconds for which a failed write outweighs a check, which can't see all causes
+FAILURES = 3  # of single rows in succession: then the rows are not the cause
 
 log = logging.getLogger("function.store")
 
 
 class Health:
-    """An outage begins with what fails and ends with a write, or with a check when none failed."""
+    """An outage begins with a failure and ends with a write, or a check where no write failed."""
 
     def __init__(self, settings: PostgresSettings) -> None:
         self._address = {
             "host": ",".join(host.name for host in settings.hosts),
             "port": ",".join(str(host.port) for host in settings.hosts),
         }
-        self._pooled = False
-        self._told = False
+        self.pooled = False
+        self._logged = False  # that there is a connection
         self._reasons: set[str] = set()
-        self._write_failed: float | None = None
-        self._refusals = 0
+        self._write_failed = -math.inf
+        self._rows_failed = 0
 
     @property
     def writable(self) -> bool:
         """Whether no write failed in the last seconds, or one succeeded since."""
-        return self._write_failed is None or time.monotonic() - self._write_failed > MEMORY
+        return time.monotonic() - self._write_failed > MEMORY
 
-    def connected(self, *, pooled: bool) -> None:
-        """There is a connection, which does not say that rows can be written."""
-        self._pooled = pooled
+    def row_stored(self) -> None:
+        """PostgreSQL has stored a new row."""
+        self._write_failed = -math.inf
+        self._rows_failed = 0
+
+    def succeeded(self) -> None:
+        """PostgreSQL accepted a statement, maybe one without a row."""
         if self.writable:
-            self._end_outage()
+            self._reasons.clear()
+            if not self._logged:
+                log.info("database connected", extra={"pooled": self.pooled})
+            self._logged = True
 
-    def write_succeeded(self, *, new_row: bool) -> None:
-        """PostgreSQL took a row, or would take one as far as a statement without any can tell."""
-        if new_row or self.writable:
-            self._write_failed = None
-            self._end_outage()
-        if new_row:
-            self._refusals = 0
-
-    def row_refused(self) -> None:
-        """PostgreSQL refused a row, and may take the next one."""
-        self._refusals += 1
-        if self._refusals >= REFUSALS:
+    def row_failed(self) -> None:
+        """PostgreSQL did not store a row, and may store the next one."""
+        self._rows_failed += 1
+        if self._rows_failed >= FAILURES:
             self.write_failed()
 
     def write_failed(self) -> None:
-        """PostgreSQL did not take a row."""
+        """PostgreSQL could not store any row."""
         self._write_failed = time.monotonic()
 
     def failed(self, error: Exception) -> None:
-        """Log each reason once an outage."""
+        """Log each reason once per outage."""
         reason = describe(error)
-        self._told = False
+        self._logged = False
         if reason not in self._reasons:
             self._reasons.add(reason)
             log.warning("database unavailable", extra={"reason": reason, **self._address})
-
-    def _end_outage(self) -> None:
-        if not self._told:
-            self._told = True
-            self._reasons.clear()
-            log.info("database connected", extra={"pooled": self._pooled})

@@ -1,47 +1,49 @@
-"""Jobs, and how several of them share one statement."""
+"""Jobs, the queue of them, and how several share one statement."""
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import Collection, Sequence
+import math
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 from uuid import UUID
 
+from function.domain import Entry, Stored
 from function.errors import Unavailable
-from function.store.driver import PASSING, DatabaseError, sqlstate
+from function.store.driver import DatabaseError
+from function.store.faults import is_refusal, sqlstate
 from function.store.health import Health
 from function.store.table import FeedbackTable
 
-if TYPE_CHECKING:  # connecting does not wait for pydantic's import
-    from function.feedback import Entry, Stored
-
+SWEEP_INTERVAL = 0.1  # seconds between two looks at the deadlines
 BATCH_LIMIT = 128  # rows a statement; more only where one job has more
+
+Work = Callable[["FeedbackTable", "list[Job]", Health], Awaitable[None]]
 
 
 class RowRefused(Exception):
-    """PostgreSQL will never take this row. The text is safe to log."""
+    """PostgreSQL will never accept this row. The text is safe to log."""
 
 
 @dataclass(eq=False, slots=True)
 class Job:
-    """A request that waits for PostgreSQL: to insert all its entries, or to look for its `ids`.
+    """A request that waits for PostgreSQL: insert() with all its entries, or find() with its `ids`.
 
-    One with neither asks whether a row could be inserted. `deadline` is on the loop's clock; the
-    future gets the rows that are there. One that is `alone` is not tried together with others,
-    because it may be the reason why they failed.
+    insert() with neither asks whether a row could be inserted. `deadline` is on the loop's clock;
+    the future gets the rows that are there.
     """
 
+    work: Work
     ids: Collection[UUID]
     entries: Sequence[Entry]
     deadline: float
     future: asyncio.Future[Stored]
     failures: int = 0
-    alone: bool = False
+    limit: float | None = None
+    """Seconds for a statement with this job alone, which may be why a batch failed."""
 
     def settle(self, outcome: Stored | Exception) -> None:
-        """Tell who waits, if somebody still does."""
+        """Hand over the outcome, unless the request has given up."""
         if self.future.done():
             return
         if isinstance(outcome, Exception):
@@ -49,72 +51,117 @@ class Job:
         else:
             self.future.set_result(outcome)
 
-    def expire(self) -> None:
-        """Tell who waits that it took too long."""
-        self.settle(Unavailable("the database did not confirm the feedback in time"))
 
+class Queue:
+    """The jobs of one event loop."""
 
-def take(waiting: deque[Job]) -> list[Job]:
-    """Take what goes in one statement; a job is all or nothing, and never split."""
-    jobs: list[Job] = []
-    rows = 0
-    while waiting:
-        job = waiting[0]
-        if not job.future.done():  # else it is too late, or nobody waits for it any more
-            rows += len(job.ids)
-            if jobs and (job.alone or jobs[0].alone or rows > BATCH_LIMIT):
-                break
-            jobs.append(job)
-        waiting.popleft()
-    return jobs
+    def __init__(self) -> None:
+        self.rows = 0  # of all jobs
+        self.waiting: dict[Job, None] = {}  # in the order of their turns
+        self.wake = asyncio.Event()
+        self._jobs: set[Job] = set()  # those that wait, are under way, or pause
+        self._sweeper: asyncio.TimerHandle | None = None
+
+    async def do(
+        self, work: Work, ids: Collection[UUID], entries: Sequence[Entry], deadline: float
+    ) -> Stored:
+        """Have a job done until the deadline."""
+        loop = asyncio.get_running_loop()
+        job = Job(work, ids, entries, deadline, loop.create_future())
+        self.rows += len(ids)
+        self._jobs.add(job)
+        self._sweeper = self._sweeper or loop.call_later(SWEEP_INTERVAL, self._sweep)
+        self.put(job)
+        try:
+            return await job.future
+        finally:
+            self.rows -= len(ids)
+            self._jobs.discard(job)
+            self.waiting.pop(job, None)
+
+    def put(self, job: Job) -> None:
+        """Let it wait for its turn."""
+        if not job.future.done():
+            self.waiting[job] = None
+            self.wake.set()
+
+    def take(self) -> list[Job]:
+        """Take the first job, and those that can share its statement; no job is ever split."""
+        jobs: list[Job] = []
+        rows = 0
+        for job in self.waiting:
+            if not jobs or (
+                rows + len(job.ids) <= BATCH_LIMIT
+                and job.work is jobs[0].work
+                and job.limit is jobs[0].limit is None
+            ):
+                jobs.append(job)
+                rows += len(job.ids)
+        for job in jobs:
+            del self.waiting[job]
+        return jobs
+
+    def put_last(self, limit: float) -> None:
+        """Let those that took longer than `limit` alone wait for all others."""
+        order = sorted(self.waiting, key=lambda job: max(job.limit or 0, limit))
+        self.waiting = dict.fromkeys(order)
+
+    async def finish(self, seconds: float) -> None:
+        """Wait until all jobs are done, or time is up."""
+        if self._jobs:
+            await asyncio.wait([job.future for job in self._jobs], timeout=seconds)
+
+    def expire(self, now: float = math.inf) -> None:
+        """Fail the jobs whose deadline is over."""
+        for job in self._jobs:
+            if job.deadline <= now:
+                job.settle(Unavailable("the database did not confirm the feedback in time"))
+
+    def _sweep(self) -> None:
+        """Look at all deadlines: one timer is cheaper than one for each job."""
+        loop = asyncio.get_running_loop()
+        self.expire(loop.time())
+        self._sweeper = loop.call_later(SWEEP_INTERVAL, self._sweep) if self._jobs else None
 
 
 async def insert(table: FeedbackTable, jobs: list[Job], health: Health) -> None:
-    """Insert together; jobs that are not settled then must be tried alone."""
-    try:
-        stored = await _insert_or_find(table, jobs)
-    except DatabaseError as exc:
-        if sqlstate(exc).startswith(PASSING):
-            raise
-        if len(jobs) == 1:
-            await table.insert(())  # fails, too, where the table is at fault, and not the row
-            health.row_refused()
-            jobs[0].settle(RowRefused(f"SQLSTATE {sqlstate(exc)}"))
-        for job in jobs:
-            job.alone = True
-        return
-    new_row = any(not row.repeated for row in stored.values())
-    shared = len(stored) < sum(len(job.ids) for job in jobs)
-    for job in jobs:
-        if all(row_id in stored for row_id in job.ids):
-            job.settle({row_id: stored[row_id] for row_id in job.ids})
-            if shared:  # what this job has inserted is a repeat for the next
-                stored |= {row_id: stored[row_id]._replace(repeated=True) for row_id in job.ids}
-        else:
-            health.row_refused()
-            job.settle(RowRefused("PostgreSQL took the row, and does not show it"))
-    health.write_succeeded(new_row=new_row)
-
-
-async def _insert_or_find(table: FeedbackTable, jobs: list[Job]) -> Stored:
+    """Insert the entries of all jobs together."""
     entries = {entry.id: entry for job in reversed(jobs) for entry in job.entries}
-    # In the order of their ids, so that two instances can't wait for each other's rows.
-    missing = sorted(entries.values(), key=lambda entry: entry.id.int)
-    stored: Stored = {}
-    for _ in range(2):  # again for a row that was deleted after it was in the way
-        inserted, took_all = await table.insert(missing)
-        stored |= inserted
-        if len(stored) < len(entries):
-            missing = [entry for entry in missing if entry.id not in stored]
-            stored |= await table.select(entry.id for entry in missing)
-            missing = [entry for entry in missing if entry.id not in stored]
-        if took_all or len(stored) == len(entries):
-            break
-    return stored
+    try:
+        # In the order of their ids, so that two instances can't wait for each other's rows.
+        stored = await table.insert_or_find(sorted(entries.values(), key=lambda it: it.id.int))
+    except DatabaseError as exc:
+        if len(jobs) > 1 or not is_refusal(exc):
+            raise
+        await table.insert(())  # fails, too, where the table is the cause, and not the row
+        health.row_failed()
+        jobs[0].settle(RowRefused(f"SQLSTATE {sqlstate(exc)}"))
+        return
+    shared = len(entries) < sum(len(job.ids) for job in jobs)
+    _settle(jobs, stored, health, shared=shared)
+
+
+def _settle(jobs: list[Job], stored: Stored, health: Health, *, shared: bool) -> None:
+    """Hand over the rows; with `shared`, several jobs may have inserted the same one."""
+    # A row that a lost connection stored without a confirmation is new, too.
+    if any(not row.repeated for row in stored.values()) or any(
+        stored and job.entries and job.failures and job.limit is None for job in jobs
+    ):
+        health.row_stored()
+    for job in jobs:
+        found = {row_id: stored[row_id] for row_id in job.ids if row_id in stored}
+        if len(found) < len(job.ids):
+            health.row_failed()
+            job.settle(RowRefused("PostgreSQL accepted the row, but does not show it"))
+            continue
+        job.settle(found)
+        if shared:  # what this job has inserted is a repeat for the next
+            stored |= {row_id: row._replace(repeated=True) for row_id, row in found.items()}
+    health.succeeded()
 
 
 async def find(table: FeedbackTable, jobs: list[Job], _: Health) -> None:
-    """Look for the ids of all jobs together."""
+    """Find the ids of all jobs together."""
     stored = await table.select({row_id for job in jobs for row_id in job.ids})
     for job in jobs:
         job.settle({row_id: stored[row_id] for row_id in job.ids if row_id in stored})

@@ -1,8 +1,8 @@
-"""The socket to PostgreSQL that pg8000 is handed, in TLS or not.
+"""Opens the socket that pg8000 is given, with TLS or without.
 
-pg8000 leaves three things to its caller that matter here: TCP_NODELAY (a statement over 8 KB goes
-out in two writes, and Nagle's algorithm with a delayed acknowledgement would hold the second one
-back for 40 ms), a time limit for each address of a host, and libpq's sslmode.
+pg8000 does not set TCP_NODELAY: a statement over 8 KB is sent in two writes, and Nagle's algorithm
+with delayed acknowledgement would hold back the second one for 40 ms. It also has no time limit
+for each address of a host, and no sslmode.
 """
 
 import socket
@@ -15,12 +15,11 @@ from function.postgres_settings import Host, PostgresSettings
 
 # https://www.postgresql.org/docs/current/protocol-message-formats.html, SSLRequest
 SSL_REQUEST = struct.pack("!ii", 8, 80877103)
-
 ALPN = "postgresql"  # https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-SSL
 
 
 class Address(NamedTuple):
-    """Where a server is: one of the addresses that a host's name stands for."""
+    """One of the addresses that a host's name stands for."""
 
     host: Host
     family: socket.AddressFamily
@@ -28,16 +27,16 @@ class Address(NamedTuple):
 
 
 def find_addresses(settings: PostgresSettings) -> list[Address]:
-    """Return the addresses of all hosts, in order. Raises OSError if no name stands for any."""
+    """Return the addresses of all hosts, in order. Raises OSError if no name has any."""
     found: list[Address] = []
-    errors: list[OSError] = []
+    error: OSError | None = None
     for host in settings.hosts:
         try:
             found += _resolve(host)
         except OSError as exc:
-            errors.append(exc)
-    if not found:
-        raise errors[0]
+            error = exc
+    if error and not found:
+        raise error
     return found
 
 
@@ -49,18 +48,16 @@ def _resolve(host: Host) -> list[Address]:
 
 
 def open_socket(
-    settings: PostgresSettings, address: Address, timeout: float, *, tls: bool
+    settings: PostgresSettings, address: Address, deadline: float, *, tls: bool
 ) -> socket.socket:
-    """Connect within `timeout` seconds, and speak TLS if the server can or sslmode demands it.
+    """Connect, with TLS if the server has it or sslmode demands it, by `deadline` (monotonic).
 
-    Each wait of the socket ends at the same moment, until another limit is set. Raises OSError, of
-    which TimeoutError and ssl.SSLError are kinds, and ConnectionError, for a server that offers no
-    TLS and must.
+    The socket's time limit is what remains then. Raises OSError, of which TimeoutError,
+    ConnectionError and ssl.SSLError are kinds.
     """
-    deadline = time.monotonic() + timeout
     sock = socket.socket(address.family)
     try:
-        sock.settimeout(timeout)
+        _limit(sock, deadline)
         sock.connect(address.place)
         if address.family != socket.AF_UNIX:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -80,33 +77,29 @@ def _limit(sock: socket.socket, deadline: float) -> None:
 
 
 def _start_tls(sock: socket.socket, settings: PostgresSettings, host: str) -> socket.socket:
-    """Ask for TLS as libpq does; `prefer` goes on without it when the server has none."""
+    """Negotiate TLS as libpq does; with `prefer`, go on without it if the server has none."""
     context = _ssl_context(settings)
     if settings.sslnegotiation == "direct":
         context.set_alpn_protocols([ALPN])
         secure = context.wrap_socket(sock, server_hostname=host)
-        if secure.selected_alpn_protocol() != ALPN:
-            secure.close()
-            raise ConnectionError("the server does not take sslnegotiation=direct")
-        return secure
+        if secure.selected_alpn_protocol() == ALPN:
+            return secure
+        secure.close()
+        raise ConnectionError("the server does not support sslnegotiation=direct")
     sock.sendall(SSL_REQUEST)
     answer = sock.recv(1)
     if answer == b"S":
         return context.wrap_socket(sock, server_hostname=host)
     if answer == b"N" and settings.sslmode == "prefer":
         return sock
-    if answer == b"N":
-        raise ConnectionError(
-            f"the server offers no TLS, and sslmode={settings.sslmode} demands it"
-        )
-    raise ConnectionError("what answers there is not PostgreSQL")
+    raise ConnectionError(f"the server offers no TLS, but sslmode={settings.sslmode}")
 
 
 def _ssl_context(settings: PostgresSettings) -> ssl.SSLContext:
     """https://www.postgresql.org/docs/current/libpq-ssl.html#LIBPQ-SSL-SSLMODE-STATEMENTS"""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = settings.sslmode == "verify-full"
-    # libpq: "require" with a root certificate at hand verifies as "verify-ca" does.
+    # libpq: "require" with a root certificate verifies as "verify-ca" does.
     if settings.sslrootcert == "system":
         context.load_default_certs()
     elif settings.sslrootcert and settings.sslmode not in ("allow", "prefer"):

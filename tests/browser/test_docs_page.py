@@ -6,16 +6,19 @@ https://www.w3.org/TR/webdriver2/
 import json
 import shutil
 import subprocess
+import threading
 from collections.abc import Iterator
 from contextlib import closing
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from dev.ports import free_port
 from tests.conftest import open_connection
-from tests.instance import Instance, free_port, running
+from tests.instance import Instance, running
 from tests.waiting import wait_until
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome") or ""
@@ -115,6 +118,36 @@ def is_ready(driver: str) -> bool:
 def function(feedback_database: str, tmp_path: Path) -> Iterator[Instance]:
     with running(tmp_path / "log", feedback_database) as instance:
         yield instance.wait_until_ready()
+
+
+@pytest.fixture
+def gateway(function: Instance) -> Iterator[str]:
+    """Serve the function below a path, as OpenFaaS does, and return that URL."""
+
+    class Forward(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            _, found, path = self.path.partition("/function/mentor")
+            answer = function.get(path or "/", Accept=self.headers["Accept"])
+            self.send_response(answer.status if found else 404)
+            for name in {"content-type", "content-length", "location"} & answer.headers.keys():
+                self.send_header(name, answer.headers[name])
+            self.end_headers()
+            self.wfile.write(answer.body)
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Forward) as server:
+        threading.Thread(target=server.serve_forever).start()
+        yield f"http://{NAME}:{server.server_port}/function/mentor"
+        server.shutdown()
+
+
+@pytest.mark.parametrize("slash", ["", "/"])
+def test_the_address_leads_to_the_page_below_any_path(
+    browser: Browser, gateway: str, slash: str
+) -> None:
+    browser.open(f"{gateway}{slash}")
+    wait_until(lambda: browser.text(POST) != "")
+    assert browser.run("return location.href") == f"{gateway}/docs"
+    assert browser.console() == []
 
 
 @pytest.mark.parametrize("path", ["/docs", "/docs/"])

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.instance import PATH, Instance, free_port
+from dev.ports import free_port
+from tests.instance import PATH, Instance
 from tests.waiting import wait_until
 
 NGINX = """

@@ -5,11 +5,11 @@ import sys
 from pathlib import Path
 
 from dev.kafka import jars
-from dev.kafka.download import DownloadError
+from dev.kafka.jars import DownloadError
 from tests.contracts.programs import MissingProgram, program
 
 
-def prepare(lock: jars.Group, packages: Path) -> int:
+def prepare(lock: str, packages: Path) -> int:
     """Fetch the jars of the lock and the npm packages of the folder; return the exit code."""
     try:
         for name in ("go", "java", "javac", "node"):

@@ -9,10 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
-from dev import account, places
-from dev.cache_folder import cache_folder
+from dev import paths
+from dev.paths import cache_folder
+from dev.ports import free_port
+from dev.supervisor import Process
 from tests.debian.server import DebianPostgres
-from tests.instance import free_port
 
 FETCH = Path(__file__).with_name("fetch_pgbouncer.sh")
 Program = list[str | Path]
@@ -26,8 +27,7 @@ class PgBouncer:
         self._program = program
         self._server = server
         self._folder = folder
-        self._account = account.unprivileged()
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Process | None = None
 
     def url(self, user: str, password: str) -> str:
         """As the server's, with the pooler's port."""
@@ -61,47 +61,42 @@ class PgBouncer:
         lines += [f"{name} = {value}" for name, value in chosen.items()]
         self._write("pgbouncer.ini", "[databases]", *lines)
         self._write("users.txt", *(f'"{name}" "{secret}"' for name, secret in users.items()))
-        self._account.own(self._folder / "key.pem")
+        paths.give_away(self._folder / "key.pem")
         return self
 
     def start(self) -> None:
         """Start it; returns when it takes connections."""
-        with (self._folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(
-                [*self._program, self._folder / "pgbouncer.ini"],
-                stdout=log,
-                stderr=log,
-                cwd="/",
-                **self._account.popen_options,
-            )
+        self._process = Process(
+            [*self._program, self._folder / "pgbouncer.ini"],
+            log=self._folder / "log",
+            cwd="/",
+            **paths.unprivileged(),
+        )
         before = self.log.count("process up")
         while self.log.count("process up") == before:
             assert self._process.poll() is None, self.log
             time.sleep(0.02)
 
     def stop(self) -> None:
-        """End it, without a word to anybody."""
+        """Kill it."""
         if self._process is not None:
             self._process.kill()
-            self._process.wait()
 
     def _write(self, name: str, *lines: str) -> None:
         (self._folder / name).write_text("\n".join([*lines, ""]))
-        self._account.own(self._folder / name)
+        paths.give_away(self._folder / name)
 
 
 @contextmanager
 def pooler(program: Program, server: DebianPostgres) -> Iterator[PgBouncer]:
     """One that is configured and started in the block; nothing is left of it."""
-    user = account.unprivileged()
-    folder = places.temporary_folder(user, "mentor-pgbouncer-")
-    user.own(folder)
-    bouncer = PgBouncer(program, server, folder)
-    try:
-        yield bouncer
-    finally:
-        bouncer.stop()
-        shutil.rmtree(folder)
+    with paths.temporary_folder("mentor-pgbouncer-") as folder:
+        paths.give_away(folder)
+        bouncer = PgBouncer(program, server, folder)
+        try:
+            yield bouncer
+        finally:
+            bouncer.stop()
 
 
 @contextmanager
@@ -112,13 +107,10 @@ def programs() -> Iterator[dict[str, Program]]:
     if _version(found) >= (1, 21):
         yield {"own": [found], "newer": [found]}
         return
-    folder = places.temporary_folder(account.unprivileged(), "mentor-pgbouncer-")
-    try:
-        # A copy, for the account it runs under can't enter root's cache.
+    with paths.temporary_folder("mentor-pgbouncer-") as folder:
+        # A copy, because `nobody` can't enter root's cache.
         shutil.copytree(_fetched(), folder / "debian", symlinks=True)
         yield {"own": [found], "newer": _with_its_libraries(folder / "debian/usr")}
-    finally:
-        shutil.rmtree(folder)
 
 
 def _fetched() -> Path:

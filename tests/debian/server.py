@@ -3,7 +3,7 @@
 The embedded server of the other tests is built without TLS.
 """
 
-import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
@@ -12,8 +12,10 @@ from pathlib import Path
 
 import trustme
 
-from dev import account, places, postmaster
-from tests.instance import free_port
+from dev import paths
+from dev.ports import free_port
+from dev.postmaster import is_ready
+from dev.supervisor import Process
 
 PROGRAMS = "/usr/lib/postgresql/*/bin"
 PASSWORD = "the superuser's"
@@ -45,9 +47,8 @@ class DebianPostgres:
         self._data = folder / "data"
         self._password = folder / "password"
         self._log = folder / "server.log"
-        self._account = account.unprivileged()
         self._certificate = authority.issue_cert("localhost")
-        self._postmaster: subprocess.Popen[bytes] | None = None
+        self._server: Process | None = None
 
     def url(self, user: str = "postgres", password: str = PASSWORD) -> str:
         """The URL of the maintenance database, with TLS and all its checks."""
@@ -62,36 +63,33 @@ class DebianPostgres:
     def make(self) -> None:
         """Make the data folder, with the certificate and the rules of who may come in."""
         self._password.write_text(PASSWORD)
-        self._account.own(self._password)
+        paths.give_away(self._password)
         arguments = ["--username=postgres", f"--pwfile={self._password}", "--auth=scram-sha-256"]
         self._run(["initdb", f"--pgdata={self._data}", "--no-sync", "--encoding=UTF8", *arguments])
         (self._data / "pg_hba.conf").write_text(RULES)
         self._certificate.private_key_pem.write_to_path(str(self._data / "server.key"))
         self._certificate.cert_chain_pems[0].write_to_path(str(self._data / "server.crt"))
         (self._data / "server.key").chmod(0o600)
-        self._account.own(self._data / "server.key")
+        paths.give_away(self._data / "server.key")
 
     def start(self) -> None:
         """Start it; returns when it takes connections."""
         settings = [f"--{name}={value}" for name, value in SETTINGS.items()]
-        with self._log.open("ab") as log:
-            self._postmaster = subprocess.Popen(
-                [_program("postgres"), "-D", self._data, f"--port={self.port}", *settings],
-                stdout=log,
-                stderr=log,
-                cwd="/",
-                start_new_session=True,
-                **self._account.popen_options,
-            )
-        while not postmaster.is_ready(self._data):
-            assert self._postmaster.poll() is None, self.log
+        self._server = Process(
+            [_program("postgres"), "-D", self._data, f"--port={self.port}", *settings],
+            log=self._log,
+            cwd="/",
+            on_death=signal.SIGQUIT,
+            **paths.unprivileged(),
+        )
+        while not is_ready(self._data):
+            assert self._server.poll() is None, self.log
             time.sleep(0.02)
 
     def stop(self) -> None:
         """End it, and every connection with it."""
-        postmaster.halt(self._data, "immediate")
-        if self._postmaster is not None:
-            self._postmaster.wait()
+        if self._server is not None:
+            self._server.end(stop_signal=signal.SIGQUIT)
 
     def _run(self, arguments: Sequence[str]) -> None:
         program, *rest = arguments
@@ -100,24 +98,22 @@ class DebianPostgres:
             check=True,
             capture_output=True,
             cwd="/",
-            **self._account.popen_options,
+            **paths.unprivileged(),
         )
 
 
 @contextmanager
 def running_server() -> Iterator[DebianPostgres]:
     """A server for the block; nothing is left of it."""
-    user = account.unprivileged()
-    folder = places.temporary_folder(user, "mentor-debian-")
-    user.own(folder)
-    server = DebianPostgres(folder, trustme.CA())
-    try:
-        server.make()
-        server.start()
-        yield server
-    finally:
-        server.stop()
-        shutil.rmtree(folder)
+    with paths.temporary_folder("mentor-debian-") as folder:
+        paths.give_away(folder)
+        server = DebianPostgres(folder, trustme.CA())
+        try:
+            server.make()
+            server.start()
+            yield server
+        finally:
+            server.stop()
 
 
 def _program(name: str) -> Path:

@@ -12,9 +12,9 @@ from pg8000.native import Connection, DatabaseError, literal
 from tests.conftest import open_connection
 from tests.debian.conftest import WRITER, WRITERS_PASSWORD
 from tests.debian.server import DebianPostgres
-from tests.dev.command import run
 from tests.instance import HOSTS, STUDENT, Instance, running
 from tests.migrate.job import migrate
+from tests.run.clone import run
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.debian
@@ -171,7 +171,7 @@ def end_connections(superuser: Connection) -> None:
     )
 
 
-def test_make_migrate_names_a_wrong_password_and_a_wrong_certificate_at_once(
+def test_make_migrate_names_a_wrong_password_and_a_wrong_certificate(
     debian: DebianPostgres,
 ) -> None:
     wrong_name = debian.url().replace("@localhost", "@127.0.0.1")
@@ -179,7 +179,7 @@ def test_make_migrate_names_a_wrong_password_and_a_wrong_certificate_at_once(
         (debian.url(password="s3cr3t"), "SQLSTATE 28P01: password authentication failed"),
         (wrong_name, "certificate is not valid for '127.0.0.1'"),
     ):
-        code, said = run("dev.migrate", DATABASE_URL=url)
+        code, said = run("dev.database", DATABASE_URL=url)
         assert (code, said.count(reason)) == (1, 1)
-        assert "Waiting does not cure this" in said
+        assert "heck DATABASE_URL and PG*." in said
         assert "s3cr3t" not in said

@@ -12,7 +12,7 @@ from hashlib import pbkdf2_hmac, sha256
 import pytest
 from pg8000.native import Connection, DatabaseError
 
-from dev import account, places
+from dev import paths
 from dev.postgres import EmbeddedPostgres
 from function.migrate import migrate
 from function.settings import load
@@ -40,7 +40,7 @@ def server() -> Iterator[EmbeddedPostgres]:
 
 
 def apply_roles(server: EmbeddedPostgres, **environ: str) -> None:
-    psql = places.programs_for(account.unprivileged()) / "psql"
+    psql = paths.postgres_programs() / "psql"
     done = subprocess.run(
         [psql, "--no-psqlrc", "--quiet", f"--file={ROLES}", server.url("mentor")],
         env={**os.environ, **PASSWORDS, **environ},

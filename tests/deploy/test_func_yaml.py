@@ -87,6 +87,7 @@ def test_missing_settings(func: Any) -> None:
         "scale-to-zero-pod-retention-period",
         "initial-scale",
         "timeoutSeconds",
+        "responseStartTimeoutSeconds",
     }
     assert [name for name in sorted(lacking) if f"{name} " not in text] == []
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from dev.manifests import KNATIVE
+from function.hosts.limits import BODY_TIMEOUT
 from function.llm.client import CONNECTIONS
-from function.llm.settings import LONGEST_REQUEST
-from function.serve import DRAIN_TIMEOUT
+from function.settings import DRAIN_TIMEOUT, LONGEST_REQUEST
 from tests.deploy.manifests import Manifest, container, find, keys, parse, plain, plain_files, pod
 from tests.deploy.schemas import problems
 from tests.instance import ROOT, running
@@ -136,6 +136,14 @@ def test_timeout(service: Manifest) -> None:
     assert seconds >= QUEUE_PROXY_DRAIN + DRAIN_TIMEOUT
     assert seconds > LONGEST_REQUEST
     assert seconds >= 60
+
+
+def test_wait_for_an_instance(service: Manifest) -> None:
+    """The activator waits longer than the function for an instance that does not become ready."""
+    seconds = pod(service)["responseStartTimeoutSeconds"]
+    assert BODY_TIMEOUT + LONGEST_REQUEST < seconds < pod(service)["timeoutSeconds"]
+    guide = " ".join((ROOT / "docs/operations.md").read_text(encoding="utf-8").split())
+    assert f"After {seconds} seconds (`responseStartTimeoutSeconds`) the caller gets 504" in guide
 
 
 def test_concurrency(service: Manifest) -> None:

@@ -8,8 +8,7 @@ import pytest
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from function.serve import DRAIN_TIMEOUT
-from function.settings import load
+from function.settings import DRAIN_TIMEOUT, load
 from tests.instance import ROOT, running
 
 STACK = (ROOT / "stack.yaml").read_text()

@@ -28,5 +28,5 @@ def test_scale_to_zero() -> None:
     stack = yaml.safe_load((ROOT / "stack.yaml").read_text(encoding="utf-8"))
     service = find(plain("base/service.yaml"), "Service")
     actual = settings(service) | settings(stack)
-    assert len(named) == 20
+    assert len(named) == 22
     assert [(name, actual.get(name)) for name, _ in named] == named

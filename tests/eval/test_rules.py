@@ -4,7 +4,7 @@ import json
 
 from eval import rules
 from eval.run import Reading
-from function.feedback import Difficulty
+from function.domain import Difficulty
 from function.llm.prompt import SENTIMENTS, taxonomy
 
 

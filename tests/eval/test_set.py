@@ -6,7 +6,8 @@ import pytest
 
 from eval import examples
 from eval.examples import Example
-from function.feedback import Difficulty, parse_feedback
+from function.domain import Difficulty
+from function.http.schema import parse_feedback
 from function.llm.prompt import SENTIMENTS, taxonomy
 from tests.instance import STUDENT
 

@@ -89,7 +89,7 @@ class Follower:
         assert code == 0, self.said
         self._reader.join(PATIENCE)
         assert "Traceback" not in self.said
-        assert self.said.endswith("Stopped. The next `make events` goes on from here.\n")
+        assert "\nStopped. The next `make events` " in self.said
 
     def kill(self) -> None:
         self.process.kill()
@@ -142,9 +142,9 @@ def command(folder: Path, *arguments: str) -> Sequence[str | Path]:
 
 
 @contextmanager
-def server_of_make_run() -> Iterator[EmbeddedPostgres]:
+def server_of_make_run(**settings: str) -> Iterator[EmbeddedPostgres]:
     """Run a server that has the database of `make run`, with the schema."""
-    with EmbeddedPostgres.temporary() as server:
+    with EmbeddedPostgres.temporary(**settings) as server:
         apply_schema(server.create_database("mentor"))
         yield server
 

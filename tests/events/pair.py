@@ -1,15 +1,15 @@
 """A primary, its standby, and an address that leads to the current primary."""
 
 import re
-import shutil
 import socket
 import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 
-from dev import account, places, ports
-from dev.postgres import TEMPORARY, EmbeddedPostgres
+from dev import paths
+from dev.ports import HOST
+from dev.postgres import EmbeddedPostgres
 from tests.operations_guide import GUIDE
 
 # Settings that pg_basebackup doesn't write.
@@ -19,31 +19,27 @@ from tests.operations_guide import GUIDE
 @contextmanager
 def standby_of(primary: EmbeddedPostgres, database: str) -> Iterator[EmbeddedPostgres]:
     """Run a standby with a physical slot `standby` and the settings of docs/operations.md."""
-    user = account.unprivileged()
-    folder = places.temporary_folder(user, TEMPORARY)
-    user.own(folder)
-    standby = EmbeddedPostgres(folder, durable=False)
-    standby.claim()
-    try:
-        _copy_cluster(primary, database, standby)
-        standby.start()
-        yield standby
-    finally:
-        standby.stop("immediate")
-        shutil.rmtree(folder)
+    with paths.temporary_folder("mentor-pg-") as folder:
+        paths.give_away(folder)
+        standby = EmbeddedPostgres(folder, durable=False)
+        try:
+            _copy_cluster(primary, database, standby)
+            standby.start()
+            yield standby
+        finally:
+            standby.stop("immediate")
 
 
 def _copy_cluster(primary: EmbeddedPostgres, database: str, standby: EmbeddedPostgres) -> None:
-    user = account.unprivileged()
-    data = standby.folder / "cluster"
-    source = f"host={ports.HOST} port={primary.port} user=postgres dbname={database}"
+    data = standby.data
+    source = f"host={HOST} port={primary.port} user=postgres dbname={database}"
     options = ["--write-recovery-conf", "--create-slot", "--slot=standby", "--checkpoint=fast"]
     subprocess.run(
-        [places.programs_for(user) / "pg_basebackup", f"--pgdata={data}", "-d", source, *options],
+        [paths.postgres_programs() / "pg_basebackup", f"--pgdata={data}", "-d", source, *options],
         check=True,
         capture_output=True,
         cwd="/",
-        **user.popen_options,
+        **paths.unprivileged(),
     )
     with (data / "postgresql.auto.conf").open("a") as file:
         file.write(SETTINGS)
@@ -68,7 +64,7 @@ class Address:
             if self.server is None:
                 return
             with (
-                socket.create_connection((ports.HOST, self.server.port)) as server,
+                socket.create_connection((HOST, self.server.port)) as server,
                 ThreadPoolExecutor(1) as pool,
             ):
                 pool.submit(copy, server, client)
@@ -85,7 +81,7 @@ def copy(source: socket.socket, sink: socket.socket) -> None:
 
 @contextmanager
 def address_of(server: EmbeddedPostgres) -> Iterator[Address]:
-    with socket.create_server((ports.HOST, 0)) as listener, ThreadPoolExecutor(1) as pool:
+    with socket.create_server((HOST, 0)) as listener, ThreadPoolExecutor(1) as pool:
         address = Address(server, listener)
         pool.submit(address.serve)
         try:

@@ -1,6 +1,5 @@
 """A standby takes over, and a failover slot lets Debezium continue there."""
 
-import shutil
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -9,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from dev import account, places
+from dev import paths
 from dev.database import NAME
-from dev.debezium_role import ROLE, make_role
+from dev.debezium import ROLE, make_role
 from dev.postgres import EmbeddedPostgres
 from tests.conftest import open_connection
 from tests.events.follower import (
@@ -30,9 +29,8 @@ READY = guides_sql("synced")
 
 @pytest.fixture
 def data() -> Iterator[Path]:
-    folder = places.temporary_folder(account.unprivileged(), "mentor-events-")
-    yield folder
-    shutil.rmtree(folder)
+    with paths.temporary_folder("mentor-events-") as folder:
+        yield folder
 
 
 def run(server: EmbeddedPostgres, sql: str) -> list[list[Any]]:

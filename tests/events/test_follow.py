@@ -13,14 +13,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from itertools import chain
 from pathlib import Path
-from types import SimpleNamespace
-from typing import cast
 
 import pytest
 
-from dev.child import StopRequest
-from dev.events.event import Event
-from dev.events.output import Output
+from dev.events.event import Event, writer
 from dev.postgres import EmbeddedPostgres
 from tests.conftest import open_connection
 from tests.events.follower import (
@@ -298,9 +294,8 @@ def test_colors(
     monkeypatch.delenv("NO_COLOR", raising=False)
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
-    never = cast("StopRequest", SimpleNamespace(check=lambda: None))
     event = Event("topic", "key", {"ce_id": "1"}, '{"id": 1}')
-    Output(never, as_json=False).show(event)
+    writer(as_json=False)(event)
     assert ("\x1b" in capfd.readouterr().out) is colors
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from dev.debezium import expand, source_settings
-from dev.events.chain import engine_settings
+from dev.events.settings import engine_settings
 from function.postgres_settings import PostgresSettings
 from function.settings import load
 

@@ -2,7 +2,7 @@
 
 import os
 import re
-import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import closing
@@ -11,12 +11,12 @@ from urllib.parse import quote
 
 import pytest
 
-from dev import account, cluster, places
-from dev.clean import CleanError, clean
+from dev import paths
 from dev.postgres import EmbeddedPostgres
 from tests.conftest import apply_schema, open_connection
 from tests.events.follower import PATIENCE, command, following, insert, server_of_make_run
 from tests.instance import ROOT
+from tests.waiting import wait_until
 
 ROLE, PASSWORD = "mentor debezium%1", "p@ss/w:rd %20 ${PGHOST} \\ é"
 SLOTS = "SELECT slot_name FROM pg_replication_slots"
@@ -25,9 +25,8 @@ HBA = f'host all "{ROLE}" 127.0.0.1/32 scram-sha-256\n'
 
 @pytest.fixture
 def data() -> Iterator[Path]:
-    folder = places.temporary_folder(account.unprivileged(), "mentor-events-")
-    yield folder
-    shutil.rmtree(folder)
+    with paths.temporary_folder("mentor-events-") as folder:
+        yield folder
 
 
 @pytest.fixture
@@ -64,7 +63,7 @@ def refused(data: Path, url: str) -> str:
 def test_superuser(server: EmbeddedPostgres, data: Path) -> None:
     """A superuser is refused, and the message shows how to create the right role."""
     said = refused(data, server.url("mentor"))
-    assert "postgres is a superuser, and Debezium has no need of one" in said
+    assert "postgres is a superuser, and Debezium does not need one" in said
     statement = "CREATE ROLE mentor_debezium LOGIN REPLICATION PASSWORD '...' IN ROLE mentor_cdc;"
     assert statement in said
     run_sql(server, statement)
@@ -74,11 +73,10 @@ def test_superuser(server: EmbeddedPostgres, data: Path) -> None:
         follower.stop()
 
 
-def test_missing_rights(monkeypatch: pytest.MonkeyPatch, data: Path) -> None:
+def test_missing_rights(data: Path) -> None:
     """All missing rights and settings are reported with the SQL that fixes them."""
-    monkeypatch.setitem(cluster.SETTINGS, "wal_level", "replica")
-    monkeypatch.setitem(cluster.SETTINGS, "max_replication_slots", "1")
-    with EmbeddedPostgres.temporary() as server:
+    settings = {"wal_level": "replica", "max_replication_slots": "1"}
+    with EmbeddedPostgres.temporary(**settings) as server:
         server.create_database("mentor")
         run_sql(
             server,
@@ -99,7 +97,7 @@ def test_missing_rights(monkeypatch: pytest.MonkeyPatch, data: Path) -> None:
         ):
             assert problem in said
         # The command line of this server overrides ALTER SYSTEM.
-        monkeypatch.setitem(cluster.SETTINGS, "wal_level", "logical")
+        server.settings["wal_level"] = "logical"
         fix(
             server,
             said.replace("pg_drop_replication_slot('...')", "pg_drop_replication_slot('taken')"),
@@ -127,30 +125,19 @@ def test_wrong_address(server: EmbeddedPostgres, data: Path) -> None:
     assert "does not exist" in refused(data, server.url("nowhere"))
 
 
-def test_password_and_clean(server: EmbeddedPostgres, data: Path) -> None:
-    """The password is written nowhere, and `make clean` drops the slot."""
+def test_password_and_slot(server: EmbeddedPostgres, data: Path) -> None:
+    """The password is written nowhere, and the slot is dropped at the end."""
     make_role_with_password(server)
     url = url_of(server, ROLE, PASSWORD)
-    with following(data, url=url) as follower:
-        insert(server.url("mentor"), 1, 1)
-        follower.until_message("message 1")
-        with pytest.raises(CleanError, match="`make events` is at work here"):
-            clean(data, {})
-        follower.stop()
-    assert_not_written(data, PASSWORD, quote(PASSWORD, safe=""))
-    [[slot]] = run_sql(server, SLOTS)
-    assert re.fullmatch(r"mentor_events_[0-9a-f]{10}", str(slot))
-    [note] = data.glob("events-*/server.json")
-    assert note.stat().st_mode & 0o777 == 0o600
-
-    with pytest.raises(CleanError, match=f"pg_drop_replication_slot\\('{slot}'\\)"):
-        clean(data, {"PGPASSWORD": "wrong"})
-    with pytest.raises(CleanError, match="password authentication failed"):
-        clean(data, {})
-    assert run_sql(server, SLOTS) == [[slot]]
-    clean(data, {"PGPASSWORD": PASSWORD})
-    assert run_sql(server, SLOTS) == []
-    clean(data, {"DATABASE_URL": url})  # repeating it is harmless
+    for _ in range(2):
+        with following(data, url=url) as follower:
+            insert(server.url("mentor"), 1, 1)
+            follower.until_message("message 1")
+            [[slot]] = run_sql(server, SLOTS)
+            assert re.fullmatch(r"mentor_events_[0-9a-f]{10}", str(slot))
+            follower.stop()
+        assert run_sql(server, SLOTS) == []
+        assert_not_written(data, PASSWORD, quote(PASSWORD, safe=""))
 
 
 def make_role_with_password(server: EmbeddedPostgres) -> None:
@@ -171,15 +158,22 @@ def assert_not_written(data: Path, *secrets: str) -> None:
         assert not [secret for secret in secrets if secret in text], file
 
 
-def test_clean_without_server(server: EmbeddedPostgres, data: Path) -> None:
-    """If the server is gone, `make clean` says what to do."""
+def test_stop_during_start(server: EmbeddedPostgres, data: Path) -> None:
+    """No slot remains when the program is stopped while Debezium starts."""
+    run_sql(server, "CREATE ROLE mentor_debezium LOGIN REPLICATION IN ROLE mentor_cdc")
+    with following(data, url=url_of(server, "mentor_debezium")) as follower:
+        follower.until_said("Starting Debezium")
+        wait_until(lambda: run_sql(server, SLOTS) != [])
+        follower.stop()
+    assert run_sql(server, SLOTS) == []
+
+
+def test_it_names_the_slot_that_it_can_not_drop(server: EmbeddedPostgres, data: Path) -> None:
     run_sql(server, "CREATE ROLE mentor_debezium LOGIN REPLICATION IN ROLE mentor_cdc")
     with following(data, url=url_of(server, "mentor_debezium")) as follower:
         follower.until_following()
-        follower.stop()
-    server.stop()
-    with pytest.raises(CleanError, match="when that server is gone for good") as told:
-        clean(data, {})
-    [forget] = re.findall(r"rm -r '(.*)'", str(told.value))
-    shutil.rmtree(forget)
-    clean(data, {})
+        [[slot]] = run_sql(server, SLOTS)
+        server.stop("immediate")
+        follower.process.send_signal(signal.SIGINT)
+        assert follower.ended() == 0
+        assert f"SELECT pg_drop_replication_slot('{slot}');" in follower.said

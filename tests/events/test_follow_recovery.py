@@ -6,8 +6,7 @@ from contextlib import closing
 
 import pytest
 
-from dev import cluster
-from dev.postgres import EmbeddedPostgres
+from dev.postgres import SETTINGS, EmbeddedPostgres
 from tests.conftest import apply_schema, open_connection
 from tests.events.follower import (
     TOO_LONG,
@@ -89,7 +88,7 @@ def test_lost_slot_or_offsets(server: EmbeddedPostgres, url: str) -> None:
     for number, part in enumerate([b"", offsets.read_bytes()[:-20]], start=5):
         insert(url, number, number)
         offsets.write_bytes(part)
-        assert_all_is_shown_again(server, "It isn't known what was shown before.", number)
+        assert_all_is_shown_again(server, "The last position is unknown.", number)
 
 
 def test_other_messages(server: EmbeddedPostgres, url: str) -> None:
@@ -114,13 +113,10 @@ def test_longest_messages(server: EmbeddedPostgres, url: str) -> None:
         follower.stop()
 
 
-def test_abandoned_slot(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_abandoned_slot() -> None:
     """PostgreSQL drops the log of an abandoned slot before the disk is full."""
-    assert cluster.SETTINGS["max_slot_wal_keep_size"] == "512MB"
-    monkeypatch.setitem(cluster.SETTINGS, "max_slot_wal_keep_size", "1MB")
-    with server_of_make_run() as server:
+    assert SETTINGS["max_slot_wal_keep_size"] == "512MB"
+    with server_of_make_run(max_slot_wal_keep_size="1MB") as server:
         insert(server.url("mentor"), 1, 3)
         with following(server.folder) as follower:
             follower.until_message("message 3")

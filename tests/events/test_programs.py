@@ -12,7 +12,7 @@ from confluent_kafka import Producer
 
 from dev.kafka import DebeziumServer, Kafka, ProgramError
 from dev.kafka.java import JavaProgram
-from dev.processes import wait_until_gone
+from dev.supervisor import wait_until_gone
 from tests.events.topic import read
 from tests.instance import ROOT
 
@@ -73,7 +73,7 @@ def test_killed_owner(tmp_path: Path) -> None:
     assert owner.returncode == -signal.SIGKILL
     pid = int(owner.stdout)
     if psutil.pid_exists(pid):
-        assert wait_until_gone([psutil.Process(pid)], 60) == []
+        assert wait_until_gone([psutil.Process(pid)], 60)
 
 
 def test_failed_start(tmp_path: Path) -> None:

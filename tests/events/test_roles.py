@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from dev.debezium_role import ROLE
+from dev.debezium import ROLE
 from tests.conftest import open_connection
 from tests.events.chain import Chain
 from tests.migrate.job import address, assert_refused, run

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 import psutil
 import pytest
 
-from dev.cluster import SETTINGS
 from dev.kafka.prepare import HEARTBEATS, TOPIC
+from dev.postgres import SETTINGS
 from tests.events.contract import code_blocks
 from tests.events.stack import Slot, Stack, running_stack
 from tests.events.topic import Record, read
@@ -108,7 +108,7 @@ def test_lost_publication(stack: Stack, damage: str) -> None:
     stack.run(damage)
     post(stack, 3, student)
     done = migrate(stack.postgres.url("mentor"))
-    assert "the slot mentor_feedback" in done.left_undone[0]
+    assert "the slot mentor_feedback" in done.events_missing[0]
     post(stack, 3, student)
     stack.run(WAY_BACK)  # the job has printed it too
     post(stack, 3, student)

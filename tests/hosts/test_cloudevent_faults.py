@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dev.ports import free_port
 from tests.conftest import open_connection
 from tests.hosts.events import (
     BATCHED,
@@ -22,7 +23,7 @@ from tests.hosts.events import (
     send_structured,
 )
 from tests.hosts.test_fuzz import BODIES, JSON, TEXT, status_of
-from tests.instance import Instance, free_port, running
+from tests.instance import Instance, running
 
 
 @pytest.fixture

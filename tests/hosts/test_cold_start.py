@@ -12,7 +12,7 @@ from tests.unit.test_settings import AUTH
 
 SCRIPT = """
 import sys, {imports}
-from function.http.submission import parse_delivery
+from function.http.delivery import parse_delivery
 parse_delivery({{"content-type": "application/json"}}, {body!r})
 print("cloudevents" in sys.modules)
 parse_delivery({headers!r}, {body!r})

@@ -22,7 +22,7 @@ def note(name, args):
         os.write(log, args[0].encode() + b"\\n")
 sys.addaudithook(note)
 """
-LAST_WARMED = "function.http.openapi_schemas"
+LAST_WARMED = "function.http.docs"
 BODY = json.dumps(FEEDBACK).encode()
 EVENT = event(STUDENT)
 JSON = {"Content-Type": "application/json"}

@@ -124,9 +124,7 @@ SLOW = {
 
 
 @pytest.mark.parametrize("sent", SLOW.values(), ids=SLOW)
-def test_a_client_that_drips_is_let_go(host: str, instance: Instance, sent: bytes) -> None:
-    if host == "knative":
-        pytest.skip("hypercorn has one timeout, which is that of idle connections")
+def test_a_client_that_drips_is_let_go(instance: Instance, sent: bytes) -> None:
     with connections(instance, 1, sent) as [client]:
 
         def has_gone() -> bool:
@@ -159,8 +157,6 @@ def connected(instance: Instance) -> int:
 def test_idle_connections_leave_room_for_probes_and_feedback(
     host: str, feedback_database: str, tmp_path: Path
 ) -> None:
-    if host == "knative":
-        pytest.skip("hypercorn does not limit connections")
     with running(tmp_path / "log", feedback_database, host, prefix=LIMITED) as function:
         function.wait_until_ready()
         with connections(function, 600, POST[:20]):

@@ -1,4 +1,4 @@
-"""One JSON line an event on stdout; readable text where a person looks at a terminal."""
+"""One JSON line per event on stdout; readable text on a terminal."""
 
 import contextlib
 import json
@@ -11,7 +11,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.instance import FEEDBACK, PATH, ROOT, Answer, Instance, command, free_port, running
+import pytest
+
+from dev.ports import free_port
+from tests.instance import FEEDBACK, PATH, ROOT, Answer, Instance, command, running
 
 
 @contextmanager
@@ -38,7 +41,10 @@ def running_on(
         process.wait()
 
 
-def test_stdout_has_one_json_line_an_event_and_nothing_else(
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+
+
+def test_stdout_has_one_json_line_per_event_and_nothing_else(
     host: str, hosts_database: str, tmp_path: Path
 ) -> None:
     log_file = tmp_path / "log"
@@ -47,7 +53,7 @@ def test_stdout_has_one_json_line_an_event_and_nothing_else(
         running_on(stdout.fileno(), host, hosts_database, log_file, "INFO") as function,
     ):
         answers = [
-            function.post(),
+            function.post(FEEDBACK, {"traceparent": f"00-{TRACE}-00f067aa0ba902b7-01"}),
             function.request("POST", PATH, b"nonsense"),
             function.get("/nothing%0D%22%1B%E2%80%A8"),
         ]
@@ -63,7 +69,40 @@ def test_stdout_has_one_json_line_an_event_and_nothing_else(
         [line] = [event for event in events if event.get("request_id") == request_id(answer)]
         assert (line["event"], line["status"]) == ("request", answer.status)
         assert line["duration_ms"] > 0
+        assert re.fullmatch(r"[0-9a-f]{32}", line["trace_id"])
+    assert [event["trace_id"] for event in events if event.get("status") == 200] == [TRACE]
     assert [event for event in events if event.get("request_id") == request_id(probe)] == []
+
+
+def test_a_5xx_is_an_error(host: str, tmp_path: Path) -> None:
+    """A 4xx, which is the client's fault, is not."""
+    closed = f"postgresql://nobody@127.0.0.1:{free_port()}/nowhere"
+    with running(tmp_path / "log", closed, host, DATABASE_TIMEOUT="0.2") as function:
+        function.wait_until_ready(probe="/health/liveness")
+        assert function.post().status == 503
+        assert function.get("/nothing").status == 404
+        function.terminate()
+
+    lines = [event for event in function.events() if event["event"] == "request"]
+    assert [(line["status"], line["level"]) for line in lines] == [(503, "ERROR"), (404, "INFO")]
+
+
+@pytest.mark.parametrize(
+    "environ", [{"K_SERVICE": "mentor"}, {"LOG_FORMAT": "google"}], ids=["Cloud Run", "setting"]
+)
+def test_cloud_logging_finds_its_own_names(
+    environ: dict[str, str], hosts_database: str, tmp_path: Path
+) -> None:
+    """https://cloud.google.com/logging/docs/structured-logging"""
+    with running(tmp_path / "log", hosts_database, **environ) as function:
+        function.wait_until_ready()
+        function.post(FEEDBACK, {"traceparent": f"00-{TRACE}-00f067aa0ba902b7-01"})
+        assert function.terminate() == 0
+
+    [line] = [event for event in function.events() if event["message"] == "request"]
+    assert line["severity"] == "INFO"
+    assert line["logging.googleapis.com/trace"] == TRACE
+    assert not {"level", "event", "trace_id"} & line.keys()
 
 
 def request_id(answer: Answer) -> str:
@@ -91,7 +130,9 @@ def test_a_terminal_shows_text_that_no_client_can_steer(
     text = read_all(terminal)
 
     [line] = [line for line in text.splitlines() if "of-the-test" in line]
-    assert re.match(r"\d\d:\d\d:\d\d INFO +request request_id=of-the-test method=POST ", line)
+    assert re.match(
+        r"\d\d:\d\d:\d\d INFO +request request_id=of-the-test trace_id=\w{32} method=POST ", line
+    )
     assert " status=200 duration_ms=" in line
     assert "{" not in line
     assert r"'/\x1b[31mred\n'" in text

@@ -8,8 +8,9 @@ import time
 from contextlib import closing
 from pathlib import Path
 
+from dev.ports import free_port
 from tests.conftest import open_connection
-from tests.instance import FEEDBACK, PATH, ROOT, Instance, command, free_port, running
+from tests.instance import FEEDBACK, PATH, ROOT, Instance, command, running
 
 
 def test_http2_offer(feedback_database: str, tmp_path: Path) -> None:

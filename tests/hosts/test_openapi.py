@@ -14,10 +14,11 @@ import pytest
 import schemathesis
 from schemathesis.specs.openapi.schemas import OpenApiSchema
 
+from dev.ports import free_port
 from tests.conftest import open_connection
 from tests.hosts.conftest import on_uvicorn
 from tests.hosts.issuer import Issuer, bearer, issuing
-from tests.instance import FEEDBACK, Instance, free_port, running
+from tests.instance import FEEDBACK, Instance, running
 
 # A key that is reused with another payload is refused. No schema can express that.
 CONFIG = """
@@ -27,6 +28,7 @@ expected-statuses = ["2xx", 422]
 
 # tests/hosts/test_odd_surroundings.py tests it, because it takes ten seconds.
 TRIED_ELSEWHERE = 408
+TOO_MANY_HEADERS = [(f"x-{number}", "") for number in range(101)]
 
 
 @on_uvicorn
@@ -160,6 +162,7 @@ def post_everything(
     yield httpx.post(url, json={}, headers=headers)
     yield httpx.post(url, content=b" " * 65537, headers=headers)
     yield httpx.post(url, json=FEEDBACK, headers={**headers, "Content-Encoding": "gzip"})
+    yield httpx.post(url, json=FEEDBACK, headers=TOO_MANY_HEADERS)
     yield httpx.post(broken, json=FEEDBACK, headers=headers)
 
 
@@ -190,7 +193,9 @@ def get_from_both(
     function: Instance, without_database: Instance, path: str, accept: str
 ) -> Iterator[httpx.Response]:
     for port in (function.port, without_database.port):
-        yield httpx.get(f"http://127.0.0.1:{port}{path}", headers={"Accept": accept})
+        url = f"http://127.0.0.1:{port}{path}"
+        yield httpx.get(url, headers={"Accept": accept})
+        yield httpx.get(url, headers=TOO_MANY_HEADERS)
 
 
 @on_uvicorn

@@ -121,6 +121,13 @@ def test_pipelining(instance: Instance, rows: Rows, student: str, offer: bytes) 
     assert len(rows(student)) == 3
 
 
+@pytest.mark.parametrize("name", OFFERS)
+def test_offer_without_body(instance: Instance, name: str) -> None:
+    """An offer of another protocol is ignored."""
+    received = instance.raw(b"GET /health/startup HTTP/1.1\r\nHost: x\r\n" + OFFERS[name] + b"\r\n")
+    assert statuses(received) == [200]
+
+
 def test_half_close(instance: Instance, rows: Rows, student: str) -> None:
     """A client that half-closes its connection gets all answers."""
     for count in (1, 3):

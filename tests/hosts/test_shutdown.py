@@ -15,6 +15,7 @@ from tests.instance import FEEDBACK, PATH, Instance, running
 from tests.waiting import wait_until
 
 REQUESTS = 40
+CLOSING = Path(__file__).with_name("closing")
 
 
 def test_sigterm_lets_all_requests_in_flight_finish(
@@ -45,6 +46,14 @@ def test_sigterm_lets_all_requests_in_flight_finish(
     assert [event["status"] for event in finished] == [200] * REQUESTS
 
 
+def test_each_host_closes_the_application(host: str, hosts_database: str, tmp_path: Path) -> None:
+    with running(tmp_path / "log", hosts_database, host, PYTHONPATH=str(CLOSING)) as function:
+        function.wait_until_ready()
+        assert function.post().status == 200
+        assert function.terminate() == 0
+    assert function.log.count("all connections are closed") == 1
+
+
 def send(function: Instance, number: int, sent: threading.Semaphore) -> int:
     body = json.dumps({**FEEDBACK, "message": f"message {number}"}).encode()
     with closing(HTTPConnection("127.0.0.1", function.port, timeout=40)) as connection:
@@ -61,9 +70,16 @@ def wait_until_in_flight(function: Instance, connection: Connection) -> None:
 
 
 def test_an_idle_instance_ends_at_once(host: str, feedback_database: str, tmp_path: Path) -> None:
-    with running(tmp_path / "log", feedback_database, host) as function:
+    """Also while clients are connected: its connection to PostgreSQL ends with it."""
+    with (
+        running(tmp_path / "log", feedback_database, host) as function,
+        closing(HTTPConnection("127.0.0.1", function.port, timeout=40)) as idle,
+        closing(HTTPConnection("127.0.0.1", function.port, timeout=40)) as silent,
+    ):
         function.wait_until_ready()
-        assert function.post().status == 200
+        silent.connect()
+        idle.request("POST", PATH, json.dumps(FEEDBACK))
+        assert idle.getresponse().read()
 
         assert function.terminate(timeout=20) == 0
 

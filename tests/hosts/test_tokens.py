@@ -15,10 +15,11 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from dev.ports import free_port
 from tests.hosts.conftest import Rows, on_uvicorn
 from tests.hosts.events import event, send_batch
 from tests.hosts.issuer import URL, Issuer, SigningKey, bearer, issuing
-from tests.instance import FEEDBACK, PATH, STUDENT, Answer, Instance, free_port, running
+from tests.instance import FEEDBACK, PATH, STUDENT, Answer, Instance, running
 from tests.waiting import wait_until
 
 BROKER = "system:serviceaccount:mathtrail:mentor-oidc-trigger"

@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from dev.cache_folder import cache_folder
+from dev.paths import cache_folder
 from tests.image.docker import Docker, require
 
 IMAGE = "mentor-test-base"

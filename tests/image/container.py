@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from dev.ports import free_port
 from tests.image.docker import Docker
-from tests.instance import Instance, free_port
+from tests.instance import Instance
 
 # As all platforms in deploy/ run it.
 HARDENED = ("--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges")

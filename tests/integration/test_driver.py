@@ -13,8 +13,9 @@ import pytest
 from pg8000.core import FLUSH_MSG
 
 from function.settings import load
-from function.store.connection import connect
-from function.store.driver import DatabaseError, Rows, Session, describe, sqlstate
+from function.store.connection import connect, set_up
+from function.store.driver import DatabaseError, Rows, Session
+from function.store.faults import describe, sqlstate
 from tests.instance import ODD
 
 
@@ -29,22 +30,22 @@ def pooled(session: Session) -> Session:
     """A session that was promised another process than it got, and no time limit so far."""
     session.run("RESET statement_timeout")
     session._backend_key_data = bytes(8)
-    session.limit_statements(5)
+    set_up(session, 5, "any")
     return session
 
 
-def run(session: Session, sql: str, parameter: str) -> Rows:
+def run(session: Session, sql: str, parameter: str, seconds: float | None = None) -> Rows:
     """Run a statement as the event loop does, over pg8000's own file."""
-    statement = session.make_statement(sql)
+    session.prepare_all(sql)
     file = session._sock
-    request = session.request(statement, parameter)
+    request = session.request(sql, parameter, seconds)
     file.write(request)
     file.flush()
     answer = b""
     while not answer.endswith(b"Z\0\0\0\5I"):
         answer += file.read1(8192)
     try:
-        return session.response(statement, answer)
+        return session.response(sql, answer)
     finally:
         session._sock = file
 
@@ -68,7 +69,7 @@ def test_a_session_that_is_shared_is_known_by_its_process_and_left_as_it_is(
 
 def test_a_greeting_without_a_process_is_a_poolers(session: Session) -> None:
     session._backend_key_data = None
-    session.limit_statements(5)
+    set_up(session, 5, "any")
     assert session.pooled
 
 
@@ -84,7 +85,7 @@ def test_the_parameter_arrives_as_it_is(
 
 def test_the_limit_holds_for_the_statement_and_not_for_the_next(pooled: Session) -> None:
     sql = "SELECT pg_sleep(($1::jsonb ->> 0)::float)"
-    pooled.limit_statements(0.2)
+    set_up(pooled, 0.2, "any")
     with pytest.raises(DatabaseError) as caught:
         run(pooled, sql, "[5]")
     assert sqlstate(caught.value) == "57014"
@@ -92,14 +93,24 @@ def test_the_limit_holds_for_the_statement_and_not_for_the_next(pooled: Session)
     assert run(pooled, sql, "[0]") == [[""]]
 
 
+@pytest.mark.parametrize("kind", ["session", "pooled"])
+def test_one_statement_has_a_limit_of_its_own(request: pytest.FixtureRequest, kind: str) -> None:
+    session = request.getfixturevalue(kind)
+    before = limit(session)
+    with pytest.raises(DatabaseError) as caught:
+        run(session, "SELECT pg_sleep(($1::jsonb ->> 0)::float)", "[5]", 0.2)
+    assert sqlstate(caught.value) == "57014"
+    assert limit(session) == before
+    assert run(session, "SELECT $1::text", "x", 5) == [["x"]]
+
+
 def test_pg8000_asks_for_each_answer_in_a_packet_of_its_own_and_the_request_does_not(
     session: Session,
 ) -> None:
-    statement = session.make_statement("SELECT $1::text")
     written: list[bytes] = []
-    assert FLUSH_MSG not in session.request(statement, "x")
+    assert FLUSH_MSG not in session.request("SELECT $1::text", "x")
     session._sock = SimpleNamespace(write=written.append)
-    session.send_BIND(statement.name, ("x",))
+    session.send_BIND(b"\0", ("x",))
     session.send_EXECUTE()
     session._sock = session._usock.makefile("rwb")
     assert sum(part is FLUSH_MSG for part in written) == 2

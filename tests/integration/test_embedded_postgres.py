@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -14,9 +15,11 @@ import psutil
 import pytest
 from pg8000.native import Connection
 
-from dev import account, places
-from dev.cluster import PostgresError
+from dev import paths
+from dev.initdb import PostgresError
 from dev.postgres import AlreadyRunningError, EmbeddedPostgres
+from dev.supervisor import wait_until_gone
+from tests.waiting import wait_until
 
 
 @pytest.fixture(scope="module")
@@ -24,17 +27,15 @@ def template() -> Iterator[Path]:
     """A data folder to copy, since making one takes most of a second."""
     with EmbeddedPostgres.temporary() as server:
         server.stop()
-        server.claim()  # else another test run takes the folder for a leftover, and removes it
         yield server.folder / "cluster"
 
 
 @pytest.fixture
 def folder(template: Path) -> Iterator[Path]:
     """Not pytest's tmp_path: root's is closed to the account that PostgreSQL runs under."""
-    folder = places.temporary_folder(account.unprivileged(), "test-embedded-postgres-")
-    subprocess.run(["cp", "-a", template, folder], check=True)
-    yield folder
-    shutil.rmtree(folder)
+    with paths.temporary_folder("test-embedded-postgres-") as folder:
+        subprocess.run(["cp", "-a", template, folder], check=True)
+        yield folder
 
 
 @pytest.fixture
@@ -72,11 +73,11 @@ def test_a_started_server_offers_utf8_and_logical_decoding_on_the_loopback_inter
 
 def test_a_stopped_server_leaves_no_process(server: EmbeddedPostgres) -> None:
     server.start()
-    pids = server.pids()
+    processes = server.processes()
     server.stop()
-    assert pids
-    assert not [pid for pid in pids if psutil.pid_exists(pid)]
-    assert server.pids() == []
+    assert processes
+    assert wait_until_gone(processes, 0)
+    assert server.processes() == []
 
 
 def test_stopping_twice_or_before_the_start_is_harmless(server: EmbeddedPostgres) -> None:
@@ -114,9 +115,7 @@ def test_a_pid_file_that_names_an_unrelated_process_is_not_believed(
 ) -> None:
     server.start()
     server.crash()
-    with subprocess.Popen(
-        ["cat"], stdin=subprocess.PIPE, **account.unprivileged().popen_options
-    ) as bystander:
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE, **paths.unprivileged()) as bystander:
         lines = pid_file(server).read_text().splitlines(keepends=True)
         pid_file(server).write_text("".join([f"{bystander.pid}\n", *lines[1:]]))
         server.start()
@@ -124,35 +123,42 @@ def test_a_pid_file_that_names_an_unrelated_process_is_not_believed(
         assert bystander.poll() is None
 
 
-def test_children_that_outlive_their_postmaster_are_not_in_the_way(
-    server: EmbeddedPostgres,
-) -> None:
-    server.start()
-    postmaster, *children = (psutil.Process(pid) for pid in server.pids())
-    for child in children:
-        child.suspend()
-    postmaster.kill()
-    server.start()
-    assert answers(server)
-
-
-def test_a_server_left_by_a_killed_process_is_taken_over(
-    folder: Path, server: EmbeddedPostgres
-) -> None:
-    script = f"""
-import os, signal, pathlib
+KILLED = """
+import os, pathlib, signal, sys
 from dev.postgres import EmbeddedPostgres
-server = EmbeddedPostgres(pathlib.Path({str(folder)!r}), durable=False)
+server = EmbeddedPostgres(pathlib.Path(sys.argv[1]), durable=False)
 server.start()
+print(server.processes()[0].pid, flush=True)
+if sys.argv[2:]:
+    server._server._guard.kill()
 os.kill(os.getpid(), signal.SIGKILL)
 """
-    killed = subprocess.run([sys.executable, "-c", script], cwd=places.CLONE, check=False)
-    assert killed.returncode < 0
-    left = server.pids()
-    assert left
+
+
+def start_and_be_killed(folder: Path, *options: str) -> int:
+    """The process id of PostgreSQL, whose owner is gone."""
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED, folder, *options],
+        cwd=paths.CLONE,
+        stdout=subprocess.PIPE,
+        check=False,
+    )
+    assert killed.returncode == -signal.SIGKILL
+    return int(killed.stdout)
+
+
+def test_nothing_is_left_of_a_server_whose_owner_was_killed(folder: Path) -> None:
+    pid = start_and_be_killed(folder)
+    wait_until(lambda: not psutil.pid_exists(pid) or wait_until_gone([psutil.Process(pid)], 0))
+
+
+def test_a_server_that_lost_its_guard_too_is_ended_by_the_next_start(
+    folder: Path, server: EmbeddedPostgres
+) -> None:
+    left = psutil.Process(start_and_be_killed(folder, "without a guard"))
     server.start()
     assert answers(server)
-    assert not set(left) & set(server.pids())
+    assert wait_until_gone([left], 0)
 
 
 def test_a_half_made_data_folder_is_not_taken_for_a_whole_one(
@@ -200,10 +206,10 @@ def test_a_busy_port_is_passed_over(server: EmbeddedPostgres) -> None:
 
 def test_a_restarted_server_is_a_new_one_at_the_same_address(server: EmbeddedPostgres) -> None:
     server.start()
-    url, pids = server.url(), server.pids()
+    url, processes = server.url(), server.processes()
     server.restart("immediate")
     assert server.url() == url
-    assert not set(pids) & set(server.pids())
+    assert not set(processes) & set(server.processes())
     assert answers(server)
 
 
@@ -216,13 +222,6 @@ def test_a_frozen_server_is_there_but_silent_until_it_thaws(server: EmbeddedPost
     assert answers(server)
 
 
-def test_a_frozen_server_can_be_stopped(server: EmbeddedPostgres) -> None:
-    server.start()
-    with server.frozen():
-        server.stop()
-    assert server.pids() == []
-
-
 def test_a_database_is_made_once(server: EmbeddedPostgres) -> None:
     server.start()
     url = server.create_database("a database")
@@ -233,24 +232,9 @@ def test_a_database_is_made_once(server: EmbeddedPostgres) -> None:
 def test_nothing_is_left_of_a_temporary_server() -> None:
     with EmbeddedPostgres.temporary() as server:
         assert answers(server)
-        pids = server.pids()
+        processes = server.processes()
     assert not server.folder.exists()
-    assert not [pid for pid in pids if psutil.pid_exists(pid)]
-
-
-def test_another_process_may_sweep_a_stopped_temporary_server_at_any_time() -> None:
-    with EmbeddedPostgres.temporary() as server:
-        server.stop()
-        os.utime(server.folder, (1, 1))
-        with EmbeddedPostgres.temporary():
-            assert not server.folder.exists()
-
-
-def test_a_claimed_temporary_server_is_not_swept() -> None:
-    with EmbeddedPostgres.temporary() as server:
-        os.utime(server.folder, (1, 1))
-        with EmbeddedPostgres.temporary():
-            assert answers(server)
+    assert wait_until_gone(processes, 0)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can start what `nobody` can't reach")
@@ -261,7 +245,7 @@ def test_root_keeps_data_where_the_unprivileged_account_gets_at_it(tmp_path: Pat
         server.start()
         assert answers(server)
         assert tmp_path not in server.folder.parents
-        assert psutil.Process(server.pids()[0]).username() == "nobody"
+        assert server.processes()[0].username() == "nobody"
     finally:
         server.stop()
         shutil.rmtree(server.folder)

@@ -9,17 +9,19 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import trustme
 
 from dev.postgres import EmbeddedPostgres
+from function.domain import StoredEntry
 from function.errors import Unavailable
-from function.feedback import StoredEntry
 from function.settings import load
 from function.store import Store
 from function.store.connection import connect
-from function.store.driver import CONNECTION_ERRORS, describe
+from function.store.driver import CONNECTION_ERRORS
+from function.store.faults import describe
 from function.store.jobs import BATCH_LIMIT
 from tests.conftest import open_connection
 from tests.integration import test_postgres
@@ -105,7 +107,7 @@ def test_clients_that_go_away_leave_counters_and_batches_as_they_should_be(
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
         kept = await asyncio.gather(*(keep(store, entry("kept")) for _ in range(BATCH_LIMIT)))
-        assert (store._rows, store._jobs) == (0, set())
+        assert (store._queue.rows, store._queue._jobs) == (0, set())
         return kept
 
     assert len(use(feedback_database, disconnect)) == BATCH_LIMIT
@@ -121,7 +123,7 @@ def test_the_wait_for_a_silent_server_scales_with_the_timeout(
     async def insert(store: Store) -> float:
         await keep(store, entry())
         with own_postgres.frozen():
-            table = store._commits._table
+            table = store._table
             assert table
             started = time.monotonic()
             with pytest.raises(TimeoutError):
@@ -190,8 +192,8 @@ def test_an_answer_in_single_bytes_is_an_answer(
 
     async def insert_and_find(store: Store) -> int:
         entries = [entry("\U0001f600" * 50) for _ in range(5)]
-        await store.insert(entries)
-        return len(await store.find([one.id for one in entries]))
+        await store.insert(entries, store.deadline())
+        return len(await store.find([one.id for one in entries], store.deadline()))
 
     for server, url in front(feedback_database, context if encrypted else None):
         name = feedback_database.rpartition("/")[2]
@@ -206,12 +208,43 @@ def test_a_large_statement_and_a_large_answer_pass(feedback_database: str, encry
 
     async def insert_and_find(store: Store) -> int:
         entries = [entry("\U0001f600" * 5000) for _ in range(300)]
-        await store.insert(entries)
-        return len(await store.find([one.id for one in entries]))
+        await store.insert(entries, store.deadline())
+        return len(await store.find([one.id for one in entries], store.deadline()))
 
     for _, url in front(feedback_database, context if encrypted else None):
         name = feedback_database.rpartition("/")[2]
         assert use(url.rpartition("/")[0] + f"/{name}", insert_and_find, 60) == 300
+
+
+def test_a_commit_whose_answer_was_lost_leaves_the_instance_ready(
+    feedback_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The repeat finds the row: it was written."""
+    lose = threading.Event()
+    target = urlsplit(feedback_database).port
+
+    def pump(source: socket.socket, sink: socket.socket) -> None:
+        with suppress(OSError):
+            while data := source.recv(65536):
+                if lose.is_set() and source.getpeername()[1] == target:
+                    lose.clear()
+                    sink.shutdown(socket.SHUT_RDWR)
+                sink.sendall(data)
+            sink.shutdown(socket.SHUT_WR)
+
+    monkeypatch.setattr(test_postgres, "_pump", pump)
+
+    async def insert(store: Store) -> tuple[StoredEntry, bool]:
+        await keep(store, entry())
+        lose.set()
+        return await keep(store, entry()), await store.is_ready()
+
+    for _, url in front(feedback_database, None):
+        name = feedback_database.rpartition("/")[2]
+        stored, ready = use(url.rpartition("/")[0] + f"/{name}", insert, 60)
+        assert stored.repeated
+        assert ready
+    assert query(feedback_database, "SELECT count(*) FROM feedback") == [[2]]
 
 
 def test_an_outage_keeps_nothing_of_requests_that_have_given_up() -> None:
@@ -219,8 +252,7 @@ def test_an_outage_keeps_nothing_of_requests_that_have_given_up() -> None:
         ended = [keep(store, entry("x" * 5000)) for _ in range(50)]
         outcomes = await asyncio.gather(*ended, return_exceptions=True)
         assert all(isinstance(outcome, Unavailable) for outcome in outcomes)
-        commits = store._commits
-        await until(lambda: not commits._inserts and not commits._finds)
+        assert not store._queue.waiting
         return len(outcomes)
 
     assert use("postgresql://u@127.0.0.1:1/d", give_up, seconds=1) == 50

@@ -16,7 +16,8 @@ from dev.postgres import EmbeddedPostgres
 from function.postgres_settings import PostgresSettings
 from function.settings import load
 from function.store.connection import connect
-from function.store.driver import CONNECTION_ERRORS, Connection, DatabaseError, describe
+from function.store.driver import CONNECTION_ERRORS, Connection, DatabaseError
+from function.store.faults import describe
 from tests.conftest import open_connection
 
 

@@ -6,8 +6,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 
+from function.domain import StoredEntry
 from function.errors import Unavailable
-from function.feedback import StoredEntry
 from function.store import Store
 from function.store.jobs import RowRefused
 from tests.conftest import apply_schema, open_connection

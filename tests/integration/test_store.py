@@ -12,8 +12,8 @@ from typing import TypeVar
 import pytest
 
 from function.analysis import NEUTRAL_STRATEGY
+from function.domain import Entry, Feedback, StoredEntry
 from function.errors import Unavailable
-from function.feedback import Entry, StoredEntry, parse_feedback
 from function.http.ids import new_id
 from function.settings import load
 from function.store import Store
@@ -31,7 +31,7 @@ WHERE application_name = 'mentor-function' AND datname = current_database()
 
 
 def entry(message: str = "This is too hard", row_id: uuid.UUID | None = None) -> Entry:
-    feedback = parse_feedback({**FEEDBACK, "message": message})
+    feedback = Feedback(uuid.UUID(FEEDBACK["student_id"]), FEEDBACK["task_id"], message)
     return Entry(row_id or new_id(), feedback, NEUTRAL_STRATEGY, TRACEPARENT)
 
 
@@ -59,7 +59,7 @@ def use(url: str, work: Callable[[Store], Awaitable[T]], seconds: float = 10) ->
 
 
 async def keep(store: Store, one: Entry) -> StoredEntry:
-    return (await store.insert([one]))[one.id]
+    return (await store.insert([one], store.deadline()))[one.id]
 
 
 @contextmanager
@@ -106,16 +106,16 @@ def test_a_row_is_all_of_the_feedback_and_its_strategy(feedback_database: str) -
 def test_what_was_inserted_is_found_again_and_equal(feedback_database: str) -> None:
     async def insert_and_find(store: Store) -> tuple[StoredEntry, StoredEntry | None]:
         one = entry()
-        return await keep(store, one), (await store.find([one.id])).get(one.id)
+        return await keep(store, one), (await store.find([one.id], store.deadline())).get(one.id)
 
     stored, found = use(feedback_database, insert_and_find)
     assert found is not None
     assert found.repeated
-    assert (found.strategy, found.created_at) == (stored.strategy, stored.created_at)
+    assert (found.entry, found.created_at) == (stored.entry, stored.created_at)
 
 
 def test_who_is_not_there_is_not_found(feedback_database: str) -> None:
-    assert use(feedback_database, lambda store: store.find([new_id()])) == {}
+    assert use(feedback_database, lambda store: store.find([new_id()], store.deadline())) == {}
 
 
 def test_64_at_once_take_far_fewer_than_64_transactions(feedback_database: str) -> None:
@@ -158,8 +158,8 @@ def test_the_rows_of_a_request_are_inserted_together_or_not_at_all(feedback_data
 
     async def insert_all(store: Store) -> list[object]:
         return await asyncio.gather(
-            *(store.insert([entry("good"), entry("good")]) for _ in range(20)),
-            store.insert(poisoned),
+            *(store.insert([entry("good"), entry("good")], store.deadline()) for _ in range(20)),
+            store.insert(poisoned, store.deadline()),
             return_exceptions=True,
         )
 
@@ -174,7 +174,9 @@ def test_a_request_with_more_rows_than_the_limit_is_one_transaction(feedback_dat
     entries = [entry() for _ in range(3 * BATCH_LIMIT)]
 
     async def insert_twice(store: Store) -> tuple[object, object]:
-        first, second = await asyncio.gather(store.insert(entries), store.insert(entries))
+        first, second = await asyncio.gather(
+            *(store.insert(entries, store.deadline()) for _ in range(2))
+        )
         assert {row.repeated for row in first.values()} == {False}
         assert {row.repeated for row in second.values()} == {True}
         return first.keys(), second.keys()
@@ -192,18 +194,18 @@ def test_what_is_there_already_stays_and_the_rest_of_the_request_is_inserted(
     async def insert_again(store: Store) -> dict[uuid.UUID, StoredEntry]:
         await keep(store, old)
         changed = old.feedback._replace(message="changed")
-        return await store.insert([old._replace(feedback=changed), new])
+        return await store.insert([old._replace(feedback=changed), new], store.deadline())
 
     stored = use(feedback_database, insert_again)
-    assert (stored[old.id].message, stored[old.id].repeated) == ("old", True)
-    assert (stored[new.id].message, stored[new.id].repeated) == ("new", False)
-    assert stored[old.id].traceparent == stored[new.id].traceparent == TRACEPARENT
+    assert (stored[old.id].entry.feedback.message, stored[old.id].repeated) == ("old", True)
+    assert (stored[new.id].entry.feedback.message, stored[new.id].repeated) == ("new", False)
+    assert {row.entry.traceparent for row in stored.values()} == {TRACEPARENT}
 
 
 def test_no_rows_take_no_connection() -> None:
     async def nothing(store: Store) -> None:
-        assert await store.insert([]) == {}
-        assert await store.find([]) == {}
+        assert await store.insert([], store.deadline()) == {}
+        assert await store.find([], store.deadline()) == {}
 
     use("postgresql://u@127.0.0.1:1/nothing", nothing)
 
@@ -239,12 +241,12 @@ def test_two_instances_that_race_for_one_id_make_one_row(feedback_database: str)
 def test_an_instance_has_one_connection_with_limits_and_a_name(feedback_database: str) -> None:
     async def look(store: Store) -> list[list[object]]:
         await asyncio.gather(*(keep(store, entry()) for _ in range(100)))
-        table = store._commits._table
+        table = store._table
         assert table is not None
-        sock: socket.socket = table._session._usock
+        sock: socket.socket = table.session._usock
         assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
         assert not sock.getblocking()
-        assert table._wait_limit == pytest.approx(5.5)
+        assert table._patience == pytest.approx(5.5)
         return query(feedback_database, f"SELECT count(*) {BACKENDS}")
 
     assert use(feedback_database, look) == [[1]]

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.instance import Instance, free_port, running
+from dev.ports import free_port
+from tests.instance import Instance, running
 from tests.llm.conftest import KEY, Row, llm_environ, notes, post
 from tests.llm.server import (
     Behavior,

@@ -1,11 +1,12 @@
-"""Roles as the job may find them."""
+"""Roles and slots as the job may find them."""
 
 import secrets
 from collections.abc import Iterator
 
 import pytest
 
-from tests.migrate.job import run
+from tests.migrate.job import migrate, run
+from tests.migrate.slots import create_slot
 
 
 @pytest.fixture
@@ -30,3 +31,17 @@ def plain_role(server_url: str) -> Iterator[tuple[str, str]]:
     run(server_url, f"CREATE ROLE {name} LOGIN PASSWORD '{password}'")
     yield name, f"{name}:{password}"
     run(server_url, f"DROP ROLE {name}")
+
+
+@pytest.fixture
+def slot(database: str) -> Iterator[str]:
+    """A slot of any name on a database that has the schema."""
+    assert migrate(database).code == 0
+    name = f"analytics_{secrets.token_hex(4)}"
+    create_slot(database, name)
+    yield name
+    run(
+        database,
+        f"SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots"
+        f" WHERE slot_name = '{name}'",
+    )

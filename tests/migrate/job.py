@@ -17,7 +17,7 @@ from pg8000.native import Connection
 
 from function.settings import load
 from function.store.connection import connect
-from function.store.driver import sqlstate
+from function.store.faults import sqlstate
 
 ROOT = Path(__file__).parents[2]
 
@@ -81,6 +81,14 @@ class Run:
     @property
     def left_undone(self) -> list[str]:
         return self.values("left undone", "what")
+
+    @property
+    def events_missing(self) -> list[str]:
+        return self.values("rows may lack their events", "what")
+
+    @property
+    def hints(self) -> list[str]:
+        return self.values("rows may lack their events", "hint")
 
     @property
     def waits(self) -> list[str]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.migrate.job import ORIGINAL, address, migrate, run
+from tests.migrate.job import INDEXES, ORIGINAL, address, indexes, migrate, run
 
 CREATED = """
 SELECT relname::text FROM pg_class WHERE relnamespace = 'public'::regnamespace
@@ -13,7 +13,16 @@ UNION ALL SELECT typname::text FROM pg_type WHERE typnamespace = 'public'::regna
 UNION ALL SELECT pubname::text FROM pg_publication ORDER BY 1
 """
 TYPE, TABLE, *_ = ORIGINAL.split(";")
+GENERATED = "sentiment TEXT GENERATED ALWAYS AS ('positive') STORED"
+FOREIGN_TABLE = """
+CREATE FOREIGN DATA WRAPPER elsewhere; CREATE SERVER elsewhere FOREIGN DATA WRAPPER elsewhere;
+CREATE FOREIGN TABLE feedback (id UUID) SERVER elsewhere
+"""
 PARTITIONED = TABLE.replace("id UUID PRIMARY KEY", "id UUID") + " PARTITION BY RANGE (created_at)"
+PARTITION = f"""
+{TABLE.replace("feedback", "everything")} PARTITION BY HASH (id);
+CREATE TABLE feedback PARTITION OF everything FOR VALUES WITH (MODULUS 1, REMAINDER 0)
+"""
 
 
 def assert_refused(database: str, *reasons: str) -> None:
@@ -32,11 +41,17 @@ def assert_refused(database: str, *reasons: str) -> None:
         ("CREATE TABLE feedback (stars INTEGER)", "student_id is missing"),
         (f"{TYPE}; {TABLE.replace('message TEXT', 'message BYTEA')}", "message is bytea"),
         (f"{TYPE}; {TABLE}; ALTER TABLE feedback ADD sentiment FLOAT", "sentiment is double prec"),
-        (f"{TYPE}; {TABLE}; ALTER TABLE feedback ADD page TEXT NOT NULL", "page needs a value"),
+        (f"{TYPE}; {TABLE}; ALTER TABLE feedback ADD page TEXT NOT NULL", "page needs a default"),
         (f"{TYPE}; {TABLE.replace('PRIMARY KEY', 'NOT NULL')}", "no primary key (id)"),
         (f"{TYPE}; {TABLE}; ALTER TABLE feedback ALTER created_at DROP DEFAULT", "no default"),
         (f"{TYPE}; {TABLE.replace('TABLE', 'UNLOGGED TABLE')}", "SET LOGGED"),
         (f"{TYPE}; {PARTITIONED}", "feedback is partitioned"),
+        (f"{TYPE}; {PARTITION}", "feedback is a partition"),
+        (f"{TYPE}; {TABLE}; ALTER TABLE feedback ADD traceparent TEXT", "traceparent may be null"),
+        (f"{TYPE}; {TABLE}; ALTER TABLE feedback ADD task_id TEXT NOT NULL", "task_id needs a def"),
+        (f"{TYPE}; {TABLE.replace('student_id UUID NOT NULL', 'student_id UUID')}", "may be null"),
+        (f"{TYPE}; {TABLE}; ALTER TABLE feedback ADD {GENERATED}", "sentiment is generated"),
+        (FOREIGN_TABLE, "feedback is not a table"),
         ("CREATE VIEW feedback AS SELECT 1 AS id", "feedback is not a table"),
         ("CREATE SEQUENCE feedback", "feedback is not a table"),
         (
@@ -55,7 +70,7 @@ def test_a_table_or_type_of_something_else_is_left_alone(
 
 def test_all_that_is_wrong_with_a_table_is_told_at_once(database: str) -> None:
     run(database, "CREATE TABLE feedback (id INTEGER PRIMARY KEY, stars INTEGER NOT NULL)")
-    assert_refused(database, "id is integer", "message is missing", "stars needs a value")
+    assert_refused(database, "id is integer", "message is missing", "stars needs a default")
 
 
 @pytest.fixture(params=["SQL_ASCII", "LATIN1"])
@@ -72,3 +87,23 @@ def odd_database(server_url: str, request: pytest.FixtureRequest) -> Iterator[st
 
 def test_a_database_that_can_not_hold_every_message_is_refused(odd_database: str) -> None:
     assert_refused(odd_database, "the encoding of the database is", "ENCODING 'UTF8' LOCALE 'C'")
+
+
+def test_a_name_that_another_table_has_for_its_index_is_named(database: str) -> None:
+    run(database, f"{TYPE}; {TABLE}; ALTER TABLE feedback ALTER created_at TYPE TIMESTAMPTZ")
+    run(database, "CREATE TABLE aside (id UUID)")
+    run(database, "CREATE INDEX idx_feedback_student_id ON aside (id)")
+    done = migrate(database)
+    assert done.code == 1
+    assert "idx_feedback_student_id" in done.output
+    assert "rename it, and run this again" in done.output
+    run(database, "ALTER INDEX idx_feedback_student_id RENAME TO idx_aside")
+    assert migrate(database).code == 0
+    assert indexes(database) == INDEXES
+
+
+def test_a_database_without_its_schema_gets_the_statement(database: str) -> None:
+    run(database, "DROP SCHEMA public")
+    done = migrate(database)
+    assert done.code == 1
+    assert "CREATE SCHEMA public" in done.output

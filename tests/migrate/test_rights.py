@@ -126,3 +126,24 @@ def test_mentor_cdc_reads_and_writes_nothing(database: str) -> None:
         connection.run("SET ROLE mentor_cdc")
         assert connection.run("SELECT * FROM feedback") == []
         assert_refused(connection, ORIGINAL_INSERT)
+
+
+def test_rows_that_row_level_security_hides_from_a_snapshot_are_told(database: str) -> None:
+    migrate(database)
+    run(database, ORIGINAL_INSERT)
+    run(database, "ALTER TABLE feedback ENABLE ROW LEVEL SECURITY")
+    for _ in range(2):
+        done = migrate(database)
+        assert done.events_missing == ["row-level security hides rows from Debezium's snapshots"]
+        assert visible(database) == 0
+    run(database, done.hints[0].removeprefix("The owner: "))
+    assert migrate(database).events_missing == []
+    assert visible(database) == 1
+
+
+def visible(database: str) -> int:
+    """The rows that Debezium's role can read."""
+    with session(database) as connection:
+        connection.run("SET ROLE mentor_cdc")
+        [[count]] = connection.run("SELECT count(*) FROM feedback")
+    return int(count)

@@ -2,6 +2,7 @@
 
 import secrets
 from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlsplit
 
 from function.migrate import ADVISORY_LOCK
 from tests.migrate.job import COLUMNS, INDEXES, address, columns, indexes, migrate, run, session
@@ -41,7 +42,7 @@ def test_a_job_that_finds_another_at_work_waits_up_to_the_limit(database: str) -
         other.run(f"SELECT pg_advisory_lock({ADVISORY_LOCK})")
         done = migrate(database, timeout=0.5)
     assert done.code == 1
-    assert "another migration of this database is under way" in done.output
+    assert "another migration of this database is in progress" in done.output
 
 
 def test_two_databases_of_one_cluster_can_be_migrated_at_once(
@@ -69,3 +70,12 @@ def test_an_index_that_an_interrupted_run_left_invalid_is_built_again(database: 
     done = migrate(database)
     assert done.code == 0, done.output
     assert indexes(database) == INDEXES
+
+
+def test_the_databases_own_settings_change_nothing(database: str) -> None:
+    name = urlsplit(database).path.removeprefix("/")
+    run(database, "CREATE SCHEMA app; CREATE TABLE app.feedback (stars INTEGER)")
+    run(database, f'ALTER DATABASE "{name}" SET search_path = app')
+    run(database, f'ALTER DATABASE "{name}" SET quote_all_identifiers = on')
+    assert "created the table feedback" in migrate(database).changes
+    assert migrate(database).was_up_to_date

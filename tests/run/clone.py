@@ -9,8 +9,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from dev import account, places
-from tests.instance import ROOT, Instance, free_port
+from dev import paths
+from dev.ports import free_port
+from tests.instance import ROOT, Instance
 from tests.waiting import wait_until
 
 MADE_HERE = shutil.ignore_patterns(".git", ".venv*", ".data", ".*_cache", ".hypothesis", "build")
@@ -19,13 +20,12 @@ MADE_HERE = shutil.ignore_patterns(".git", ".venv*", ".data", ".*_cache", ".hypo
 @contextmanager
 def copied_clone() -> Iterator[Path]:
     """Not in pytest's tmp_path: root's is closed to the account that PostgreSQL runs under."""
-    folder = places.temporary_folder(account.unprivileged(), "test-clone-")
-    try:
+    with paths.temporary_folder("test-clone-") as folder:
         shutil.copytree(ROOT, folder, ignore=MADE_HERE, dirs_exist_ok=True)
-        yield folder
-    finally:
-        shutil.rmtree(folder)
-        shutil.rmtree(places.outside_folder(folder), ignore_errors=True)
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(paths.outside_folder(folder), ignore_errors=True)
 
 
 def environment(**variables: str) -> Mapping[str, str]:
@@ -35,11 +35,28 @@ def environment(**variables: str) -> Mapping[str, str]:
     return {**kept, **variables}
 
 
+def run(module: str, **variables: str) -> tuple[int, str]:
+    """Run the command of dev/ until it ends; return its exit code and its output."""
+    done = subprocess.run(
+        [sys.executable, "-m", module],
+        env=environment(PORT=str(free_port()), **variables),
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=55,  # the job alone waits for 60
+        check=False,
+    )
+    return done.returncode, done.stdout
+
+
 class Run(Instance):
     """`make run`, and the function that it serves."""
 
-    def __init__(self, clone: Path, process: "subprocess.Popen[bytes]", port: int) -> None:
-        super().__init__(process, port, clone / "run.log")
+    def __init__(
+        self, clone: Path, process: "subprocess.Popen[bytes]", port: int, log: Path
+    ) -> None:
+        super().__init__(process, port, log)
         self.clone = clone
 
     def until_said(self, text: str, times: int = 1) -> None:
@@ -67,19 +84,19 @@ class Run(Instance):
 
 
 @contextmanager
-def make_run(clone: Path, **variables: str) -> Iterator[Run]:
+def make_run(clone: Path, log: Path, **variables: str) -> Iterator[Run]:
     """Run it until the end of the block; it is ready."""
     port = free_port()
-    with (clone / "run.log").open("wb") as log:
+    with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "dev.run"],
             cwd=clone,
             env=environment(PORT=str(port), **variables),
-            stdout=log,
-            stderr=log,
+            stdout=output,
+            stderr=output,
         )
     with process:
-        run = Run(clone, process, port)
+        run = Run(clone, process, port, log)
         try:
             run.until_said("The function is ready.")
             yield run

@@ -20,7 +20,6 @@ def cluster() -> Iterator[Path]:
     """A data folder of PostgreSQL to copy, since `make run` takes seconds to make one."""
     with EmbeddedPostgres.temporary() as server:
         server.stop()
-        server.claim()  # else another test run takes the folder for a leftover, and removes it
         yield server.folder / "cluster"
 
 
@@ -29,5 +28,5 @@ def run(clone: Path, cluster: Path) -> Iterator[Run]:
     """`make run` in the copy."""
     (clone / ".data").mkdir()
     subprocess.run(["cp", "-a", cluster, clone / ".data"], check=True)
-    with make_run(clone, DATABASE_TIMEOUT="20") as running:
+    with make_run(clone, clone / "run.log", DATABASE_TIMEOUT="20") as running:
         yield running

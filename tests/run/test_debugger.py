@@ -9,7 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.instance import ROOT, Instance, free_port
+from dev.ports import free_port
+from tests.instance import ROOT, Instance
 from tests.run.clone import environment
 
 STOP = "        stored, waited = await self._find_repeats(submissions)\n"

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 LAYERS = "Each module of the function has a layer, and imports only from below"
+DOMAIN = "The domain imports the standard library alone"
 DEVELOPMENT = "The function imports nothing that only development needs"
 TESTS = "Only tests import tests, and dev imports neither measurements nor tests"
 
@@ -24,9 +25,11 @@ def lint_imports(clone: Path) -> "subprocess.CompletedProcess[str]":
         ("function/store/table.py", "import function.llm.model", LAYERS),
         ("function/llm/model.py", "import function.store", LAYERS),
         ("function/errors.py", "import function.http.handler", LAYERS),
+        ("function/service.py", "import function.http.messages", LAYERS),
+        ("function/domain.py", "import pydantic_core", DOMAIN),
         ("function/new.py", "", LAYERS),
-        ("function/logs.py", "import dev.child", DEVELOPMENT),
-        ("dev/child.py", "import tests.instance", TESTS),
+        ("function/logs.py", "import dev.supervisor", DEVELOPMENT),
+        ("dev/supervisor.py", "import tests.instance", TESTS),
         ("function/store/table.py", "import pg8000.native", "One module touches each library"),
     ],
 )

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 from pg8000.native import Connection
 
-from dev import account, places, postmaster
+from dev import paths
 from tests.conftest import open_connection
 from tests.instance import Answer
 from tests.run.clone import Run
@@ -26,8 +26,13 @@ def database(run: Run) -> Connection:
 
 
 def server(run: Run) -> list[psutil.Process]:
-    data = places.folder_for(account.unprivileged(), run.clone / ".data")
-    return postmaster.processes(data / "cluster")[:1]
+    """The main process of its PostgreSQL."""
+    data = paths.data_folder(run.clone / ".data") / "cluster"
+    return [
+        process
+        for process in psutil.process_iter()
+        if process.name() == "postgres" and works_in(process, data)
+    ][:1]
 
 
 def health(run: Run) -> str:
@@ -105,7 +110,12 @@ def test_ctrl_c_ends_all_while_an_edit_is_broken(run: Run) -> None:
 def assert_nothing_is_left(run: Run) -> None:
     assert run.log.endswith("Stopped.\n")
     assert server(run) == []
-    assert not [process for process in psutil.process_iter() if works_in(process, run.clone)]
+    assert left_in(run.clone) == []
+
+
+def left_in(folder: Path) -> list[psutil.Process]:
+    """The processes that work there."""
+    return [process for process in psutil.process_iter() if works_in(process, folder)]
 
 
 def works_in(process: psutil.Process, folder: Path) -> bool:
@@ -113,6 +123,11 @@ def works_in(process: psutil.Process, folder: Path) -> bool:
         return process.cwd() == str(folder) and process.status() != psutil.STATUS_ZOMBIE
     except psutil.Error:
         return False
+
+
+def test_kill_9_leaves_no_process(run: Run) -> None:
+    run.process.kill()
+    wait_until(lambda: server(run) == [] and left_in(run.clone) == [])
 
 
 def test_a_changed_schema_is_applied_when_it_can_be(run: Run) -> None:

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from dev.kafka import jars
 from tests.instance import ROOT
 from tests.setup.clone import Clone
 from tests.setup.lock import make_newer_releases, pinned
 
 ALL = sorted(path.name for path in (ROOT / "requirements").glob("*.txt"))
-PYTHON_LOCKS = [name for name in ALL if name not in {"jars.txt", "tools.txt"}]
+PYTHON_LOCKS = [name for name in ALL if not name.endswith(("-jars.txt", "tools.txt"))]
 
 
 @pytest.mark.setup
@@ -49,6 +50,15 @@ def test_hashes(lock: str) -> None:
     for requirement in requirements:
         assert re.match(r"[\w.-]+==\S+ ", requirement)
         assert "--hash=sha256:" in requirement
+
+
+@pytest.mark.parametrize("group", ["kafka", "contracts", "clients"])
+def test_jars(group: str) -> None:
+    """Each file of Maven Central has a SHA-256."""
+    lines = jars.lock_file(group).read_text(encoding="utf-8").splitlines()
+    files = [line for line in lines if line and not line.startswith("#")]
+    assert files
+    assert all(re.fullmatch(r"[\w./-]+ [0-9a-f]{64}", file) for file in files)
 
 
 def test_run_is_part_of_dev() -> None:

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.instance import FEEDBACK, PATH, free_port
+from dev.ports import free_port
+from tests.instance import FEEDBACK, PATH
 from tests.setup.clone import Clone, setup
 from tests.setup.lock import pinned
 from tests.waiting import wait_until
@@ -150,6 +151,19 @@ def test_unusable_interpreter(
     assert done.returncode == 1
     assert f"PYTHON={python} {problem}" in done.stdout
     assert reason in done.stdout
+
+
+@pytest.mark.setup
+def test_another_interpreter(clone: Clone, tmp_path: Path) -> None:
+    """PYTHON also replaces the interpreter of an existing environment; without it, that stays."""
+    assert clone.set_up("build.txt", PYTHON=sys.executable).returncode == 0
+    other = tmp_path / "python3"
+    other.write_text(f'#!/bin/sh\n"{sys.executable}" "$@" | sed s,{sys.base_exec_prefix},/other,\n')
+    other.chmod(0o755)
+    for python, expected in ((sys.executable, False), ("", False), (str(other), True)):
+        done = clone.set_up("build.txt", PYTHON=python)
+        assert done.returncode == 0, done.stdout
+        assert ("Setting up .venv-test" in done.stdout) == expected
 
 
 @pytest.mark.setup

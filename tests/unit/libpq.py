@@ -4,7 +4,7 @@ import ctypes
 from importlib.util import find_spec
 from pathlib import Path
 
-from dev.places import PACKAGE
+from dev.paths import PACKAGE
 from function.postgres_url import PARAMETERS, UNSUPPORTED
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dev.changes import Changes
+from dev.reload import Changes
 
 
 @pytest.fixture

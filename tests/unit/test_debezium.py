@@ -4,7 +4,7 @@ import json
 import re
 
 from dev.debezium import CONNECTOR, connector, server_settings
-from dev.kafka.connect import SETTINGS
+from dev.kafka.programs import WORKER
 
 
 def test_the_connector_is_what_the_servers_properties_make() -> None:
@@ -17,7 +17,7 @@ def test_the_tests_worker_has_what_the_readme_asks_of_one() -> None:
     [asked] = re.findall(r"```properties\n(.*?)```", readme, flags=re.DOTALL)
     lines = {line for line in asked.splitlines() if not line.startswith("#")}
     assert lines
-    assert lines <= set(SETTINGS.splitlines())
+    assert lines <= set(WORKER.read_text().splitlines())
 
 
 def transforms() -> dict[str, dict[str, str]]:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from function.feedback import ModelSnapshot, Strategy
+from function.domain import ModelSnapshot, Strategy
 from function.llm.answer import parse_answer
 from function.llm.outcome import NoAnswer, Reason
 from function.llm.prompt import SENTIMENTS, answer_schema, taxonomy

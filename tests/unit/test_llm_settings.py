@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from function.llm.settings import LlmSettings
+from function.llm_settings import LlmSettings
 from function.settings import ConfigurationError, load
 
 DATABASE = {"DATABASE_URL": "postgresql://mentor@db/mathtrail"}
@@ -29,10 +29,10 @@ def test_the_stub_is_the_default_and_needs_nothing() -> None:
     assert load({**DATABASE, "LLM_PROVIDER": "Stub", "LLM_TIMEOUT": "what"}).llm is None
 
 
-def test_what_is_set_without_a_provider_is_unused() -> None:
+def test_the_stub_reads_no_variable_of_a_model() -> None:
     environ = {**DATABASE, "LLM_MODEL": "m", "LLM_API_KEY": SECRET, "LLM_TIMEOUT": ""}
     assert load(environ).unused == ("LLM_API_KEY", "LLM_MODEL")
-    assert load({**environ, "LLM_PROVIDER": "stub"}).unused == ()
+    assert load({**environ, "LLM_PROVIDER": "stub"}).unused == ("LLM_API_KEY", "LLM_MODEL")
 
 
 def test_a_misspelled_variable_is_unused() -> None:
@@ -77,11 +77,13 @@ def test_every_wrong_variable_is_named_at_once() -> None:
         LLM_API_KEY=f"{SECRET}\nX-Evil: 1",
         LLM_TIMEOUT="0",
         LOG_LEVEL="LOUD",
-    ) == ["LOG_LEVEL", "LLM_TIMEOUT", "LLM_BASE_URL", "LLM_MODEL", "LLM_API_KEY"]
+    ) == ["LLM_TIMEOUT", "LLM_BASE_URL", "LLM_MODEL", "LLM_API_KEY", "LOG_LEVEL"]
 
 
 def test_a_key_comes_from_one_place(tmp_path: Path) -> None:
-    both = {"LLM_API_KEY": SECRET, "LLM_API_KEY_FILE": str(tmp_path)}
+    file = tmp_path / "key"
+    file.write_text(SECRET)
+    both = {"LLM_API_KEY": SECRET, "LLM_API_KEY_FILE": str(file)}
     assert problems(LLM_PROVIDER="openai", LLM_MODEL="m", **both) == ["LLM_API_KEY_FILE"]
     missing = {"LLM_API_KEY_FILE": "/nowhere"}
     assert problems(LLM_PROVIDER="openai", LLM_MODEL="m", **missing) == ["LLM_API_KEY_FILE"]

@@ -55,6 +55,20 @@ def test_it_refuses_and_quotes_nothing(url: str) -> None:
     assert "DATABASE_URL: " in str(caught.value)
 
 
+FOREIGN_URLS = {
+    "pgbouncer": "postgresql://u:p@h/db?sslmode=require&pgbouncer=true",
+    "schema": "postgresql://u:p@h/db?schema=public",
+    "prepared_statement_cache_size": "postgresql://u@h/db?prepared_statement_cache_size=0",
+    "ssl": "postgresql://u@h/db?ssl=no-verify",
+}
+
+
+@pytest.mark.parametrize(("name", "url"), FOREIGN_URLS.items())
+def test_a_known_parameter_of_another_library_is_named(name: str, url: str) -> None:
+    with pytest.raises(UrlError, match=f"remove its parameter {name}"):
+        parse_url(url)
+
+
 PIECES = st.sampled_from(
     [*"abz01:@/?#&=+%[],. ", "%40", "%2F", "%25", "é", "host", "port", "password", "options"]
 )

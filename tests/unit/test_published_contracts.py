@@ -10,19 +10,25 @@ from typing import Any
 import pytest
 import re2
 
+from dev.openapi.__main__ import FILE
+from dev.openapi.document import document
+from dev.openapi.events import JSON_TYPE
 from function.errors import InvalidRequest, UnsupportedMediaType
+from function.http.delivery import parse_delivery
 from function.http.ids import parse_idempotency_key
-from function.http.openapi import document
-from function.http.openapi_events import JSON_TYPE
-from function.http.submission import parse_delivery
 from tests.events.contract import ASYNCAPI, VALUE_SCHEMA, read
 from tests.instance import FEEDBACK
 
-API: dict[str, Any] = json.loads(document())
+API: dict[str, Any] = json.loads(FILE.read_bytes())
 PUBLISHED = {"openapi": API, "asyncapi": read(ASYNCAPI), "value": read(VALUE_SCHEMA)}
 COMPONENTS: dict[str, Any] = API["components"]["schemas"]
 
 in_each = pytest.mark.parametrize("published", PUBLISHED.values(), ids=PUBLISHED.keys())
+
+
+def test_the_function_serves_the_description_of_its_code() -> None:
+    """`make openapi` writes it again."""
+    assert FILE.read_bytes() == document()
 
 
 def nodes(node: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:

@@ -1,12 +1,17 @@
 """The socket on the event loop, with the other end of it in the test's hand."""
 
 import asyncio
+import shutil
 import socket
+import ssl
+from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 import uvloop
 
 from function.store.stream import Stream
@@ -105,9 +110,11 @@ def test_the_end_is_noticed_while_nothing_is_asked(run: Main, last: bytes) -> No
             server.send(last)
             server.close()
             await asyncio.wait_for(lost.wait(), 60)
-            assert bytes(stream.received) == last
-            with pytest.raises(ConnectionResetError, match="server closed"):
-                await stream.ask(b"?", 60)
+            if last:
+                assert await stream.ask(b"?", 60) == last
+            else:
+                with pytest.raises(ConnectionResetError, match="server closed"):
+                    await stream.ask(b"?", 60)
 
     run(main())
 
@@ -121,6 +128,62 @@ def test_an_answer_that_is_cut_off_is_returned_as_far_as_it_came(run: Main) -> N
             assert await asked == FATAL
 
     run(main())
+
+
+def test_the_reason_is_read_where_the_request_can_not_be_written(run: Main) -> None:
+    """A closed connection fails the write first, and still holds PostgreSQL's last message."""
+
+    async def main() -> None:
+        async with connected() as (stream, server, _):
+            server.send(FATAL)
+            server.close()
+            assert await stream.ask(b"?", 60) == FATAL
+
+    run(main())
+
+
+@pytest.mark.skipif(not shutil.which("openssl"), reason="openssl is not installed")
+def test_new_keys_of_tls_during_a_large_request(run: Main, tmp_path: Path) -> None:
+    """A read then has to write, while a write waits. OpenSSL's server gives new keys at a K."""
+    trustme.CA().issue_cert("localhost").private_key_and_cert_chain_pem.write_to_path(
+        str(tmp_path / "pem")
+    )
+    command = ["openssl", "s_server", "-accept", "127.0.0.1:0", "-cert", str(tmp_path / "pem")]
+    request = b"\xff" * 4_000_000
+
+    async def main() -> None:
+        server = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE)
+        assert server.stdin
+        assert server.stdout
+        accepting = await server.stdout.readuntil(b"ACCEPT 127.0.0.1:")
+        port = int(await server.stdout.readline())
+        assert accepting
+        sock = await asyncio.to_thread(connect_with_tls, port)
+        stream = Stream(sock, b"", asyncio.Event().set)
+        asked = asyncio.ensure_future(stream.ask(request, 60))
+        await asyncio.sleep(0.1)
+        received = 0
+        for _ in range(20):
+            server.stdin.write(b"K\n")
+            received += (await server.stdout.read(65536)).count(b"\xff")
+        while received < len(request):
+            received += (await server.stdout.read(65536)).count(b"\xff")
+        server.stdin.write(b"Z\0\0\0\5\n")
+        assert await asked == b"Z\0\0\0\5\n"
+        stream.close()
+        server.kill()
+        await server.communicate()
+
+    run(main())
+
+
+def connect_with_tls(port: int) -> ssl.SSLSocket:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    sock = context.wrap_socket(socket.create_connection(("127.0.0.1", port), 60))
+    sock.setblocking(False)
+    return sock
 
 
 def test_silence_is_an_error_after_a_while(run: Main) -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from function.access_settings import TokenSettings
 from function.errors import Unauthenticated
-from function.http.access import Caller
+from function.http.claims import Caller
 from function.http.tokens import Tokens
 from tests.hosts.issuer import AUDIENCE, URL, SigningKey
 from tests.instance import STUDENT

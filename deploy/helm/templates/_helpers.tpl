@@ -30,6 +30,7 @@ PG_CREDENTIALS_DIR: /var/run/secrets/mentor/database
 {{ include "mentor.tls" . }}
 DATABASE_TIMEOUT: {{ $database.timeout | quote }}
 LOG_LEVEL: {{ .Values.logLevel }}
+LOG_FORMAT: {{ .Values.logFormat }}
 {{- with .Values.llm }}
 LLM_PROVIDER: {{ .provider }}
 {{- if ne .provider "stub" }}

@@ -1,0 +1,1 @@
+"""Makes function/http/openapi.json, the description of the API that the function serves."""

@@ -1,0 +1,80 @@
+"""The domain: what a student says, the strategy for it, and the row that keeps both.
+
+It imports only the standard library, and quickly: the store needs it before it connects.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import NamedTuple
+from uuid import UUID
+
+
+class Difficulty(Enum):
+    """How hard the student found the task; the values of PostgreSQL's type difficulty_level."""
+
+    EASY = "easy"
+    OK = "ok"
+    HARD = "hard"
+
+
+class Feedback(NamedTuple):
+    """What a student says about a task."""
+
+    student_id: UUID
+    task_id: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class StrategySnapshot:
+    """What decided the strategy.
+
+    `difficulty_weight` is the factor to the difficulty of tasks: 1 + difficulty_adjustment.
+    `feedback_based` is false where the model gave no answer.
+    """
+
+    difficulty_weight: float
+    feedback_based: bool
+    sentiment: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSnapshot(StrategySnapshot):
+    """What decided the strategy, where a model did: its topics, the most important one first."""
+
+    topics: list[str]
+    model: str
+    prompt_version: str
+
+
+class Strategy(NamedTuple):
+    """How teaching is to change. `difficulty_adjustment` is in [-1, 1], the weights sum to 1."""
+
+    perceived_difficulty: Difficulty
+    difficulty_adjustment: float
+    topic_weights: dict[str, float]
+    sentiment: str
+    snapshot: StrategySnapshot
+
+
+class Entry(NamedTuple):
+    """A row to insert. Its id is made before the insert, so that inserting twice is harmless."""
+
+    id: UUID
+    feedback: Feedback
+    strategy: Strategy
+    traceparent: str
+
+
+class StoredEntry(NamedTuple):
+    """A row that PostgreSQL has committed; `created_at` is RFC 3339 text in UTC.
+
+    `repeated` is true if the row existed before this attempt to insert it.
+    """
+
+    entry: Entry
+    created_at: str
+    repeated: bool
+
+
+Stored = dict[UUID, StoredEntry]  # by the row's id

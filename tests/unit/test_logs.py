@@ -1,0 +1,49 @@
+"""Lines of requests wait for the end of the event loop's turn, and never longer."""
+
+import asyncio
+import json
+import logging
+
+import pytest
+
+from function import logs
+
+
+def events(capsys: pytest.CaptureFixture[str]) -> list[str]:
+    return [json.loads(line)["event"] for line in capsys.readouterr().out.splitlines()]
+
+
+def test_the_end_of_a_turn_writes_its_requests(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure("INFO", "json")
+
+    async def turn() -> None:
+        logs.write_request(logging.INFO, {})
+        logs.write_request(logging.INFO, {})
+        assert events(capsys) == []
+        await asyncio.sleep(0)
+        assert events(capsys) == ["request", "request"]
+
+    asyncio.run(turn())
+
+
+def test_another_event_keeps_the_order(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure("INFO", "json")
+
+    async def turn() -> None:
+        logs.write_request(logging.INFO, {})
+        logging.getLogger("function.test").warning("after the request")
+
+    asyncio.run(turn())
+    assert events(capsys) == ["request", "after the request"]
+
+
+def test_a_loop_without_another_turn_loses_no_line(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure("INFO", "json")
+
+    loop = asyncio.new_event_loop()
+    loop.call_soon(loop.stop)
+    loop.call_soon(logs.write_request, logging.INFO, {})
+    loop.run_forever()
+    loop.close()
+    logs.flush()
+    assert events(capsys) == ["request"]
