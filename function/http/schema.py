@@ -122,7 +122,10 @@ def parse_feedback(document: Mapping[str, object]) -> Feedback:
     try:
         return Feedback(**_validator.validate_python(document))
     except ValidationError as exc:
-        problems = [_describe(error["type"], str(error["loc"][0])) for error in exc.errors(include_url=False)]
+        problems = [
+            _describe(error["type"], str(error["loc"][0]))
+            for error in exc.errors(include_url=False)
+        ]
         raise InvalidRequest("; ".join(problems)) from None
 
 
