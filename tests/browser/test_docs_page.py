@@ -141,9 +141,8 @@ def gateway(function: Instance) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("slash", ["", "/"])
-def test_the_address_leads_to_the_page_below_any_path(
-    browser: Browser, gateway: str, slash: str
-) -> None:
+def test_address_below_a_path(browser: Browser, gateway: str, slash: str) -> None:
+    """The function's address leads to the page, also behind a gateway's path."""
     browser.open(f"{gateway}{slash}")
     wait_until(lambda: browser.text(POST) != "")
     assert browser.run("return location.href") == f"{gateway}/docs"

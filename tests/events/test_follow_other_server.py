@@ -168,7 +168,8 @@ def test_stop_during_start(server: EmbeddedPostgres, data: Path) -> None:
     assert run_sql(server, SLOTS) == []
 
 
-def test_it_names_the_slot_that_it_can_not_drop(server: EmbeddedPostgres, data: Path) -> None:
+def test_slot_that_remains(server: EmbeddedPostgres, data: Path) -> None:
+    """If the server is gone, the slot to drop is named."""
     run_sql(server, "CREATE ROLE mentor_debezium LOGIN REPLICATION IN ROLE mentor_cdc")
     with following(data, url=url_of(server, "mentor_debezium")) as follower:
         follower.until_following()

@@ -60,7 +60,8 @@ def is_open(client: socket.socket) -> bool:
         return False
 
 
-def test_answers_that_nobody_reads_take_no_memory(instance: Instance) -> None:
+def test_unread_answers(instance: Instance) -> None:
+    """Answers that the client does not read take no memory."""
     before = memory(instance)
     with connections(instance, 1) as [client]:
         client.settimeout(2)
@@ -81,9 +82,8 @@ def test_answers_that_nobody_reads_take_no_memory(instance: Instance) -> None:
     ids=["one header", "101 headers", "67 headers of 1,000 bytes"],
 )
 @pytest.mark.parametrize("packet", [1 << 20, 1000])
-def test_a_head_is_64_kib_and_100_headers_at_most(
-    host: str, instance: Instance, head: bytes, packet: int
-) -> None:
+def test_too_large_head(host: str, instance: Instance, head: bytes, packet: int) -> None:
+    """A head has at most 64 KiB and 100 headers."""
     data = b"GET /health/startup HTTP/1.1\r\nHost: x\r\n" + head + b"\r\n\r\n"
     with connections(instance, 1) as [client]:
         with suppress(ConnectionError):
@@ -96,7 +96,8 @@ def test_a_head_is_64_kib_and_100_headers_at_most(
         assert json.loads(received.split(b"\r\n\r\n")[1])["code"] == "HEADERS_TOO_LARGE"
 
 
-def test_a_head_at_the_limits_is_taken(instance: Instance) -> None:
+def test_largest_head(instance: Instance) -> None:
+    """A head at both limits is accepted."""
     start = b"GET /health/startup HTTP/1.0\r\nHost: x\r\n"
     many = b"".join(b"X-%d: x\r\n" % number for number in range(99))
     long = b"X-Long: " + b"x" * (64 * 1024 - len(start) - len(many) - len(b"X-Long: \r\n\r\n"))
@@ -105,7 +106,8 @@ def test_a_head_at_the_limits_is_taken(instance: Instance) -> None:
         assert instance.raw(data).split()[1] == b"200"
 
 
-def test_a_head_without_end_is_not_kept(instance: Instance) -> None:
+def test_endless_head(instance: Instance) -> None:
+    """A head without an end takes no memory."""
     before = memory(instance)
     with connections(instance, 1, b"GET / HTTP/1.1\r\nHost: x\r\nX-Long: ") as [client]:
         with suppress(ConnectionError):
@@ -124,7 +126,8 @@ SLOW = {
 
 
 @pytest.mark.parametrize("sent", SLOW.values(), ids=SLOW)
-def test_a_client_that_drips_is_let_go(instance: Instance, sent: bytes) -> None:
+def test_slow_client(instance: Instance, sent: bytes) -> None:
+    """A client that sends too slowly is disconnected."""
     with connections(instance, 1, sent) as [client]:
 
         def has_gone() -> bool:
@@ -136,7 +139,8 @@ def test_a_client_that_drips_is_let_go(instance: Instance, sent: bytes) -> None:
         wait_until(has_gone)
 
 
-def test_clients_that_do_not_read_a_file_are_let_go(host: str, instance: Instance) -> None:
+def test_unread_file(host: str, instance: Instance) -> None:
+    """Clients that do not read a file are disconnected."""
     before = memory(instance)
     request = b"GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: x\r\n\r\n"
     with connections(instance, 200, request):
@@ -154,9 +158,8 @@ def connected(instance: Instance) -> int:
     return sum(one.laddr.port == instance.port and bool(one.raddr) for one in found)
 
 
-def test_idle_connections_leave_room_for_probes_and_feedback(
-    host: str, feedback_database: str, tmp_path: Path
-) -> None:
+def test_idle_connections(host: str, feedback_database: str, tmp_path: Path) -> None:
+    """Idle connections leave descriptors for probes and feedback."""
     with running(tmp_path / "log", feedback_database, host, prefix=LIMITED) as function:
         function.wait_until_ready()
         with connections(function, 600, POST[:20]):
@@ -166,9 +169,8 @@ def test_idle_connections_leave_room_for_probes_and_feedback(
             assert connected(function) <= 200
 
 
-def test_all_descriptors_that_a_process_may_have_are_used(
-    host: str, feedback_database: str, tmp_path: Path
-) -> None:
+def test_descriptor_limit(host: str, feedback_database: str, tmp_path: Path) -> None:
+    """The function raises its limit of descriptors to the hard limit."""
     with running(tmp_path / "log", feedback_database, host, prefix=RAISABLE) as function:
         function.wait_until_ready()
         processes = [psutil.Process(function.process.pid)]

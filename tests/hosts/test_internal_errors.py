@@ -47,9 +47,10 @@ def function(host: str, feedback_database: str, tmp_path: Path) -> Iterator[Inst
             connection.run(f"DROP ROLE {role}")
 
 
-def test_a_refused_row_is_a_500_that_tells_nothing_and_is_logged_once_with_its_stack(
+def test_refused_row(
     function: Instance,
 ) -> None:
+    """A refused row gets 500 without details, and is logged once with its stack."""
     feedback = {**FEEDBACK, "message": MESSAGE, "task_id": f"{TASK}-trigger"}
 
     answer = function.post(feedback, {"X-Request-Id": "the-bug"})
@@ -72,7 +73,8 @@ def test_a_refused_row_is_a_500_that_tells_nothing_and_is_logged_once_with_its_s
     assert (request["status"], request["code"]) == (500, "INTERNAL_ERROR")
 
 
-def test_neither_a_message_nor_a_task_nor_a_password_reaches_the_log(function: Instance) -> None:
+def test_secrets(function: Instance) -> None:
+    """The log contains no message, no task and no password."""
     feedback = {**FEEDBACK, "message": MESSAGE, "task_id": TASK}
 
     statuses = [

@@ -12,7 +12,8 @@ from tests.instance import FEEDBACK, PATH, Instance, running
 BODY = json.dumps(FEEDBACK).encode()
 
 
-def test_a_connection_is_there_after_some_idle_seconds(instance: Instance) -> None:
+def test_idle_connection(instance: Instance) -> None:
+    """A connection stays open over some idle seconds."""
     with closing(HTTPConnection("127.0.0.1", instance.port, timeout=60)) as connection:
         connection.connect()
         same = connection.sock

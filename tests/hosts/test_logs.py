@@ -44,9 +44,8 @@ def running_on(
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 
 
-def test_stdout_has_one_json_line_per_event_and_nothing_else(
-    host: str, hosts_database: str, tmp_path: Path
-) -> None:
+def test_json_lines(host: str, hosts_database: str, tmp_path: Path) -> None:
+    """stdout has one line of JSON per event, and nothing else."""
     log_file = tmp_path / "log"
     with (
         log_file.open("wb") as stdout,
@@ -90,9 +89,7 @@ def test_a_5xx_is_an_error(host: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "environ", [{"K_SERVICE": "mentor"}, {"LOG_FORMAT": "google"}], ids=["Cloud Run", "setting"]
 )
-def test_cloud_logging_finds_its_own_names(
-    environ: dict[str, str], hosts_database: str, tmp_path: Path
-) -> None:
+def test_cloud_logging(environ: dict[str, str], hosts_database: str, tmp_path: Path) -> None:
     """https://cloud.google.com/logging/docs/structured-logging"""
     with running(tmp_path / "log", hosts_database, **environ) as function:
         function.wait_until_ready()
@@ -109,7 +106,8 @@ def request_id(answer: Answer) -> str:
     return answer.headers["x-request-id"]
 
 
-def test_log_level_warning_leaves_out_requests(hosts_database: str, tmp_path: Path) -> None:
+def test_log_level_warning(hosts_database: str, tmp_path: Path) -> None:
+    """LOG_LEVEL=warning omits requests."""
     with running(tmp_path / "log", hosts_database, LOG_LEVEL="warning") as function:
         function.wait_until_ready()
         assert function.post().status == 200
@@ -118,9 +116,8 @@ def test_log_level_warning_leaves_out_requests(hosts_database: str, tmp_path: Pa
     assert [event["event"] for event in function.events()] == ["callers are not checked"]
 
 
-def test_a_terminal_shows_text_that_no_client_can_steer(
-    host: str, hosts_database: str, tmp_path: Path
-) -> None:
+def test_terminal(host: str, hosts_database: str, tmp_path: Path) -> None:
+    """A terminal gets plain text, without control characters of a client."""
     terminal, stdout = pty.openpty()
     with running_on(stdout, host, hosts_database, tmp_path / "log", "INFO") as function:
         os.close(stdout)

@@ -22,9 +22,8 @@ def slow_database(feedback_database: str) -> str:
     return feedback_database
 
 
-def test_what_would_wait_too_long_is_refused_at_once(
-    slow_database: str, host: str, tmp_path: Path
-) -> None:
+def test_overload(slow_database: str, host: str, tmp_path: Path) -> None:
+    """A request that would wait too long is refused at once."""
     with (
         running(tmp_path / "log", slow_database, host) as function,
         ThreadPoolExecutor(600) as pool,

@@ -18,9 +18,8 @@ REQUESTS = 40
 CLOSING = Path(__file__).with_name("closing")
 
 
-def test_sigterm_lets_all_requests_in_flight_finish(
-    host: str, feedback_database: str, tmp_path: Path
-) -> None:
+def test_sigterm(host: str, feedback_database: str, tmp_path: Path) -> None:
+    """Requests in flight are answered after SIGTERM."""
     with (
         running(tmp_path / "log", feedback_database, host, LOG_LEVEL="DEBUG") as function,
         closing(open_connection(feedback_database)) as locker,
@@ -46,7 +45,8 @@ def test_sigterm_lets_all_requests_in_flight_finish(
     assert [event["status"] for event in finished] == [200] * REQUESTS
 
 
-def test_each_host_closes_the_application(host: str, hosts_database: str, tmp_path: Path) -> None:
+def test_close(host: str, hosts_database: str, tmp_path: Path) -> None:
+    """Each host closes the application."""
     with running(tmp_path / "log", hosts_database, host, PYTHONPATH=str(CLOSING)) as function:
         function.wait_until_ready()
         assert function.post().status == 200
@@ -69,8 +69,8 @@ def wait_until_in_flight(function: Instance, connection: Connection) -> None:
     function.get("/health/startup")  # the event loop reads what came before this one first
 
 
-def test_an_idle_instance_ends_at_once(host: str, feedback_database: str, tmp_path: Path) -> None:
-    """Also while clients are connected: its connection to PostgreSQL ends with it."""
+def test_sigterm_while_idle(host: str, feedback_database: str, tmp_path: Path) -> None:
+    """An idle instance ends at once, also while clients are connected."""
     with (
         running(tmp_path / "log", feedback_database, host) as function,
         closing(HTTPConnection("127.0.0.1", function.port, timeout=40)) as idle,
@@ -84,9 +84,8 @@ def test_an_idle_instance_ends_at_once(host: str, feedback_database: str, tmp_pa
         assert function.terminate(timeout=20) == 0
 
 
-def test_with_a_delay_requests_are_taken_after_sigterm_and_a_second_one_ends_it(
-    feedback_database: str, tmp_path: Path
-) -> None:
+def test_shutdown_delay(feedback_database: str, tmp_path: Path) -> None:
+    """Requests are accepted during SHUTDOWN_DELAY; a second SIGTERM ends it."""
     with (
         running(tmp_path / "log", feedback_database, SHUTDOWN_DELAY="5") as function,
         ThreadPoolExecutor() as pool,
@@ -102,7 +101,8 @@ def test_with_a_delay_requests_are_taken_after_sigterm_and_a_second_one_ends_it(
         assert time.monotonic() - started < 5
 
 
-def test_the_delay_ends_by_itself(feedback_database: str, tmp_path: Path) -> None:
+def test_end_of_shutdown_delay(feedback_database: str, tmp_path: Path) -> None:
+    """The function ends after SHUTDOWN_DELAY."""
     with running(tmp_path / "log", feedback_database, SHUTDOWN_DELAY="1") as function:
         function.wait_until_ready()
         started = time.monotonic()
