@@ -86,17 +86,14 @@ def configure(level: str, format: str) -> None:  # noqa: A002 - as in logging.ba
     `format` is "json", "google" or "auto": text for a terminal, otherwise JSON.
     """
     logging.raiseExceptions = False  # it would print the record to stderr
-    handler = EventHandler(_choose(format))
+    render = _as_google_json if format == "google" else _as_json
+    if format == "auto" and sys.stdout and sys.stdout.isatty():
+        render = _as_text
+    handler = EventHandler(render)
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     _logger.handlers = [handler]
     _logger.setLevel(level)
     _logger.propagate = False
-
-
-def _choose(format: str) -> Render:  # noqa: A002 - as above
-    if format == "auto" and sys.stdout and sys.stdout.isatty():
-        return _as_text
-    return _as_google_json if format == "google" else _as_json
 
 
 def write_request(level: int, fields: Fields) -> None:

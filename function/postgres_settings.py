@@ -78,8 +78,9 @@ def read_settings(variables: Variables) -> PostgresSettings:
 
 def _with_url(variables: Variables) -> Variables:
     """Let DATABASE_URL override libpq's variables."""
+    url = variables.text("DATABASE_URL")
     try:
-        return variables.overridden_by(parse_url(variables.text("DATABASE_URL") or "postgresql://"))
+        return variables.overridden_by(parse_url(url)) if url else variables
     except UrlError as exc:
         variables.problems.append(f"DATABASE_URL: {exc}")
         return variables.overridden_by({"PGHOST": "invalid", "PGUSER": "invalid"})

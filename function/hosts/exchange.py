@@ -7,21 +7,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from function.hosts.limits import body_timeout
 from function.hosts.reader import Scope
 from function.hosts.refusals import FAILED, Header
+from function.http.asgi import Application, Message
 
 if TYPE_CHECKING:
     from function.hosts.protocol import HttpProtocol
-
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Message, Receive, Send], Awaitable[None]]
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 STATUS_LINES = {
@@ -48,7 +43,7 @@ class Exchange:
         self._late = False  # the body has not come in time
         self._ended = False  # all of the answer is written, or there is no client to read it
 
-    async def run(self, app: App) -> None:
+    async def run(self, app: Application) -> None:
         """Have the application answer. It answers its own failures, so any other is a bug."""
         try:
             await app(self._scope, self.receive, self.send)

@@ -67,13 +67,8 @@ def check(
     if len(fields) < len(headers) and sum(name == b"host" for name, _ in headers) > 1:
         raise Refused(NO_HOST)
     if b"transfer-encoding" in fields:
-        _check_coding(version, headers)
-
-
-def _check_coding(version: str, headers: Sequence[Header]) -> None:
-    if version == "1.0":  # its framing is faulty: RFC 9112, 6.1
-        raise Refused(INVALID)
-    if [value.strip().lower() for name, value in headers if name == b"transfer-encoding"] != [
-        b"chunked"
-    ]:
-        raise Refused(CODING)
+        codings = [value.strip().lower() for name, value in headers if name == b"transfer-encoding"]
+        if version == "1.0":  # its framing is faulty: RFC 9112, 6.1
+            raise Refused(INVALID)
+        if codings != [b"chunked"]:
+            raise Refused(CODING)

@@ -89,11 +89,8 @@ class Application:
         _log(request, response.status, response.code, started)
         if not self._warm and request.method == "POST":
             self._warm = True
-            asyncio.get_running_loop().call_later(WARM_DELAY, _warm_up)
-
-
-def _warm_up() -> None:
-    threading.Thread(target=_import_rest, name="warm-up", daemon=True).start()
+            warm_up = threading.Thread(target=_import_rest, name="warm-up", daemon=True)
+            asyncio.get_running_loop().call_later(WARM_DELAY, warm_up.start)
 
 
 def _import_rest() -> None:

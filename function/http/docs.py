@@ -51,11 +51,15 @@ def is_installed() -> bool:
 
 
 def find(path: str) -> Response:
-    """Return the page (`/docs` or `/docs/`) or one of its files (`/docs/<name>`).
+    """Return the description, the page (`/docs` or `/docs/`), or one of its files.
 
-    Raises NotFound, also where the extra `docs` is not installed. Links are relative, because a
-    gateway may add a prefix to the path.
+    Another path leads to the page. Raises NotFound, also where the extra `docs` is not installed.
+    Links are relative, because a gateway may add a prefix to the path.
     """
+    if path.removesuffix("/") == "/openapi.json":
+        return Response(200, description())
+    if not path.startswith("/docs"):
+        return Response(200, LEAD, "text/html", (("Vary", "Accept"),))
     package = find_spec("flask_swagger_ui")
     if package is None or package.origin is None:
         raise NotFound("the page is not installed here")

@@ -38,7 +38,7 @@ class Handler:
             "/health/ready": ("GET", self.tell_readiness),
             "/health/readiness": ("GET", self.tell_readiness),
             "/_/ready": ("GET", self.tell_readiness),
-            "/openapi.json": ("GET", _describe_api),
+            "/openapi.json": ("GET", _show_docs),
         }
         if docs:
             self._routes["/docs"] = ("GET", _show_docs)
@@ -74,7 +74,7 @@ class Handler:
         if path not in self._routes:
             raise errors.NotFound("there is nothing at this path")
         if self._leads_to_docs(request, path):
-            return _lead_to_docs
+            return _show_docs
         if is_preflight(request):
             return answer_preflight
         method, endpoint = self._routes[path]
@@ -114,18 +114,6 @@ def _say(status: str) -> Endpoint:
         return response
 
     return endpoint
-
-
-async def _describe_api(request: Request) -> Response:
-    from function.http import docs  # few requests need it
-
-    return Response(200, docs.description())
-
-
-async def _lead_to_docs(request: Request) -> Response:
-    from function.http import docs  # few requests need it
-
-    return Response(200, docs.LEAD, "text/html", (("Vary", "Accept"),))
 
 
 async def _show_docs(request: Request) -> Response:

@@ -53,14 +53,8 @@ class Origins:
 
 def is_preflight(request: Request) -> bool:
     """Tell a browser's question from another OPTIONS."""
-    return (
-        request.method == "OPTIONS"
-        and {
-            "origin",
-            "access-control-request-method",
-        }
-        <= request.headers.keys()
-    )
+    asked = {"origin", "access-control-request-method"}
+    return request.method == "OPTIONS" and asked <= request.headers.keys()
 
 
 async def answer_preflight(request: Request) -> Response:

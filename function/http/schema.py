@@ -122,10 +122,8 @@ def parse_feedback(document: Mapping[str, object]) -> Feedback:
     try:
         return Feedback(**_validator.validate_python(document))
     except ValidationError as exc:
-        problems = [
-            _describe(error["type"], str(error["loc"][0]))
-            for error in exc.errors(include_url=False)
-        ]
+        found = exc.errors(include_url=False)  # the URL needs an import of pydantic
+        problems = [_describe(error["type"], str(error["loc"][0])) for error in found]
         raise InvalidRequest("; ".join(problems)) from None
 
 

@@ -44,11 +44,10 @@ class Store(GroupCommit):
         return asyncio.get_running_loop().time() + self._timeout
 
     async def insert(self, entries: Sequence[Entry], deadline: float) -> Stored:
-        """Insert all rows or none, in one statement; return them by their ids.
+        """Insert all rows or none; return the rows with these ids, which may have existed before.
 
-        For an id that is there already that row is returned, and left as it is. No id may come
-        twice. `waited` is what the request has waited for PostgreSQL before, in seconds. Raises
-        Unavailable when PostgreSQL does not confirm the rows in time, and RowRefused.
+        No id may come twice. Raises Unavailable when PostgreSQL does not confirm the rows before
+        the deadline, and RowRefused.
         """
         if not entries:
             return {}
