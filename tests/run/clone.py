@@ -14,7 +14,9 @@ from dev.ports import free_port
 from tests.instance import ROOT, Instance
 from tests.waiting import wait_until
 
-MADE_HERE = shutil.ignore_patterns(".git", ".venv*", ".data", ".*_cache", ".hypothesis", "build")
+MADE_HERE = shutil.ignore_patterns(
+    ".git", ".venv*", ".data", ".*_cache", ".hypothesis", "build", "node_modules"
+)
 
 
 @contextmanager

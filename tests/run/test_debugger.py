@@ -13,7 +13,7 @@ from dev.ports import free_port
 from tests.instance import ROOT, Instance
 from tests.run.clone import environment
 
-STOP = "        stored, waited = await self._find_repeats(submissions)\n"
+STOP = "        return respond(await self._service.keep(submissions))\n"
 
 
 def recipe(url: str, port: int) -> str:
