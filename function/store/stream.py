@@ -72,7 +72,8 @@ class Stream:
         self._sock.close()
 
     def _give_up(self) -> None:
-        self._read()  # the answer may have arrived while the process was stopped
+        if not self._unsent:
+            self._read()  # the answer may have arrived while the process was stopped
         if self._answer and not self._answer.done():
             self._end(TimeoutError("PostgreSQL is silent"))
 
@@ -83,15 +84,18 @@ class Stream:
         except SSLWantReadError:
             pass  # the next read continues
         except (BlockingIOError, SSLWantWriteError):
+            self._loop.remove_reader(self._sock)  # OpenSSL can't read before it repeats the write
             self._loop.add_writer(self._sock, self._continue)
         except OSError:
             self._unsent = memoryview(b"")  # the next read finds the server's last words
 
     def _continue(self) -> None:
-        """Write and read: TLS may have to write before it can read."""
+        """Write, then read: TLS may have to write before it can read."""
         self._loop.remove_writer(self._sock)
+        self._loop.add_reader(self._sock, self._read)
         self._write()
-        self._read()
+        if not self._unsent:
+            self._read()
 
     def _read(self) -> None:
         try:

@@ -160,19 +160,21 @@ def test_new_keys_of_tls_during_a_large_request(run: Main, tmp_path: Path) -> No
         assert accepting
         sock = await asyncio.to_thread(connect_with_tls, port)
         stream = Stream(sock, b"", asyncio.Event().set)
-        asked = asyncio.ensure_future(stream.ask(request, 60))
-        await asyncio.sleep(0.1)
-        received = 0
-        for _ in range(20):
-            server.stdin.write(b"K\n")
-            received += (await server.stdout.read(65536)).count(b"\xff")
-        while received < len(request):
-            received += (await server.stdout.read(65536)).count(b"\xff")
-        server.stdin.write(b"Z\0\0\0\5\n")
-        assert await asked == b"Z\0\0\0\5\n"
-        stream.close()
-        server.kill()
-        await server.communicate()
+        try:
+            asked = asyncio.ensure_future(stream.ask(request, 60))
+            await asyncio.sleep(0.1)
+            received = 0
+            for _ in range(20):
+                server.stdin.write(b"K\n")
+                received += (await server.stdout.read(65536)).count(b"\xff")
+            while received < len(request):
+                received += (await server.stdout.read(65536)).count(b"\xff")
+            server.stdin.write(b"Z\0\0\0\5\n")
+            assert await asked == b"Z\0\0\0\5\n"
+        finally:
+            stream.close()
+            server.kill()
+            await server.communicate()
 
     run(main())
 
