@@ -8,6 +8,8 @@ from contextlib import closing
 from http.client import HTTPConnection
 from pathlib import Path
 
+import pytest
+
 from tests.instance import FEEDBACK, PATH, Instance, running
 
 BODY = json.dumps(FEEDBACK).encode()
@@ -37,6 +39,20 @@ def test_an_idle_connection_ends(host: str, feedback_database: str, tmp_path: Pa
                 received += part
 
     assert received.endswith(b'{"status": "started"}')
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
+def test_a_client_that_wants_no_other_answer_gets_the_end_of_the_connection(
+    instance: Instance, method: str
+) -> None:
+    """Also after a request without a body; clients may read until the end."""
+    with socket.create_connection(("127.0.0.1", instance.port), 60) as client:
+        head = f"{method} /health/startup HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        client.sendall(head.encode())
+        received = b""
+        while part := client.recv(65536):
+            received += part
+    assert b"\r\nconnection: close\r\n" in received.lower()
 
 
 def test_answers_close_their_connection_while_the_instance_ends(
