@@ -77,8 +77,7 @@ class Store(GroupCommit):
         """Insert nothing, which needs all that an insert needs but the row."""
         try:
             self._admit(0)
-            deadline = asyncio.get_running_loop().time() + CHECK_TIMEOUT
-            await self._queue.do(insert, (), (), deadline)
+            await self._queue.do(insert, (), (), asyncio.get_running_loop().time() + CHECK_TIMEOUT)
         except Unavailable:
             return False
         return self._health.writable
