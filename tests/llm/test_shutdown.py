@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.instance import Instance, running
+from tests.instance import HOSTS, Instance, running
 from tests.llm.conftest import llm_environ, post
 from tests.llm.server import ModelServer, answers
 from tests.waiting import wait_until
@@ -16,7 +16,7 @@ MODEL_TAKES = 4.5  # seconds: longer than hypercorn would wait by itself
 HANGING_DNS = Path(__file__).with_name("hanging_dns")
 
 
-@pytest.mark.parametrize("host", ["uvicorn", "functions-framework", "knative"])
+@pytest.mark.parametrize("host", HOSTS)
 def test_requests_that_wait_for_the_model_are_answered_first(
     host: str, llm_database: str, tmp_path: Path, model_server: ModelServer
 ) -> None:
