@@ -95,6 +95,7 @@ class RequestReader:
     def on_headers_complete(self) -> None:
         """Note the end of the head; httptools calls it."""
         self.in_head = False
+        self._persists = self._parser.should_keep_alive()  # until the message ends
 
     def _end_head(self) -> None:
         fields = dict(self._headers)
@@ -104,8 +105,7 @@ class RequestReader:
             self._chunks = ChunkedBody(self._on_body, limits.HEAD_LIMIT)
         else:
             self._left = int(fields.get(b"content-length", 0))
-        keep_alive = version == "1.1" and self._parser.should_keep_alive()
-        self._on_head(self._scope(method, version), keep_alive=keep_alive)
+        self._on_head(self._scope(method, version), keep_alive=self._persists and version == "1.1")
         if not self._left and not self._chunks:
             self._end_message()
 

@@ -31,8 +31,9 @@ def is_refusal(error: BaseException) -> bool:
 
 def is_loss(error: BaseException) -> bool:
     """Whether the connection ended, which says nothing about the statement."""
-    lost = isinstance(error, CONNECTION_ERRORS) and not isinstance(error, TimeoutError)
-    return lost or sqlstate(error).startswith(("08", "57P"))
+    if sqlstate(error).startswith(("08", "57P")):
+        return bool(error.args[0].get("V") != "ERROR")  # a trigger may raise them, too
+    return isinstance(error, CONNECTION_ERRORS) and not isinstance(error, TimeoutError)
 
 
 def describe(error: BaseException) -> str:

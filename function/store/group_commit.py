@@ -116,17 +116,19 @@ class GroupCommit:
 
     async def _try(self, table: FeedbackTable, jobs: list[Job]) -> None:
         started = time.monotonic()
-        table.limit = jobs[0].limit if jobs and jobs[0].limit else self._limit_of_slow_servers()
+        table.limit = self._limit_for(jobs)
         work = jobs[0].work if jobs else insert
         await work(table, jobs, self._health)
         self._pace += (time.monotonic() - started - self._pace) / 4
         if self._health.writable:  # else reads that succeed would hurry writes that fail
             self._failures = 0
 
-    def _limit_of_slow_servers(self) -> float | None:
+    def _limit_for(self, jobs: list[Job]) -> float | None:
         """Where every statement takes long, no row is the cause, and none must be tried alone."""
+        if not any(job.ids for job in jobs):  # a check, which no row makes wait
+            return self._longest
         limit = min(SLOWNESS * self._pace, self._longest)
-        return limit if limit > self._limit else None
+        return jobs[0].limit or (limit if limit > self._limit else None)
 
     def _put_back(self, job: Job, error: Exception, *, alone: bool) -> None:
         """Have it tried again; without others from now on, if it may be why they failed."""

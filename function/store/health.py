@@ -26,17 +26,17 @@ class Health:
         self.pooled = False
         self._logged = False  # that there is a connection
         self._reasons: set[str] = set()
-        self._write_failed = -math.inf
+        self.stored_at = self._write_failed = -math.inf
         self._rows_failed = 0
 
     @property
     def writable(self) -> bool:
         """Whether no write failed in the last seconds, or one succeeded since."""
-        return time.monotonic() - self._write_failed > MEMORY
+        return max(self.stored_at, time.monotonic() - MEMORY) > self._write_failed
 
     def row_stored(self) -> None:
         """PostgreSQL has stored a new row."""
-        self._write_failed = -math.inf
+        self.stored_at = time.monotonic()
         self._rows_failed = 0
 
     def succeeded(self) -> None:

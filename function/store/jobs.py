@@ -103,8 +103,7 @@ class Queue:
 
     def put_last(self, limit: float) -> None:
         """Let those that took longer than `limit` alone wait for all others."""
-        order = sorted(self.waiting, key=lambda job: max(job.limit or 0, limit))
-        self.waiting = dict.fromkeys(order)
+        self.waiting = dict.fromkeys(sorted(self.waiting, key=lambda it: max(it.limit or 0, limit)))
 
     async def finish(self, seconds: float) -> None:
         """Wait until all jobs are done, or time is up."""

@@ -111,8 +111,7 @@ class FeedbackTable:
     async def select(self, ids: Iterable[UUID]) -> Stored:
         """Return those rows that are there."""
         rows = await self._query(SELECT, json.dumps([str(row_id) for row_id in ids]))
-        found = [_stored_entry(columns) for columns in rows]
-        return {row.entry.id: row for row in found}
+        return {row.entry.id: row for row in map(_stored_entry, rows)}
 
     async def _query(self, sql: str, parameter: str) -> Rows:
         request = self.session.request(sql, parameter, self.limit)

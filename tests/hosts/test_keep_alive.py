@@ -7,6 +7,8 @@ from contextlib import closing
 from http.client import HTTPConnection
 from pathlib import Path
 
+import pytest
+
 from tests.instance import FEEDBACK, PATH, Instance, running
 
 BODY = json.dumps(FEEDBACK).encode()
@@ -37,3 +39,15 @@ def test_an_idle_connection_ends(host: str, feedback_database: str, tmp_path: Pa
                 received += part
 
     assert received.endswith(b'{"status": "started"}')
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
+def test_connection_close(instance: Instance, method: str) -> None:
+    """A request that asks for it ends its connection, also without a body."""
+    with socket.create_connection(("127.0.0.1", instance.port), 60) as client:
+        head = f"{method} /health/startup HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        client.sendall(head.encode())
+        received = b""
+        while part := client.recv(65536):
+            received += part
+    assert b"\r\nconnection: close\r\n" in received.lower()

@@ -3,6 +3,7 @@
 import asyncio
 from contextlib import closing
 from urllib.parse import urlsplit, urlunsplit
+from uuid import UUID
 
 import pytest
 
@@ -48,7 +49,9 @@ def test_a_row_that_is_refused_fails_alone_and_at_once(
     assert query(feedback_database, "SELECT count(*) FROM feedback") == [[20]]
 
 
-@pytest.mark.parametrize("sqlstate", ["53100", "40001", "57014", "XX000", "25006"])
+@pytest.mark.parametrize(
+    "sqlstate", ["53100", "40001", "57014", "XX000", "25006", "57P01", "08006"]
+)
 def test_a_row_that_looks_like_an_outage_is_waited_for_alone(
     feedback_database: str, sqlstate: str
 ) -> None:
@@ -58,6 +61,26 @@ def test_a_row_that_looks_like_an_outage_is_waited_for_alone(
 
     assert isinstance(outcomes[7], Unavailable)
     assert sum(isinstance(outcome, StoredEntry) for outcome in outcomes) == 19
+
+
+@pytest.mark.parametrize("sqlstate", ["57P01", "08006"])
+def test_a_row_that_sounds_like_a_lost_connection_is_suspected_at_once(
+    feedback_database: str, sqlstate: str
+) -> None:
+    """The batch is not repeated as if the connection were the cause."""
+    count = "CREATE SEQUENCE tries;" + TRIGGER
+    poison = f"RAISE 'no' USING ERRCODE = '{sqlstate}'; ELSE PERFORM nextval('tries');"
+    query(feedback_database, count.format(poison))
+
+    async def keep_2(store: Store) -> None:
+        both = entry("good", UUID(int=1)), entry("poison", UUID(int=2))  # in this order
+        tasks = [asyncio.create_task(keep(store, one)) for one in both]
+        await tasks[0]
+        tasks[1].cancel()
+
+    use(feedback_database, keep_2, seconds=20)
+    [[tries]] = query(feedback_database, "SELECT last_value FROM tries")
+    assert tries == 2
 
 
 def test_a_policy_that_refuses_one_row_refuses_no_other(feedback_database: str) -> None:
