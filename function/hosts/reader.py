@@ -19,7 +19,7 @@ from function.hosts.chunks import ChunkedBody
 from function.hosts.refusals import INVALID, TOO_LARGE, Header, Refused, check
 
 ASGI = {"version": "3.0", "spec_version": "2.3"}
-ORIGIN = re.compile(rb"https?://[^/?#]*", re.IGNORECASE)
+ORIGIN = re.compile(rb"\Ahttps?://[^/?#]*/?", re.IGNORECASE)  # absolute form: RFC 9112, 3.2.2
 Scope = dict[str, Any]
 
 END = b"\r\n\r\n"
@@ -93,8 +93,9 @@ class RequestReader:
         self._headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
-        """Note the end of the head; httptools calls it."""
+        """Note the end of the head; httptools calls it, and forgets `Connection` without a body."""
         self.in_head = False
+        self._keep_alive = self._parser.should_keep_alive()
 
     def _end_head(self) -> None:
         fields = dict(self._headers)
@@ -104,13 +105,13 @@ class RequestReader:
             self._chunks = ChunkedBody(self._on_body, limits.HEAD_LIMIT)
         else:
             self._left = int(fields.get(b"content-length", 0))
-        keep_alive = version == "1.1" and self._parser.should_keep_alive()
+        keep_alive = version == "1.1" and self._keep_alive
         self._on_head(self._scope(method, version), keep_alive=keep_alive)
         if not self._left and not self._chunks:
             self._end_message()
 
     def _scope(self, method: bytes, version: str) -> Scope:
-        raw_path, _, query = _origin_form(self._target).partition(b"?")
+        raw_path, _, query = ORIGIN.sub(b"/", self._target).partition(b"?")
         path = raw_path.decode("ascii")
         return {
             "type": "http",
@@ -139,10 +140,3 @@ class RequestReader:
     def _end_message(self) -> None:
         self._begin()
         self._on_end()
-
-
-def _origin_form(target: bytes) -> bytes:
-    """Return the target without the scheme and host of RFC 9112's absolute form."""
-    origin = None if target.startswith(b"/") else ORIGIN.match(target)
-    rest = target[origin.end() :] if origin else target
-    return rest if rest.startswith(b"/") or not origin else b"/" + rest
