@@ -121,12 +121,14 @@ class Exchange:
             self._client.end_exchange(keep_alive=self.keep_alive)
 
     def _make_head(self, status: int, headers: list[Header]) -> bytes:
-        """Make the head. The connection ends after it if the client can't know where the body ends.
+        """Make the head. The connection ends if the client can't know where the answer ends.
 
         Also if the client may send the body, or not, because it has not got the 100 it expects.
         """
         fields = dict(headers)
         if b"content-length" not in fields or b"connection" in fields or self._expected():
+            self.keep_alive = False
+        if self._client.draining:
             self.keep_alive = False
         if not self.keep_alive and b"connection" not in fields:
             headers = [*headers, (b"connection", b"close")]

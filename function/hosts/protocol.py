@@ -136,9 +136,7 @@ class HttpProtocol(asyncio.Protocol):
         self._new = False
         self._deadline = self._loop.time() + limits.BODY_TIMEOUT
         scope["client"] = self._client
-        exchange = self._exchange = Exchange(
-            self, scope, keep_alive=keep_alive and not self.draining
-        )
+        exchange = self._exchange = Exchange(self, scope, keep_alive=keep_alive)
         task = self._loop.create_task(exchange.run(self._app))
         self._state.tasks.add(task)
         task.add_done_callback(self._state.tasks.discard)

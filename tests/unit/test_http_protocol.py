@@ -167,6 +167,20 @@ def test_a_connection_lets_the_client_read_the_answer_before_it_closes(data: byt
     assert not recorder.closed
 
 
+def test_an_answer_to_a_request_from_before_the_end_closes_the_connection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """While the server waits for its delay after the signal."""
+
+    async def ending_app(scope: Any, receive: Any, send: Any) -> None:
+        monkeypatch.setattr(HttpProtocol, "draining", True)
+        await app(scope, receive, send)
+
+    written, recorder = answers(REQUEST, ending_app)
+    assert b"\r\nconnection: close\r\n" in written
+    assert recorder.closed
+
+
 def test_only_a_client_of_http_1_1_is_told_to_continue() -> None:
     assert answers(EXPECTING, reading_app)[0] == b"HTTP/1.1 100 Continue\r\n\r\n"
     assert answers(EXPECTING.replace(b"1.1", b"1.0"), reading_app)[0] == b""
