@@ -126,9 +126,8 @@ class Exchange:
         Also if the client may send the body, or not, because it has not got the 100 it expects.
         """
         fields = dict(headers)
-        if b"content-length" not in fields or b"connection" in fields or self._expected():
-            self.keep_alive = False
-        if self._client.draining:
+        unclear = b"content-length" not in fields or b"connection" in fields or self._expected()
+        if unclear or self._client.draining:
             self.keep_alive = False
         if not self.keep_alive and b"connection" not in fields:
             headers = [*headers, (b"connection", b"close")]

@@ -50,7 +50,7 @@ class HttpProtocol(asyncio.Protocol):
 
     def connection_made(self, transport: Any) -> None:
         self.transport = transport
-        self._client = transport.get_extra_info("peername")
+        transport.set_write_buffer_limits(limits.AHEAD)
         if sock := transport.get_extra_info("socket"):
             limits.bound_buffers(sock)
         self._state.connections.add(self)
@@ -109,6 +109,8 @@ class HttpProtocol(asyncio.Protocol):
             while self._unread:
                 if not self._reader.head_size:
                     if not self._may_begin():
+                        if len(self._unread) > limits.AHEAD:
+                            self.pause_reading()
                         return
                     if self._unread[0] not in b"\r\n":  # else an empty line, and still no head
                         self._deadline = self._loop.time() + limits.HEAD_TIMEOUT
@@ -135,7 +137,6 @@ class HttpProtocol(asyncio.Protocol):
             raise Refused(TOO_MANY)
         self._new = False
         self._deadline = self._loop.time() + limits.BODY_TIMEOUT
-        scope["client"] = self._client
         exchange = self._exchange = Exchange(self, scope, keep_alive=keep_alive)
         task = self._loop.create_task(exchange.run(self._app))
         self._state.tasks.add(task)

@@ -37,7 +37,7 @@ class RequestReader:
     ) -> None:
         """`on_head` and `on_end` are called once per request, `on_body` for each part.
 
-        `on_head` gets ASGI's scope, without the client, and `keep_alive`.
+        `on_head` gets ASGI's scope and `keep_alive`.
         """
         self._on_head = on_head
         self._on_body = on_body
@@ -112,14 +112,13 @@ class RequestReader:
 
     def _scope(self, method: bytes, version: str) -> Scope:
         raw_path, _, query = ORIGIN.sub(b"/", self._target).partition(b"?")
-        path = raw_path.decode("ascii")
         return {
             "type": "http",
             "asgi": ASGI,
             "http_version": version,
             "method": method.decode(),
             "scheme": "http",
-            "path": unquote(path) if "%" in path else path,
+            "path": unquote(raw_path.decode("ascii")),
             "raw_path": raw_path,
             "query_string": query,
             "root_path": "",

@@ -27,6 +27,7 @@ class Recorder(asyncio.Transport):
         self.writes: list[bytes] = []
         self.closed = False
         self.ended = False
+        self.reading = True
 
     def write(self, data: Any) -> None:
         self.writes.append(data)
@@ -37,11 +38,14 @@ class Recorder(asyncio.Transport):
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         return default
 
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        """Nothing is kept."""
+
     def pause_reading(self) -> None:
-        """Nothing is read."""
+        self.reading = False
 
     def resume_reading(self) -> None:
-        """Nothing is read."""
+        self.reading = True
 
     def close(self) -> None:
         self.closed = True
@@ -165,6 +169,23 @@ def test_a_connection_lets_the_client_read_the_answer_before_it_closes(data: byt
     assert b"\r\nconnection: close\r\n" in written
     assert recorder.ended
     assert not recorder.closed
+
+
+def test_requests_that_wait_for_an_answer_stop_the_reading() -> None:
+    """Otherwise thousands of clients could fill the memory with what they have sent ahead."""
+
+    async def exchange() -> Recorder:
+        make, _ = server()
+        served, recorder = make(), Recorder()
+        served.connection_made(recorder)
+        served.data_received(REQUEST * 200)
+        assert not recorder.reading
+        await turns(1000)
+        return recorder
+
+    recorder = asyncio.run(exchange())
+    assert recorder.reading
+    assert len(recorder.writes) == 200
 
 
 def test_an_answer_to_a_request_from_before_the_end_closes_the_connection(
