@@ -225,7 +225,7 @@ def test_an_empty_line_does_not_begin_a_head() -> None:
 
 
 def test_uvicorns_own_command_takes_its_protocol_from_auto() -> None:
-    """`install` replaces it there."""
+    """function/main.py replaces it there."""
     assert AutoHTTPProtocol is HttpToolsProtocol
 
 
