@@ -3,13 +3,11 @@
 https://www.rfc-editor.org/rfc/rfc9112#section-7.1
 """
 
-import re
 from collections.abc import Callable
 
 from httptools import HttpParserError, HttpRequestParser
 
 HEAD = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
-SIZE = re.compile(rb"[0-9a-fA-F]+")
 
 
 class ChunkedBody:
@@ -46,9 +44,7 @@ class ChunkedBody:
 
     def on_chunk_header(self) -> None:
         """Begin a chunk; httptools calls it when it has accepted the line with the size."""
-        digits = SIZE.match(self._line)
-        assert digits
-        size = int(digits[0], 16)
+        size = int(self._line.partition(b";")[0], 16)
         self._left = size + len(b"\r\n") if size else 0
         self._line = b""
 

@@ -87,7 +87,9 @@ class Exchange:
                 raise body_timeout()
             if not self._whole:
                 self._client.resume_reading()
-                self._continue()
+            if self._expected():
+                self._client.transport.write(CONTINUE)
+                self._continued = True
             self._wakeup = asyncio.get_running_loop().create_future()
             await self._wakeup
         if self._ended:
@@ -96,12 +98,12 @@ class Exchange:
         self._received = self._whole
         return {"type": "http.request", "body": body, "more_body": not self._whole}
 
-    def _continue(self) -> None:
-        """Tell a client that asked for it to send the body: RFC 9110, 10.1.1."""
+    def _expected(self) -> bool:
+        """Whether the client waits for 100 before it sends the body: RFC 9110, 10.1.1."""
+        if self._whole or self._continued or self._scope["http_version"] == "1.0":
+            return False
         expected = (value for name, value in self._scope["headers"] if name == b"expect")
-        if not self._continued and next(expected, b"").lower() == b"100-continue":
-            self._client.transport.write(CONTINUE)
-        self._continued = True
+        return next(expected, b"").lower() == b"100-continue"
 
     async def send(self, message: Message) -> None:
         """Write a part of the answer, when the client has taken most of the parts before."""
@@ -119,9 +121,13 @@ class Exchange:
             self._client.end_exchange(keep_alive=self.keep_alive)
 
     def _make_head(self, status: int, headers: list[Header]) -> bytes:
-        """Without a length, the end of the connection ends the body."""
+        """Make the head. The connection ends if the client can't know where the answer ends.
+
+        Also if the client may send the body, or not, because it has not got the 100 it expects.
+        """
         fields = dict(headers)
-        if b"content-length" not in fields or b"connection" in fields:
+        unclear = b"content-length" not in fields or b"connection" in fields or self._expected()
+        if unclear or self._client.draining:
             self.keep_alive = False
         if not self.keep_alive and b"connection" not in fields:
             headers = [*headers, (b"connection", b"close")]

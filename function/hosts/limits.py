@@ -11,6 +11,7 @@ BODY_BUFFER = 64 * 1024  # bytes of a body that the application has not received
 BODY_TIMEOUT = 10  # seconds; a body that stops must not delay the end of an instance
 HEAD_TIMEOUT = 10  # seconds for a whole head, and for the rest of a body that was refused
 WRITE_TIMEOUT = 15  # seconds in which a client takes nothing of its answer
+AHEAD = 4 * 1024  # bytes of further requests, or of unsent answers; a client with more waits
 SOCKET_BUFFER = 64 * 1024  # bytes in the kernel, for each direction of a connection
 LINGER = 2  # seconds for a client to read a refusal before its connection is closed
 BACKLOG = 4096  # connections that the kernel keeps until they are accepted

@@ -7,7 +7,6 @@ not; docs/hosts.md lists the differences. One request is read when the one befor
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -41,22 +40,19 @@ class HttpProtocol(asyncio.Protocol):
         self._reader = RequestReader(self._begin_request, self._take_body, self._end_request)
         self._unread = b""
         self._eof = False
-        self._refused = False
+        self._lingering = False  # reads on only to let the client read the last answer
         self._new = True  # has sent no request yet
         self._exchange: Exchange | None = None
         self._paused = False
-        self.blocked: asyncio.Future[None] | None = None
-        """Ends when the client has taken most of what was written."""
+        self.blocked: asyncio.Future[None] | None = None  # until the client has taken more
         self._unsent = 0  # bytes, at the last check
         self._stuck = 0  # checks in a row at which no byte had been sent
 
     def connection_made(self, transport: Any) -> None:
         self.transport = transport
-        self._client = transport.get_extra_info("peername")
+        transport.set_write_buffer_limits(limits.AHEAD)
         if sock := transport.get_extra_info("socket"):
-            # Otherwise the kernel keeps up to 10 MB for a client that floods, or doesn't read.
-            for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
-                sock.setsockopt(socket.SOL_SOCKET, option, limits.SOCKET_BUFFER)
+            limits.bound_buffers(sock)
         self._state.connections.add(self)
         self._shared.add(self)
         self._wait(limits.HEAD_TIMEOUT)
@@ -94,7 +90,7 @@ class HttpProtocol(asyncio.Protocol):
         elif self._exchange:
             if not self._reader.in_head:
                 self._exchange.time_out()
-        elif self._reader.in_head and self._reader.head_size and not self._refused:
+        elif self._reader.in_head and self._reader.head_size and not self._lingering:
             self.refuse(TOO_SLOW)
         else:
             self.transport.close()
@@ -103,7 +99,7 @@ class HttpProtocol(asyncio.Protocol):
         if self._unread:
             self._unread += data
             self.pause_reading()
-        elif not self._refused:
+        elif not self._lingering:
             self._unread = data
             self._read()
 
@@ -113,8 +109,11 @@ class HttpProtocol(asyncio.Protocol):
             while self._unread:
                 if not self._reader.head_size:
                     if not self._may_begin():
+                        if len(self._unread) > limits.AHEAD:
+                            self.pause_reading()
                         return
-                    self._deadline = self._loop.time() + limits.HEAD_TIMEOUT
+                    if self._unread[0] not in b"\r\n":  # else an empty line, and still no head
+                        self._deadline = self._loop.time() + limits.HEAD_TIMEOUT
                 taken = self._reader.take(self._unread)
                 self._unread = self._unread[taken:]
         except Refused as exc:
@@ -138,10 +137,7 @@ class HttpProtocol(asyncio.Protocol):
             raise Refused(TOO_MANY)
         self._new = False
         self._deadline = self._loop.time() + limits.BODY_TIMEOUT
-        scope["client"] = self._client
-        exchange = self._exchange = Exchange(
-            self, scope, keep_alive=keep_alive and not self.draining
-        )
+        exchange = self._exchange = Exchange(self, scope, keep_alive=keep_alive)
         task = self._loop.create_task(exchange.run(self._app))
         self._state.tasks.add(task)
         task.add_done_callback(self._state.tasks.discard)
@@ -185,8 +181,8 @@ class HttpProtocol(asyncio.Protocol):
         self._state.total_requests += 1
         self._exchange = None
         if not keep_alive:
-            self.transport.close()
-        if self.transport.is_closing():
+            self._close()
+        if self._lingering or self.transport.is_closing():
             return
         self._wait(limits.HEAD_TIMEOUT if self._reader.head_size else self._shared.keep_alive)
         self.go_on()
@@ -203,9 +199,7 @@ class HttpProtocol(asyncio.Protocol):
         return bool(self._unread) or (self._exchange is not None and self._reader.in_head)
 
     def refuse(self, refusal: Refusal) -> None:
-        """Answer without the application, and give the client time to read the answer."""
-        self._refused = True
-        self._unread = b""
+        """Answer without the application, and end the connection."""
         exchange, self._exchange = self._exchange, None
         if exchange:
             exchange.end()
@@ -213,7 +207,17 @@ class HttpProtocol(asyncio.Protocol):
                 self.transport.close()
                 return
         self.transport.write(refusal.response(self._state.default_headers))
+        self._close()
+
+    def _close(self) -> None:
+        """Close; later if the client still sends, as that would make the kernel drop the answer."""
+        if not self._unread and not self._reader.head_size:
+            self.transport.close()
+            return
+        self._lingering = True
+        self._unread = b""
         self.transport.write_eof()
+        self.resume_reading()
         self._wait(limits.LINGER)
 
 

@@ -19,7 +19,7 @@ from function.hosts.chunks import ChunkedBody
 from function.hosts.refusals import INVALID, TOO_LARGE, Header, Refused, check
 
 ASGI = {"version": "3.0", "spec_version": "2.3"}
-ORIGIN = re.compile(rb"https?://[^/?#]*", re.IGNORECASE)
+ORIGIN = re.compile(rb"\Ahttps?://[^/?#]*/?", re.IGNORECASE)  # absolute form: RFC 9112, 3.2.2
 Scope = dict[str, Any]
 
 END = b"\r\n\r\n"
@@ -37,7 +37,7 @@ class RequestReader:
     ) -> None:
         """`on_head` and `on_end` are called once per request, `on_body` for each part.
 
-        `on_head` gets ASGI's scope, without the client, and `keep_alive`.
+        `on_head` gets ASGI's scope and `keep_alive`.
         """
         self._on_head = on_head
         self._on_body = on_body
@@ -93,9 +93,9 @@ class RequestReader:
         self._headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
-        """Note the end of the head; httptools calls it."""
+        """Note the end of the head; httptools calls it, and forgets `Connection` without a body."""
         self.in_head = False
-        self._persists = self._parser.should_keep_alive()  # until the message ends
+        self._keep_alive = self._parser.should_keep_alive()
 
     def _end_head(self) -> None:
         fields = dict(self._headers)
@@ -105,20 +105,20 @@ class RequestReader:
             self._chunks = ChunkedBody(self._on_body, limits.HEAD_LIMIT)
         else:
             self._left = int(fields.get(b"content-length", 0))
-        self._on_head(self._scope(method, version), keep_alive=self._persists and version == "1.1")
+        keep_alive = version == "1.1" and self._keep_alive
+        self._on_head(self._scope(method, version), keep_alive=keep_alive)
         if not self._left and not self._chunks:
             self._end_message()
 
     def _scope(self, method: bytes, version: str) -> Scope:
-        raw_path, _, query = _origin_form(self._target).partition(b"?")
-        path = raw_path.decode("ascii")
+        raw_path, _, query = ORIGIN.sub(b"/", self._target).partition(b"?")
         return {
             "type": "http",
             "asgi": ASGI,
             "http_version": version,
             "method": method.decode(),
             "scheme": "http",
-            "path": unquote(path) if "%" in path else path,
+            "path": unquote(raw_path.decode("ascii")),
             "raw_path": raw_path,
             "query_string": query,
             "root_path": "",
@@ -139,10 +139,3 @@ class RequestReader:
     def _end_message(self) -> None:
         self._begin()
         self._on_end()
-
-
-def _origin_form(target: bytes) -> bytes:
-    """Return the target without the scheme and host of RFC 9112's absolute form."""
-    origin = None if target.startswith(b"/") else ORIGIN.match(target)
-    rest = target[origin.end() :] if origin else target
-    return rest if rest.startswith(b"/") or not origin else b"/" + rest

@@ -145,7 +145,7 @@ def test_unread_file(host: str, instance: Instance) -> None:
     request = b"GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: x\r\n\r\n"
     with connections(instance, 200, request):
         assert instance.get("/health/startup").status == 200
-        assert memory(instance) - before < 100 * MIB
+        assert memory(instance) - before < 25 * MIB
         if host != "knative":  # its environment has no page
             wait_until(lambda: not connected(instance), timeout=60)
 
