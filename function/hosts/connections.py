@@ -12,8 +12,6 @@ import asyncio
 from collections import deque
 from typing import Protocol
 
-from function.hosts.refusals import Header
-
 TURN = 64  # requests that begin in one turn; the group commit takes 128 rows at a time
 TICK = 1.0  # seconds between two looks at all connections
 
@@ -42,8 +40,7 @@ class Connections:
         self._queue: deque[Connection] = deque()
         self._begun = 0  # requests in this turn
         self._timer: asyncio.TimerHandle | None = None
-        self._headers: list[Header] = []
-        self._encoded = b""
+        self._checked = 0.0
 
     @property
     def too_many(self) -> bool:
@@ -54,7 +51,9 @@ class Connections:
         """Add a new connection; above the limit it replaces the one that waits longest."""
         self._open.add(connection)
         if not self._timer:
-            self._timer = asyncio.get_running_loop().call_later(TICK, self._check_all)
+            loop = asyncio.get_running_loop()
+            self._checked = loop.time()
+            self._timer = loop.call_later(TICK, self._check_all)
         if self.too_many and self._waiting:
             longest = next(iter(self._waiting))
             del self._waiting[longest]
@@ -91,14 +90,9 @@ class Connections:
                 connection.go_on()
 
     def _check_all(self) -> None:
+        """Look at all connections; after a freeze not before the event loop has read from them."""
         loop = asyncio.get_running_loop()
-        for connection in list(self._open):
-            connection.check(loop.time())
+        now, before, self._checked = loop.time(), self._checked, loop.time()
+        for connection in list(self._open) if now - before < 3 * TICK else ():
+            connection.check(now)
         self._timer = loop.call_later(TICK, self._check_all) if self._open else None
-
-    def encode(self, headers: list[Header]) -> bytes:
-        """Encode headers, which are nearly always the list of the call before."""
-        if headers is not self._headers:
-            self._headers = headers
-            self._encoded = b"".join([b"%b: %b\r\n" % header for header in headers])
-        return self._encoded

@@ -131,7 +131,8 @@ class Exchange:
             self.keep_alive = False
         if not self.keep_alive and b"connection" not in fields:
             headers = [*headers, (b"connection", b"close")]
+        headers = [*self._client.state.default_headers, *headers]
         lines = b"".join([b"%b: %b\r\n" % header for header in headers])
         if lines.count(b"\n") != len(headers) or lines.count(b"\r") != len(headers):
             raise ValueError("a header has a line break")
-        return b"%b%b%b\r\n" % (STATUS_LINES[status], self._client.default_headers(), lines)
+        return b"%b%b\r\n" % (STATUS_LINES[status], lines)

@@ -34,7 +34,7 @@ class HttpProtocol(asyncio.Protocol):
     ) -> None:
         """Uvicorn's server passes all arguments but `shared`."""
         self._app = config.loaded_app
-        self._state = server_state
+        self.state = server_state
         self._loop = _loop or asyncio.get_running_loop()
         self._shared = shared
         self._reader = RequestReader(self._begin_request, self._take_body, self._end_request)
@@ -53,12 +53,12 @@ class HttpProtocol(asyncio.Protocol):
         transport.set_write_buffer_limits(limits.AHEAD)
         if sock := transport.get_extra_info("socket"):
             limits.bound_buffers(sock)
-        self._state.connections.add(self)
+        self.state.connections.add(self)
         self._shared.add(self)
         self._wait(limits.HEAD_TIMEOUT)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._state.connections.discard(self)
+        self.state.connections.discard(self)
         self._shared.remove(self)
         self._unread = b""
         if self._exchange:
@@ -139,8 +139,8 @@ class HttpProtocol(asyncio.Protocol):
         self._deadline = self._loop.time() + limits.BODY_TIMEOUT
         exchange = self._exchange = Exchange(self, scope, keep_alive=keep_alive)
         task = self._loop.create_task(exchange.run(self._app))
-        self._state.tasks.add(task)
-        task.add_done_callback(self._state.tasks.discard)
+        self.state.tasks.add(task)
+        task.add_done_callback(self.state.tasks.discard)
 
     def _take_body(self, part: bytes) -> None:
         if self._exchange and self._exchange.feed(part) > limits.BODY_BUFFER:
@@ -164,10 +164,6 @@ class HttpProtocol(asyncio.Protocol):
             self._paused = False
             self.transport.resume_reading()
 
-    def default_headers(self) -> bytes:
-        """Return the headers of every answer, which uvicorn's server makes each second."""
-        return self._shared.encode(self._state.default_headers)
-
     def pause_writing(self) -> None:
         self.blocked = self._loop.create_future()
 
@@ -178,7 +174,7 @@ class HttpProtocol(asyncio.Protocol):
 
     def end_exchange(self, *, keep_alive: bool) -> None:
         """Go on after an answer."""
-        self._state.total_requests += 1
+        self.state.total_requests += 1
         self._exchange = None
         if not keep_alive:
             self._close()
@@ -206,7 +202,7 @@ class HttpProtocol(asyncio.Protocol):
             if exchange.started:
                 self.transport.close()
                 return
-        self.transport.write(refusal.response(self._state.default_headers))
+        self.transport.write(refusal.response(self.state.default_headers))
         self._close()
 
     def _close(self) -> None:

@@ -14,13 +14,14 @@ class Client:
         self.transport: Any = Mock(spec=asyncio.Transport)
         self.transport.is_closing.return_value = closed
         self.begun = False
+        self.checks = 0
         self._shared = shared
 
     def go_on(self) -> None:
         self.begun = self._shared.admit(self)
 
     def check(self, now: float) -> None:
-        """It is never too slow."""
+        self.checks += 1
 
 
 async def begun_in_each_turn(clients: list[Client]) -> list[int]:
@@ -71,5 +72,21 @@ def test_above_the_limit_a_new_connection_replaces_the_one_that_waits_longest() 
         shared.add(Client(shared))
         assert shared.too_many
         assert not busy.transport.abort.called
+
+    asyncio.run(run())
+
+
+def test_freeze() -> None:
+    """The first check after a freeze comes before the data that arrived meanwhile was read."""
+
+    async def run() -> None:
+        shared = Connections(2, 95)
+        client = Client(shared)
+        shared.add(client)
+        shared._checked -= 60
+        shared._check_all()
+        assert client.checks == 0
+        shared._check_all()
+        assert client.checks == 1
 
     asyncio.run(run())
