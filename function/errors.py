@@ -1,6 +1,6 @@
 """What can go wrong for a client, one class each.
 
-`function.http.messages` maps them to a status and a code in one table; anything else is a bug.
+`function.http.messages` maps each RequestError to a status and a code, in one table.
 """
 
 
@@ -25,7 +25,7 @@ class Unauthenticated(RequestError):
 
 
 class Forbidden(RequestError):
-    """The caller is not allowed to do this, or the page in the browser is not."""
+    """The caller, or the web page that sent the request, is not allowed to do this."""
 
 
 class NotFound(RequestError):

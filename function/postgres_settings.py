@@ -114,7 +114,7 @@ def _contradictions(postgres: PostgresSettings) -> Iterator[str]:
     elif not all(host.name for host in postgres.hosts):
         yield "PGHOST: a host of the list has no name"
     if not postgres.user and not postgres.credentials_dir:
-        yield "PGUSER: missing (so are a user in DATABASE_URL and PG_CREDENTIALS_DIR)"
+        yield "PGUSER: missing; set it, a user in DATABASE_URL, or PG_CREDENTIALS_DIR"
     if postgres.credentials_dir and not postgres.credentials_dir.is_dir():
         yield "PG_CREDENTIALS_DIR: must be a folder"
     if postgres.sslmode.startswith("verify") and not postgres.sslrootcert:

@@ -167,7 +167,7 @@ def _probe(name: str) -> Schema:
         "headers": {"X-Request-Id": REQUEST_ID},
         "content": _json(reference("Health")),
     }
-    responses = {"200": {"description": "It is.", **answer}, "431": HEADERS_TOO_LARGE}
+    responses = {"200": {"description": "The probe succeeded.", **answer}, "431": HEADERS_TOO_LARGE}
     if name == "Ready":
         responses["503"] = {"description": "PostgreSQL does not answer.", **answer}
     return {

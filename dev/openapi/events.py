@@ -48,11 +48,15 @@ SCHEMAS: dict[str, Schema] = {
         "type": "object",
         "properties": {
             "specversion": constant("1.0"),
-            "id": {"type": "string", "format": "uuid", "description": "The row's."},
+            "id": {"type": "string", "format": "uuid", "description": "The row's id."},
             "source": constant(SOURCE),
             "type": constant(UPDATED),
             "datacontenttype": constant("application/json"),
-            "time": {"type": "string", "format": "date-time", "description": "The row's."},
+            "time": {
+                "type": "string",
+                "format": "date-time",
+                "description": "When the row was made.",
+            },
             "traceparent": {"type": "string"},
             "data": reference("StrategyUpdate"),
         },
@@ -78,7 +82,11 @@ ANSWERS: Schema = {
         "schema": {
             "anyOf": [
                 _UPDATE,
-                {"description": "Of a batch.", "type": "array", "items": _UPDATE},
+                {
+                    "description": "The answers to a batch.",
+                    "type": "array",
+                    "items": _UPDATE,
+                },
             ]
         }
     },

@@ -123,7 +123,7 @@ class Exchange:
     def _make_head(self, status: int, headers: list[Header]) -> bytes:
         """Make the head. The connection ends if the client can't know where the answer ends.
 
-        Also if the client may send the body, or not, because it has not got the 100 it expects.
+        Also if the client still waits for 100 Continue, because it may send the body or not.
         """
         fields = dict(headers)
         unclear = b"content-length" not in fields or b"connection" in fields or self._expected()

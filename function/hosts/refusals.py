@@ -49,9 +49,9 @@ NO_HOST = Refusal(400, "INVALID_REQUEST", "a request must have exactly one Host"
 TOO_SLOW = Refusal(408, "REQUEST_TIMEOUT", "the headers did not come within 10 seconds")
 TOO_LARGE = Refusal(431, "HEADERS_TOO_LARGE", "the headers are over 64 KiB, or more than 100")
 FAILED = Refusal(500, "INTERNAL_ERROR", "internal error")
-CODING = Refusal(501, "INVALID_REQUEST", "the only transfer coding here is chunked")
+CODING = Refusal(501, "INVALID_REQUEST", "only the chunked transfer coding is supported")
 TOO_MANY = Refusal(503, "UNAVAILABLE", "too many connections are open", ((b"retry-after", b"2"),))
-VERSION = Refusal(505, "INVALID_REQUEST", "the versions of HTTP here are 1.1 and 1.0")
+VERSION = Refusal(505, "INVALID_REQUEST", "only HTTP/1.1 and HTTP/1.0 are supported")
 
 
 def check(

@@ -33,7 +33,7 @@ BODY_TIMEOUT_STATUS = 408
 HTTP_1 = ("1.0", "1.1")
 PIECE = 16 * 1024  # bytes of a body that are sent at a time
 WRITE_TIMEOUT = 15  # seconds for a client to take a piece
-WARM_DELAY = 1  # seconds after the first feedback; a cold start comes with more requests
+WARM_DELAY = 1  # seconds after the first feedback; more requests arrive during a cold start
 ABSOLUTE_FORM = re.compile(r"https?://[^/]*", re.IGNORECASE)
 REQUEST_ID = re.compile(r"[ -~]{1,128}")
 
@@ -94,7 +94,7 @@ class Application:
 
 
 def _import_rest() -> None:
-    """Import what only some requests need, because they can't when descriptors run out."""
+    """Import what few requests need: they can't import it when descriptors run out."""
     from function.http import cloudevents, docs  # noqa: F401
 
     docs.description()

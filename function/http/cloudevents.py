@@ -53,7 +53,7 @@ def parse_event(headers: Mapping[str, str], body: bytes) -> Delivery:
     if media_type == "application/cloudevents+json":
         return Delivery([_read_document(parse_json(body), hop)], _respond_structured)
     if media_type.startswith("application/cloudevents"):
-        raise UnsupportedMediaType("of the formats of CloudEvents, only JSON is understood")
+        raise UnsupportedMediaType("only the JSON format of CloudEvents is supported")
     return Delivery([_read_binary(headers, body, hop)], _respond_binary)
 
 

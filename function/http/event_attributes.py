@@ -59,7 +59,7 @@ def check(attributes: Mapping[str, object]) -> None:
         raise InvalidRequest("; ".join(missing + wrong))
     media_type = str(attributes.get("datacontenttype", "application/json")).partition(";")[0]
     if not JSON_TYPE.fullmatch(media_type.strip()):
-        raise UnsupportedMediaType(f"{DATA} must be JSON, and its content type say so")
+        raise UnsupportedMediaType(f"{DATA} must be JSON, with a JSON content type")
 
 
 def _is_identifier(value: object) -> bool:

@@ -22,7 +22,7 @@ log = logging.getLogger("function.http.handler")
 
 
 class Handler:
-    """Answers requests. The store itself only tells whether it is ready."""
+    """Answers requests. It uses the store only for the readiness check."""
 
     def __init__(self, service: Service, store: Store, access: Access, *, docs: bool) -> None:
         self._service = service

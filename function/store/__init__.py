@@ -74,7 +74,7 @@ class Store(GroupCommit):
         return await asyncio.shield(self._check)
 
     async def _look(self) -> bool:
-        """Insert nothing, which needs all that an insert needs but the row."""
+        """Insert zero rows: this checks everything that an insert needs except the row."""
         try:
             self._admit(0)
             await self._queue.do(insert, (), (), asyncio.get_running_loop().time() + CHECK_TIMEOUT)

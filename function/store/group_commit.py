@@ -120,7 +120,7 @@ class GroupCommit:
         work = jobs[0].work if jobs else insert
         await work(table, jobs, self._health)
         self._pace += (time.monotonic() - started - self._pace) / 4
-        if self._health.writable:  # else reads that succeed would hurry writes that fail
+        if self._health.writable:  # reads must not reset the pause of failing writes
             self._failures = 0
 
     def _limit_for(self, jobs: list[Job]) -> float | None:
@@ -167,8 +167,8 @@ class GroupCommit:
     def _drop(self, jobs: list[Job]) -> None:
         """Disconnect; where a statement is under way, when its requests have given up.
 
-        Not before: a commit that is canceled shows its row, and the next attempt would take it for
-        a safe one.
+        Not earlier: a canceled commit leaves its row visible, and a retry would report the row as
+        safely stored.
         """
         table, self._table = self._table, None
         if table and table.stream.unanswered:

@@ -82,13 +82,13 @@ class FeedbackTable:
         """Insert those entries whose ids are not there yet; return all rows that are there then."""
         stored: Stored = {}
         missing = entries
-        for _ in range(2):  # again for a row that was deleted after its id was in the way
+        for _ in range(2):  # again if the row that was in the way has been deleted
             inserted, took_all = await self.insert(missing)
             stored |= inserted
             if len(stored) < len(entries):
                 stored |= await self.select(it.id for it in entries if it.id not in stored)
             if took_all or len(stored) == len(entries):
-                break  # a trigger may have set other ids: again would double such rows
+                break  # a trigger may have set other ids, and a retry would double such rows
             missing = [entry for entry in entries if entry.id not in stored]
         return stored
 
@@ -134,6 +134,7 @@ def _stored_entry(columns: Sequence[Any]) -> StoredEntry:
 
 
 def _snapshot(stored: Mapping[str, Any]) -> StrategySnapshot:
-    """Drop what another version of the function may have added."""
+    """Another version of the function may have added fields, or lack those with a default."""
     kind = ModelSnapshot if "model" in stored else StrategySnapshot
-    return kind(**{field.name: stored[field.name] for field in fields(kind)})
+    known = (field.name for field in fields(kind))
+    return kind(**{name: stored[name] for name in known if name in stored})

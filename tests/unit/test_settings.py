@@ -57,7 +57,7 @@ def test_the_file_of_a_user_is_enough(tmp_path: Path) -> None:
 def test_nothing_set_names_all_that_is_missing() -> None:
     assert problems() == [
         "DATABASE_URL or PGHOST: neither names a host of PostgreSQL",
-        "PGUSER: missing (so are a user in DATABASE_URL and PG_CREDENTIALS_DIR)",
+        "PGUSER: missing; set it, a user in DATABASE_URL, or PG_CREDENTIALS_DIR",
     ]
 
 
