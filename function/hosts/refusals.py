@@ -51,7 +51,7 @@ TOO_LARGE = Refusal(431, "HEADERS_TOO_LARGE", "the headers are over 64 KiB, or m
 FAILED = Refusal(500, "INTERNAL_ERROR", "internal error")
 CODING = Refusal(501, "INVALID_REQUEST", "only the chunked transfer coding is supported")
 TOO_MANY = Refusal(503, "UNAVAILABLE", "too many connections are open", ((b"retry-after", b"2"),))
-VERSION = Refusal(505, "INVALID_REQUEST", "only HTTP/1.1 and HTTP/1.0 are supported")
+VERSION = Refusal(505, "INVALID_REQUEST", "only versions 1.1 and 1.0 of HTTP are supported")
 
 
 def check(

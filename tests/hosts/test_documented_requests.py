@@ -3,9 +3,10 @@
 import json
 import re
 import shlex
+from pathlib import Path
 from typing import Any, NamedTuple
 
-from tests.instance import ROOT, Answer, Instance
+from tests.instance import ROOT, Answer, Instance, running
 
 SERVER = "http://127.0.0.1:8080"
 
@@ -62,9 +63,11 @@ def test_requests_http() -> None:
     assert [one.same() for one in requests_file()] == [one.same() for one in documented()]
 
 
-def test_documented_requests(instance: Instance) -> None:
-    """Each documented request gets 200 in its own mode."""
-    plain, binary, structured, batched = (one.send(instance) for one in documented())
+def test_documented_requests(host: str, feedback_database: str, tmp_path: Path) -> None:
+    """Each documented request gets 200 in its own mode, in a database of its own."""
+    with running(tmp_path / "log", feedback_database, host) as instance:
+        instance.wait_until_ready()
+        plain, binary, structured, batched = (one.send(instance) for one in documented())
     assert [one.status for one in (plain, binary, structured, batched)] == [200] * 4
     assert plain.json()["task_id"] == "task-123"
     assert binary.headers["ce-type"] == structured.json()["type"] == "mentor.strategy.updated"
