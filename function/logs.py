@@ -64,7 +64,8 @@ class EventHandler(logging.StreamHandler):  # type: ignore[type-arg] # not gener
 
     def write(self, level: str, event: str, fields: Fields) -> None:
         """Write an event of the request in progress, at the end of the event loop's turn."""
-        self._lines.append(self._render(time.time(), level, event, fields))
+        line = self._render(time.time(), level, event, fields)
+        self._lines.append(line)  # not before: another thread may replace the list meanwhile
         if len(self._lines) == 1:
             asyncio.get_running_loop().call_soon(self.flush)
 

@@ -47,3 +47,20 @@ def test_a_loop_without_another_turn_loses_no_line(capsys: pytest.CaptureFixture
     loop.close()
     logs.flush()
     assert events(capsys) == ["request"]
+
+
+def test_another_thread_writes_meanwhile(capsys: pytest.CaptureFixture[str]) -> None:
+    """A flush while a line is being rendered does not lose the line."""
+
+    def render(*_event: object) -> str:
+        handler.flush()  # as a thread that logs at this moment
+        return '{"event": "request"}'
+
+    handler = logs.EventHandler(render)
+
+    async def turn() -> None:
+        handler.write("INFO", "request", {})
+
+    asyncio.run(turn())
+    handler.flush()
+    assert events(capsys) == ["request"]
