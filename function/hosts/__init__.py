@@ -1,1 +1,1 @@
-"""What the function needs of its hosts beyond their public interfaces, one module per library."""
+"""What each HTTP server needs: connections for uvicorn, and a host for Knative's func."""

@@ -105,7 +105,7 @@ def _replace_reading() -> None:
     from hypercorn.asyncio.tcp_server import MAX_RECV, TCPServer
     from hypercorn.events import Closed, RawData
 
-    limit = limits.connection_limit(limits.raise_descriptor_limit())
+    limit = limits.set_connection_limit()
     connections: dict[Any, None] = {}  # the longest silent one first
 
     async def read(self: Any) -> None:
@@ -129,7 +129,7 @@ def _replace_reading() -> None:
         await self.protocol.handle(Closed())
         await self.idle_task.stop()
 
-    TCPServer._read_data = read  # noqa: SLF001
+    TCPServer._read_data = read  # noqa: SLF001 - no setting
 
 
 def _make_room(connections: dict[Any, None], limit: int) -> None:
@@ -162,7 +162,7 @@ def _ignore_upgrades() -> None:
     from h11 import Request
     from hypercorn.protocol.h11 import H11Protocol
 
-    check, create = H11Protocol._check_protocol, H11Protocol._create_stream  # noqa: SLF001
+    check, create = H11Protocol._check_protocol, H11Protocol._create_stream  # noqa: SLF001 - as below
 
     async def check_protocol(self: Any, request: Request) -> None:
         if request.http_version == b"2.0":
@@ -177,8 +177,8 @@ def _ignore_upgrades() -> None:
             )
         await create(self, request)
 
-    H11Protocol._check_protocol = check_protocol  # noqa: SLF001
-    H11Protocol._create_stream = create_stream  # noqa: SLF001
+    H11Protocol._check_protocol = check_protocol  # noqa: SLF001 - no setting
+    H11Protocol._create_stream = create_stream  # noqa: SLF001 - no setting
 
 
 def _answer_readiness() -> None:

@@ -23,16 +23,14 @@ def body_timeout() -> BodyTimeout:
     return BodyTimeout(f"the body did not come within {BODY_TIMEOUT} seconds")
 
 
-def raise_descriptor_limit() -> int:
-    """Allow this process all descriptors that it may have, and return their number."""
+def set_connection_limit() -> int:
+    """Allow this process all descriptors that it may have; return how many connections it accepts.
+
+    Half of the descriptors are left to listeners, files, PostgreSQL, and new connections.
+    """
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    return hard if hard != resource.RLIM_INFINITY else 1 << 20
-
-
-def connection_limit(descriptors: int) -> int:
-    """Leave half of the descriptors to listeners, files, PostgreSQL, and new connections."""
-    return min(MOST_CONNECTIONS, descriptors // 2)
+    return MOST_CONNECTIONS if hard == resource.RLIM_INFINITY else min(MOST_CONNECTIONS, hard // 2)
 
 
 def bound_buffers(sock: socket.socket) -> None:

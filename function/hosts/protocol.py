@@ -222,5 +222,5 @@ def make_protocol(keep_alive: float) -> Callable[..., HttpProtocol]:
 
     An idle connection ends after `keep_alive` seconds.
     """
-    limit = limits.connection_limit(limits.raise_descriptor_limit())
-    return partial(HttpProtocol, shared=Connections(limit, keep_alive))
+    shared = Connections(limits.set_connection_limit(), keep_alive)
+    return partial(HttpProtocol, shared=shared)

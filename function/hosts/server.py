@@ -11,9 +11,9 @@ vars(COMMAND_LINE).update(Server=None, main=None, run=None)
 sys.modules.setdefault(COMMAND_LINE.__name__, COMMAND_LINE)
 
 from uvicorn.config import Config  # noqa: E402 - after the stand-in
-from uvicorn.server import Server  # noqa: E402
+from uvicorn.server import Server  # noqa: E402 - as above
 
-from function.hosts.protocol import HttpProtocol  # noqa: E402
+from function.hosts.protocol import HttpProtocol  # noqa: E402 - as above
 
 __all__ = ["Config", "HttpProtocol", "PatientServer", "Server"]
 

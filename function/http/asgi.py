@@ -95,7 +95,7 @@ class Application:
 
 def _import_rest() -> None:
     """Import what few requests need: they can't import it when descriptors run out."""
-    from function.http import cloudevents, docs  # noqa: F401
+    from function.http import cloudevents, docs  # noqa: F401 - for the requests to come
 
     docs.description()
 

@@ -97,7 +97,7 @@ class FeedbackTable:
 
         Without entries it fails where the table, its columns or the role's rights allow no row.
         """
-        from pydantic_core import to_json
+        from pydantic_core import to_json  # the store connects before this import
 
         rows = [_row(entry) for entry in entries]
         [[created]] = await self._query(INSERT, to_json(rows).decode())
