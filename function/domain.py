@@ -17,6 +17,21 @@ class Difficulty(Enum):
     HARD = "hard"
 
 
+class Concern(Enum):
+    """A danger to the student that the message tells of.
+
+    NONE means that a model looked and found nothing; UNASSESSED means that no model looked.
+    """
+
+    UNASSESSED = "unassessed"
+    NONE = "none"
+    SELF_HARM = "self_harm"
+    ABUSE = "abuse"
+    VIOLENCE = "violence"
+    BULLYING = "bullying"
+    OTHER = "other"
+
+
 class Feedback(NamedTuple):
     """What a student says about a task."""
 
@@ -55,6 +70,7 @@ class Strategy(NamedTuple):
     topic_weights: dict[str, float]
     sentiment: str
     snapshot: StrategySnapshot
+    concern: Concern = Concern.UNASSESSED
 
 
 class Entry(NamedTuple):

@@ -42,6 +42,7 @@ class LlmAnalyzer:
             return answer.strategy
         except NoAnswer as exc:
             _warn(exc, time.perf_counter() - started)
+            return FALLBACK_STRATEGY._replace(concern=exc.concern)
         except Exception:
             log.exception("internal error")
         return FALLBACK_STRATEGY

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
 
-from function.domain import Strategy
+from function.domain import Concern, Strategy
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class NoAnswer(Exception):
     """The model gave no answer that can be used.
 
     `status` is HTTP's, if there was one, and `retry_after` the header's text. The caller adds the
-    number of attempts and the tokens that they took.
+    number of attempts and the tokens that they took. `concern` is what a provider's filter saw.
     """
 
     def __init__(self, reason: Reason, status: int | None = None, retry_after: str = "") -> None:
@@ -66,6 +66,7 @@ class NoAnswer(Exception):
         self.retry_after = retry_after
         self.attempts = 0
         self.usage = Usage()
+        self.concern = Concern.UNASSESSED
 
     @property
     def blames_provider(self) -> bool:
