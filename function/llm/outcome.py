@@ -1,8 +1,9 @@
 """How a question to the model ends: with an answer, or with the reason why there is none."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from function.domain import Concern, Strategy
 
@@ -23,6 +24,36 @@ class Answer(NamedTuple):
     attempts: int
 
 
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """A response with another status than 2xx. The names of headers are in lower case.
+
+    The body may be cut off, and may quote the student: nothing of it is logged but plain words.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def json(self) -> object:
+        """The body, as far as it is JSON."""
+        from pydantic_core import from_json  # a cold start does without it
+
+        try:
+            return from_json(self.body, allow_partial=True)
+        except ValueError:
+            return None
+
+    def error(self) -> Mapping[str, Any]:
+        """The error object: inside `error` or not, and in Gemini's case inside a list."""
+        found = self.json()
+        if isinstance(found, list) and found:
+            found = found[0]
+        if isinstance(found, dict):
+            found = found.get("error", found)
+        return found if isinstance(found, dict) else {}
+
+
 class Reason(Enum):
     """Why there is no answer. The log has these words; they quote nothing."""
 
@@ -39,38 +70,40 @@ class Reason(Enum):
     CIRCUIT_OPEN = "circuit open"
 
 
-# A student's message must not open the circuit for all others: a 400 may be a provider's content
-# filter. Without a key no request is sent. BUSY means that other students' requests took all
-# connections.
-NOT_THE_PROVIDERS = {
-    Reason.REFUSED,
-    Reason.TRUNCATED,
-    Reason.INVALID_ANSWER,
-    Reason.NO_KEY,
-    Reason.BUSY,
-}
-STATUSES_BY_THE_MESSAGE = {400, 413, 422}
+ANSWERED = {Reason.REFUSED, Reason.TRUNCATED, Reason.INVALID_ANSWER}
+# BUSY means that other students' requests took all connections.
+NOT_ASKED = {Reason.NO_KEY, Reason.BUSY, Reason.CIRCUIT_OPEN}
 
 
 class NoAnswer(Exception):
     """The model gave no answer that can be used.
 
-    `status` is HTTP's, if there was one, and `retry_after` the header's text. The caller adds the
-    number of attempts and the tokens that they took. `concern` is what a provider's filter saw.
+    The caller adds the number of attempts and the tokens that they took, and `details` for the
+    log. `concern` is what a provider's filter saw. `by_message`: the message may be the reason.
     """
 
-    def __init__(self, reason: Reason, status: int | None = None, retry_after: str = "") -> None:
+    def __init__(
+        self, reason: Reason, status: int | None = None, rejection: Rejection | None = None
+    ) -> None:
         super().__init__(reason.value)
         self.reason = reason
-        self.status = status
-        self.retry_after = retry_after
+        self.status = rejection.status if rejection else status
+        self.rejection = rejection
+        self.details: Mapping[str, str] = {}
         self.attempts = 0
         self.usage = Usage()
         self.concern = Concern.UNASSESSED
+        self.by_message = False
+
+    @property
+    def clears_provider(self) -> bool:
+        """Whether the provider works: it answered, though not usefully."""
+        return self.reason in ANSWERED
 
     @property
     def blames_provider(self) -> bool:
-        """Whether the provider is in trouble, so that the next question would fail, too."""
-        if self.reason is Reason.STATUS:
-            return self.status not in STATUSES_BY_THE_MESSAGE
-        return self.reason not in NOT_THE_PROVIDERS
+        """Whether the next question would probably fail, too.
+
+        Where a failure neither clears nor blames the provider, it tells nothing about it.
+        """
+        return not (self.clears_provider or self.reason in NOT_ASKED or self.by_message)

@@ -76,6 +76,13 @@ def answer_schema() -> dict[str, object]:
     )
 
 
+@cache
+def schema_in_words() -> str:
+    """The schema as text, for servers that take none beside the prompt."""
+    schema = json.dumps(answer_schema(), separators=(",", ":"))
+    return f"The answer must match this JSON Schema, with no text before or after it:\n{schema}"
+
+
 def _one_of(*values: str) -> dict[str, object]:
     return {"type": "string", "enum": list(values)}
 

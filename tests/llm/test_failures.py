@@ -109,6 +109,7 @@ class Trial:
         assert set(warning) <= {
             *("time", "level", "event", "request_id", "trace_id"),
             *("reason", "attempts", "duration_ms", "status"),
+            *("error_code", "error_type", "error_param"),
         }
         status = f" {warning['status']}" if "status" in warning else ""
         reason = f"{warning['reason']}{status}, {warning['attempts']} attempts"

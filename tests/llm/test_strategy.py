@@ -70,13 +70,14 @@ def test_request_format(provider: str, function: Instance, server: ModelServer) 
     assert body["model"] == MODEL
     assert request.headers["host"] == server.url.removeprefix("http://")
     if provider == "openai":
-        assert request.path == "/chat/completions"
+        assert request.path == "/v1/chat/completions"
         assert request.headers["authorization"] == f"Bearer {KEY}"
         assert body["response_format"]["json_schema"]["strict"] is True
+        assert (body["temperature"], body["max_tokens"] > 0) == (0, True)
     else:
         assert request.path == "/v1/messages"
         assert request.headers["x-api-key"] == KEY
-        assert request.headers["anthropic-version"] == "2023-06-01"
+        assert request.headers["anthropic-version"] == "2026-10-21"
         assert body["max_tokens"] > 0
 
 

@@ -1,0 +1,64 @@
+"""What a provider's error says: words for the log, and whether a filter stopped the message."""
+
+import re
+from collections.abc import Iterator, Mapping
+
+from function.domain import Concern
+from function.llm.outcome import Rejection
+
+PLAIN_WORD = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+FILTER_STATUSES = (400, 403, 422)
+# Azure; LiteLLM for all its providers; OpenAI's moderation; OpenRouter; Alibaba's Qwen.
+FILTER = re.compile(
+    r"content_filter|content_policy|ContentPolicyViolation|content management policy"
+    r"|ResponsibleAIPolicy|\bmoderation|invalid_prompt|\brefusal\b|data_inspection_failed",
+    re.IGNORECASE,
+)
+# The categories of Azure and OpenAI's moderation that tell of harm to a student; the gravest first.
+# A child who tells of abuse trips the filter for sexual content.
+HARM = {
+    "self_harm": Concern.SELF_HARM,
+    "violence": Concern.VIOLENCE,
+    "sexual": Concern.OTHER,
+}
+
+
+def words_for_log(rejection: Rejection, *secrets: str) -> Mapping[str, str]:
+    """The error's code, type and parameter, where they are plain words and no part of a secret."""
+    error = rejection.error()
+    found = {f"error_{name}": error.get(name) for name in ("code", "type", "param")}
+    return {
+        name: word
+        for name, word in found.items()
+        if isinstance(word, str)
+        and PLAIN_WORD.fullmatch(word)
+        and not any(word in secret for secret in secrets)
+    }
+
+
+def filtered(rejection: Rejection) -> Concern | None:
+    """What a filter of the provider saw in the message; None where no filter stopped it."""
+    if rejection.status not in FILTER_STATUSES or not rejection.error():
+        return None
+    found = rejection.json()
+    categories = {name.split("/")[0].replace("-", "_").lower() for name in _flagged(found)}
+    if not categories and not FILTER.search(rejection.body.decode(errors="replace")):
+        return None
+    harm = (concern for category, concern in HARM.items() if category in categories)
+    return next(harm, Concern.UNASSESSED)
+
+
+def _flagged(found: object) -> Iterator[str]:
+    """The categories that are marked anywhere in the body."""
+    if isinstance(found, list):
+        for inner in found:
+            yield from _flagged(inner)
+    if isinstance(found, dict):
+        for name, inner in found.items():
+            if isinstance(inner, dict) and inner.get("filtered") is True:  # Azure, LiteLLM
+                yield str(name)
+            if name == "reasons" and isinstance(inner, list):  # OpenRouter
+                yield from (reason for reason in inner if isinstance(reason, str))
+            if name == "categories" and isinstance(inner, dict):  # OpenAI's moderation
+                yield from (str(category) for category, flag in inner.items() if flag is True)
+            yield from _flagged(inner)
