@@ -62,8 +62,12 @@ class AnthropicFormat:
         )
 
     def headers(self, settings: LlmSettings, key: str | None, dialect: Dialect) -> dict[str, str]:
-        version = {"anthropic-version": dialect.versions[0]}
-        return {**version, "x-api-key": key} if key else version
+        headers = {"anthropic-version": dialect.versions[0]}
+        if key:
+            headers["Authorization"] = f"Bearer {key}"  # as the official SDK does since version 2
+            if not settings.endpoint.is_the_providers_own:
+                headers["x-api-key"] = key  # other servers may know the older form only
+        return headers
 
     def body(self, model: str, user_message: str, dialect: Dialect) -> dict[str, object]:
         optional = {

@@ -7,7 +7,8 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 
-from function.llm.outcome import NoAnswer, Reason, Rejection
+from function.llm.outcome import NoAnswer, Reason
+from function.llm.rejection import Rejection
 
 PAUSE = (0.1, 0.4)  # seconds before the second attempt, where the provider names none
 LEAST = 0.25  # seconds that must be left for an answer

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from function.llm.background import Shared
-from function.llm.outcome import NoAnswer, Reason, Rejection
+from function.llm.outcome import NoAnswer, Reason
+from function.llm.rejection import Rejection
 from function.llm.resolver import Resolver
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, fields, replace
 from enum import Enum
 
-from function.llm.outcome import Rejection
+from function.llm.rejection import Rejection
 
 
 class Format(Enum):
@@ -65,7 +65,9 @@ def learn(dialect: Dialect, rejection: Rejection) -> Dialect | None:
     Each step takes choices away, so that learning ends. It reads the text of the error, because
     only OpenAI's API names the parameter in a field of its own.
     """
-    if rejection.status == 404:
+    if (
+        rejection.status == 404 and b"model" not in rejection.body
+    ):  # it may be the model that is not found
         return _without(dialect, {"paths"})
     if rejection.status not in REFUSALS:
         return None

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from function.domain import Concern, Strategy
+from function.llm.rejection import Rejection
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,36 +23,6 @@ class Answer(NamedTuple):
     strategy: Strategy
     usage: Usage
     attempts: int
-
-
-@dataclass(frozen=True, slots=True)
-class Rejection:
-    """A response with another status than 2xx. The names of headers are in lower case.
-
-    The body may be cut off, and may quote the student: nothing of it is logged but plain words.
-    """
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-    def json(self) -> object:
-        """The body, as far as it is JSON."""
-        from pydantic_core import from_json  # a cold start does without it
-
-        try:
-            return from_json(self.body, allow_partial=True)
-        except ValueError:
-            return None
-
-    def error(self) -> Mapping[str, Any]:
-        """The error object: inside `error` or not, and in Gemini's case inside a list."""
-        found = self.json()
-        if isinstance(found, list) and found:
-            found = found[0]
-        if isinstance(found, dict):
-            found = found.get("error", found)
-        return found if isinstance(found, dict) else {}
 
 
 class Reason(Enum):

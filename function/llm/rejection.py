@@ -1,10 +1,11 @@
-"""What a provider's error says: words for the log, and whether a filter stopped the message."""
+"""An error of a provider: words of it for the log, and whether a filter stopped the message."""
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 from function.domain import Concern
-from function.llm.outcome import Rejection
 
 PLAIN_WORD = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 FILTER_STATUSES = (400, 403, 422)
@@ -21,6 +22,36 @@ HARM = {
     "violence": Concern.VIOLENCE,
     "sexual": Concern.OTHER,
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """A response with another status than 2xx. The names of headers are in lower case.
+
+    The body may be cut off, and may quote the student: nothing of it is logged but plain words.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def json(self) -> object:
+        """The body, as far as it is JSON."""
+        from pydantic_core import from_json  # a cold start does without it
+
+        try:
+            return from_json(self.body, allow_partial=True)
+        except ValueError:
+            return None
+
+    def error(self) -> Mapping[str, Any]:
+        """The error object: inside `error` or not, and in Gemini's case inside a list."""
+        found = self.json()
+        if isinstance(found, list) and found:
+            found = found[0]
+        if isinstance(found, dict):
+            found = found.get("error", found)
+        return found if isinstance(found, dict) else {}
 
 
 def words_for_log(rejection: Rejection, *secrets: str) -> Mapping[str, str]:

@@ -76,6 +76,7 @@ def test_request_format(provider: str, function: Instance, server: ModelServer) 
         assert (body["temperature"], body["max_tokens"] > 0) == (0, True)
     else:
         assert request.path == "/v1/messages"
+        assert request.headers["authorization"] == f"Bearer {KEY}"
         assert request.headers["x-api-key"] == KEY
         assert request.headers["anthropic-version"] == "2026-10-21"
         assert body["max_tokens"] > 0

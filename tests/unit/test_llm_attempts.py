@@ -8,7 +8,8 @@ from email.utils import format_datetime
 import pytest
 
 from function.llm.attempts import Attempts, retry_after_seconds
-from function.llm.outcome import NoAnswer, Reason, Rejection
+from function.llm.outcome import NoAnswer, Reason
+from function.llm.rejection import Rejection
 
 
 @pytest.mark.parametrize(("header", "seconds"), [("0", 0), ("7", 7), ("1.5", 1.5)])

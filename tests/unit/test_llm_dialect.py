@@ -5,7 +5,7 @@ import json
 import pytest
 
 from function.llm.dialect import Dialect, Format, learn
-from function.llm.outcome import Rejection
+from function.llm.rejection import Rejection
 
 OPENAI = Dialect(
     paths=("/v1/chat/completions", "/chat/completions"),
@@ -157,6 +157,7 @@ def test_a_server_without_v1() -> None:
         (400, "Invalid model name passed in model=gpt-9"),  # LiteLLM
         (400, "This model's maximum context length is 4096 tokens"),
         (400, "code max_tokens_exceeded"),
+        (404, 'model "qwen3:8b" not found, try pulling it first'),  # Ollama
         (401, "temperature"),
         (403, "temperature"),
         (429, "max_completion_tokens"),

@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 
 from function.domain import Concern
-from function.llm.outcome import Rejection
-from function.llm.rejection import filtered, words_for_log
+from function.llm.rejection import Rejection, filtered, words_for_log
 
 SAFE = {"filtered": False, "severity": "safe"}
 HIGH = {"filtered": True, "severity": "high"}
