@@ -65,10 +65,9 @@ def learn(dialect: Dialect, rejection: Rejection) -> Dialect | None:
     Each step takes choices away, so that learning ends. It reads the text of the error, because
     only OpenAI's API names the parameter in a field of its own.
     """
-    if (
-        rejection.status == 404 and b"model" not in rejection.body
-    ):  # it may be the model that is not found
-        return _without(dialect, {"paths"})
+    if rejection.status == 404:
+        is_model_missing = b"model" in rejection.body
+        return None if is_model_missing else _without(dialect, {"paths"})
     if rejection.status not in REFUSALS:
         return None
     parameter = rejection.error().get("param")

@@ -24,6 +24,7 @@ from tests.llm.server import (
     in_turn,
     refuses,
     replies,
+    sends,
 )
 
 Outcome = Answer | NoAnswer
@@ -232,6 +233,14 @@ def test_the_body_of_an_error_that_never_comes(model_server: ModelServer) -> Non
     [outcome] = ask_all(make_model("openai", model_server.url), "one")
     assert isinstance(outcome, Answer)
     assert outcome.attempts == 2
+
+
+def test_the_body_of_an_error_without_an_end(model_server: ModelServer) -> None:
+    model_server.behavior = sends(b"HTTP/1.1 400 X\r\n\r\n", b" " * 9999, endless=True)
+    [failure] = ask_all(make_model("openai", model_server.url), "one")
+    assert isinstance(failure, NoAnswer)
+    assert failure.rejection
+    assert (failure.status, len(failure.rejection.body)) == (400, 16 * 1024)
 
 
 def test_the_key_of_azure(model_server: ModelServer) -> None:
