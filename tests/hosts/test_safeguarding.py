@@ -73,6 +73,7 @@ def test_a_concern_is_in_the_row_and_in_no_answer(
         for concern, row_id in stored
         if concern != "none"
     )
+    assert function.log.count('"event":"concern ') == len(logged)  # the guide's query
     assert WORDS not in function.log
     assert student not in function.log
 
