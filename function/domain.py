@@ -85,7 +85,7 @@ class Entry(NamedTuple):
 class StoredEntry(NamedTuple):
     """A row that PostgreSQL has committed; `created_at` is RFC 3339 text in UTC.
 
-    `repeated` is true if the row existed before this attempt to insert it.
+    `repeated` is true if another request has inserted the row.
     """
 
     entry: Entry
