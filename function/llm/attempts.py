@@ -6,8 +6,11 @@ import re
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from typing import TypeVar
 
 from function.llm.outcome import NoAnswer, Reason
+
+T = TypeVar("T")
 
 PAUSE = (0.1, 0.4)  # seconds before the second attempt, where the provider names none
 LEAST = 0.25  # seconds that must be left for an answer
@@ -20,7 +23,7 @@ class Attempts:
         self.made = 0
         self._deadline = time.monotonic() + limit
 
-    async def run(self, attempt: Callable[[], Awaitable[bytes]]) -> bytes:
+    async def run(self, attempt: Callable[[], Awaitable[T]]) -> T:
         """Make an attempt, and one more if that failed for now only; raises NoAnswer."""
         try:
             return await self._make(attempt)
@@ -31,7 +34,7 @@ class Attempts:
         await asyncio.sleep(pause)
         return await self._make(attempt)
 
-    async def _make(self, attempt: Callable[[], Awaitable[bytes]]) -> bytes:
+    async def _make(self, attempt: Callable[[], Awaitable[T]]) -> T:
         self.made += 1
         return await attempt()
 
@@ -41,7 +44,7 @@ def _pause(failure: NoAnswer) -> float | None:
     if failure.reason is Reason.STATUS:
         if failure.status is None or not (failure.status == 429 or failure.status >= 500):
             return None
-    elif failure.reason is not Reason.UNREACHABLE:
+    elif failure.reason not in {Reason.UNREACHABLE, Reason.PROVIDER_ERROR}:
         return None
     named = retry_after_seconds(failure.retry_after)
     return random.uniform(*PAUSE) if named is None else named  # noqa: S311 - spreads a crowd

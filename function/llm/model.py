@@ -5,7 +5,7 @@ import asyncio
 from pydantic_core import to_json
 
 from function.domain import Feedback
-from function.llm.answer import parse_answer
+from function.llm.answer import read_answer
 from function.llm.anthropic import AnthropicFormat
 from function.llm.attempts import Attempts
 from function.llm.client import HttpClient
@@ -32,8 +32,8 @@ class Model:
         attempts = Attempts(self._settings.timeout)
         try:
             async with asyncio.timeout(self._settings.timeout):
-                body = await attempts.run(lambda: self._post(feedback))
-            return self._read(body, attempts.made)
+                answer = await attempts.run(lambda: self._post(feedback))
+            return answer._replace(attempts=attempts.made)
         except TimeoutError:
             failure = NoAnswer(Reason.TIMEOUT)
         except NoAnswer as exc:
@@ -45,19 +45,11 @@ class Model:
         """Close the connections, when no question is open."""
         await self._client.close()
 
-    async def _post(self, feedback: Feedback) -> bytes:
+    async def _post(self, feedback: Feedback) -> Answer:
         headers = self._format.headers(read_key(self._settings))
         body = self._format.body(self._settings.model, user_message(feedback))
-        return await self._client.post(self._format.path, headers, to_json(body))
-
-    def _read(self, body: bytes, attempts: int) -> Answer:
-        completion = self._format.read(body)
-        try:
-            strategy = parse_answer(completion.content(), self._settings.model)
-        except NoAnswer as exc:
-            exc.usage = completion.usage
-            raise
-        return Answer(strategy, completion.usage, attempts)
+        response = await self._client.post(self._format.path, headers, to_json(body))
+        return read_answer(self._format, response, self._settings.model)
 
 
 def read_key(settings: LlmSettings) -> str | None:

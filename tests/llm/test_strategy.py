@@ -16,12 +16,14 @@ from tests.llm.server import ModelServer, answers, serving
 
 TOPICS = {"decimals": 0.25, "fractions": 0.75}
 SNAPSHOT = {
-    "difficulty_weight": 0.5,
+    "difficulty_weight": 0.4,
     "feedback_based": True,
     "sentiment": "frustrated",
     "topics": ["fractions", "decimals"],
     "model": MODEL,
-    "prompt_version": "1",
+    "prompt_version": "2",
+    "kind": "task",
+    "understanding": "partial",
 }
 
 
@@ -44,7 +46,7 @@ def test_strategy(
     assert update == {
         "student_id": STUDENT,
         "task_id": task,
-        "difficulty_adjustment": -0.5,
+        "difficulty_adjustment": -0.6,
         "topic_weights": TOPICS,
         "sentiment": "frustrated",
         "strategy_snapshot": SNAPSHOT,
