@@ -189,6 +189,7 @@ def test_server_never_reads(
         (replies(529), "529 at first"),
         (reset, "a reset at first"),
         (close_mid_body, "half a body at first"),
+        (replies(200, b'{"error": {"code": 502}}'), "an error with 200 at first"),
     ],
 )
 def test_second_attempt(

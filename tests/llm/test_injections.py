@@ -61,8 +61,8 @@ def test_attacks(
     assert_closed(answer.json())
     heard = answer.json()["strategy_snapshot"]["feedback_based"]
     assert heard is attack["heard"]
-    [note] = notes(function, answer.headers["x-request-id"])
-    assert note["event"] == ("model answered" if heard else "model gave no answer")
+    events = [note["event"] for note in notes(function, answer.headers["x-request-id"])]
+    assert ("model answered" if heard else "model gave no answer") in events
     assert json.loads(server.requests[-1].json()["messages"][-1]["content"]) == {
         "task_id": task,
         "message": attack["message"],

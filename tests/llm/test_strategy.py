@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import trustme
+from pg8000.native import Connection
 
 from tests.instance import HOSTS, STUDENT, Instance, running
 from tests.llm.conftest import KEY, MODEL, Row, llm_environ, notes, post
@@ -112,6 +113,24 @@ def test_repeat_of_fallback(function: Instance, server: ModelServer) -> None:
     second = post(function, "again", task, **{"Idempotency-Key": key})
     assert first.json()["strategy_snapshot"]["feedback_based"] is False
     assert second.body == first.body
+
+
+def test_repeat_of_an_older_prompt(
+    function: Instance, llm_connection: Connection, rows: Callable[[str], list[Row]]
+) -> None:
+    """A row without the newer fields of the snapshot gets its own answer, without these fields."""
+    key, task = str(uuid.uuid4()), str(uuid.uuid4())
+    first = post(function, "again", task, **{"Idempotency-Key": key}).json()
+    llm_connection.run(
+        "UPDATE feedback SET strategy_snapshot = strategy_snapshot - 'kind' - 'understanding'"
+        " WHERE task_id = :task",
+        task=task,
+    )
+    second = post(function, "again", task, **{"Idempotency-Key": key}).json()
+    for field in ("kind", "understanding"):
+        del first["strategy_snapshot"][field]
+    assert second == first
+    assert second["strategy_snapshot"] == rows(task)[0]["strategy_snapshot"]
 
 
 def test_tokens(
