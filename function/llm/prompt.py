@@ -51,7 +51,8 @@ Answer with one JSON object with these keys in this order, and nothing else:
 - "kind": "task" (the mathematics or the exercise), "app" (only the website, device or account), \
 "other".
 - "perceived_difficulty": how hard the student found the task: "easy", "ok", "hard". "ok" when \
-nothing is said about it. A mistake or a bad mark alone is not "hard".
+nothing is said about it. "hard" also when they can't do it or don't understand it; one mistake \
+alone is not.
 - "understanding": how much of the mathematics the student has understood, whatever the mood: \
 "none", "partial", "full", "unknown".
 - "sentiment": the mood: "positive", "neutral", "negative", "frustrated" (stuck, angry, giving \
@@ -60,7 +61,8 @@ of failing).
 - "difficulty_adjustment": the next tasks: "much_easier", "easier", "slightly_easier", "same", \
 "slightly_harder", "harder", "much_harder". Slightly for a hint, much only for extremes. Never \
 harder after "hard", never easier after "easy". "same" when nothing is said about the difficulty, \
-and when the student struggled but got it: effort that succeeds is learning.
+and when the student struggled but got it: effort that succeeds is learning. A student's own wish \
+for easier or harder tasks counts.
 - "topics": one to five of the topics below that the message or the task_id is about, each once, \
 as {"topic": id, "weight": "low", "medium" or "high"}. When none fits: "general".
 - "concern": a danger to the student that the message tells of, also beside other things: \

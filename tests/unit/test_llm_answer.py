@@ -200,6 +200,15 @@ def test_a_missing_concern_is_not_none() -> None:
     assert read(json.dumps(without)).strategy.concern is Concern.UNASSESSED
 
 
+@pytest.mark.parametrize(
+    "key", ["perceivedDifficulty", "PERCEIVED DIFFICULTY", "perceived-difficulty"]
+)
+def test_a_key_in_another_spelling(key: str) -> None:
+    found = read(json.dumps({key: "hard", "sentiment": "bored"}))
+    assert found.strategy.perceived_difficulty.value == "hard"
+    assert "spelling" in found.repairs
+
+
 def test_the_last_answer_counts_because_models_draft() -> None:
     draft = json.dumps({**ANSWER, "sentiment": "bored"})
     thoughts = f"Is \\frac{{1}}{{2}} meant? Perhaps {draft}. No:\n"
