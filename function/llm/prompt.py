@@ -125,9 +125,11 @@ def answer_schema() -> dict[str, object]:
     )
 
 
+@cache
 def schema_in_words() -> str:
-    """The schema as text, for the prompt of a server that takes no schema."""
-    return f"The answer must be one JSON object of this JSON Schema: {_compact(answer_schema())}"
+    """The schema as text, for servers that take none beside the prompt."""
+    schema = json.dumps(answer_schema(), separators=(",", ":"))
+    return f"The answer must match this JSON Schema, with no text before or after it:\n{schema}"
 
 
 def _one_of(values: Iterable[str]) -> dict[str, object]:
