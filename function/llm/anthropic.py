@@ -8,8 +8,7 @@ from collections.abc import Sequence
 
 from function.llm.outcome import NoAnswer, Reason, Usage
 from function.llm.prompt import answer_schema, system_prompt
-from function.llm.wire import (
-    MAX_TOKENS,
+from function.llm.response import (
     Completion,
     Object,
     as_list,
@@ -19,6 +18,7 @@ from function.llm.wire import (
     read_events,
     text_of,
 )
+from function.llm.wire import MAX_TOKENS
 
 
 class AnthropicFormat:

@@ -9,8 +9,7 @@ from collections.abc import Iterator, Sequence
 from function.llm.concerns import filtered_concern, named_concern
 from function.llm.outcome import NoAnswer, Reason, Usage
 from function.llm.prompt import answer_schema, system_prompt
-from function.llm.wire import (
-    MAX_TOKENS,
+from function.llm.response import (
     Completion,
     Object,
     as_list,
@@ -20,6 +19,7 @@ from function.llm.wire import (
     read_events,
     text_of,
 )
+from function.llm.wire import MAX_TOKENS
 
 
 class OpenAiFormat:
