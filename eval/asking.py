@@ -44,10 +44,8 @@ async def _ask(model: Model, example: Example) -> Answer:
     started = time.perf_counter()
     reading, failure = None, None
     try:
-        strategy, usage, attempts = await model.ask(
-            Feedback(STUDENT, example.task_id, example.message)
-        )
-        reading = _reading(strategy)
+        answer = await model.ask(Feedback(STUDENT, example.task_id, example.message))
+        reading, usage, attempts = _reading(answer.strategy), answer.usage, answer.attempts
     except NoAnswer as exc:
         failure, usage, attempts = _describe(exc), exc.usage, exc.attempts
     seconds = time.perf_counter() - started

@@ -10,7 +10,7 @@ from eval import rules
 from eval.run import Reading
 
 MODEL = "keyword-rules"
-ADJUSTMENTS = {"easy": 0.5, "ok": 0.0, "hard": -0.5}
+ADJUSTMENTS = {"easy": "harder", "ok": "same", "hard": "easier"}
 
 
 class Handler(BaseHTTPRequestHandler):

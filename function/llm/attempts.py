@@ -6,9 +6,12 @@ import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
+from typing import TypeVar
 
 from function.llm.outcome import NoAnswer, Reason
 from function.llm.rejection import Rejection
+
+T = TypeVar("T")
 
 PAUSE = (0.1, 0.4)  # seconds before the second attempt, where the provider names none
 LEAST = 0.25  # seconds that must be left for an answer
@@ -22,7 +25,7 @@ class Attempts:
         self.made = 0
         self._deadline = time.monotonic() + limit
 
-    async def run(self, attempt: Callable[[], Awaitable[bytes]]) -> bytes:
+    async def run(self, attempt: Callable[[], Awaitable[T]]) -> T:
         """Make an attempt, and one more if that failed for now only; raises NoAnswer."""
         try:
             return await self._make(attempt)
@@ -33,14 +36,14 @@ class Attempts:
         await asyncio.sleep(pause)
         return await self._make(attempt)
 
-    async def _make(self, attempt: Callable[[], Awaitable[bytes]]) -> bytes:
+    async def _make(self, attempt: Callable[[], Awaitable[T]]) -> T:
         self.made += 1
         return await attempt()
 
 
 def _pause(failure: NoAnswer) -> float | None:
     """How many seconds to wait; None where another attempt would end the same."""
-    if failure.reason is Reason.UNREACHABLE:
+    if failure.reason in {Reason.UNREACHABLE, Reason.PROVIDER_ERROR}:
         named = None
     elif failure.reason is Reason.STATUS and failure.rejection and _is_brief(failure.rejection):
         named = _named_pause(failure.rejection.headers)

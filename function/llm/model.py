@@ -8,7 +8,7 @@ from functools import partial
 from pydantic_core import to_json
 
 from function.domain import Feedback
-from function.llm.answer import parse_answer
+from function.llm.answer import read_answer
 from function.llm.anthropic import AnthropicFormat
 from function.llm.attempts import Attempts
 from function.llm.client import HttpClient
@@ -48,9 +48,8 @@ class Model:
         attempts = Attempts(self._settings.timeout)
         try:
             async with asyncio.timeout(self._settings.timeout):
-                body = await self._converse(feedback, attempts)
-            self._refused.clear()
-            return self._read(body, attempts.made)
+                answer = await self._converse(feedback, attempts)
+            return answer._replace(attempts=attempts.made)
         except TimeoutError:
             failure = NoAnswer(Reason.TIMEOUT)
         except NoAnswer as exc:
@@ -63,38 +62,41 @@ class Model:
         """Close the connections, when no question is open."""
         await self._client.close()
 
-    async def _converse(self, feedback: Feedback, attempts: Attempts) -> bytes:
+    async def _converse(self, feedback: Feedback, attempts: Attempts) -> Answer:
         """Ask; if the server refuses a part of the request, ask again without that part.
 
         What was learned is kept only if it led to an answer, because a message can cause an error
         whose text names a parameter.
         """
         dialect = self.dialect
-        learned = False
+        learned = None
         while True:
             try:
-                body = await attempts.run(partial(self._post, feedback, dialect))
-                break
+                answer = await attempts.run(partial(self._post, feedback, learned or dialect))
             except NoAnswer as exc:
-                other = learn(dialect, exc.rejection) if exc.rejection else None
+                if exc.clears_provider:
+                    self._note_taken(learned)
+                other = learn(learned or dialect, exc.rejection) if exc.rejection else None
                 if other is None or exc.reason is not Reason.STATUS:
                     raise
-                dialect, learned = other, True
-        if learned:
-            self._keep(dialect)
-        return body
+                learned = other
+            else:
+                self._note_taken(learned)
+                return answer
 
-    def _keep(self, dialect: Dialect) -> None:
-        if dialect != self.dialect:  # a question at the same time may have learned it, too
-            log.info("learned what the server takes", extra=dialect.describe())
-        self.dialect = dialect
+    def _note_taken(self, learned: Dialect | None) -> None:
+        """The server took a request, perhaps after it had refused others."""
+        self._refused.clear()
+        if learned and learned != self.dialect:  # another question may have learned the same
+            log.info("learned what the server takes", extra=learned.describe())
+            self.dialect = learned
 
-    async def _post(self, feedback: Feedback, dialect: Dialect) -> bytes:
+    async def _post(self, feedback: Feedback, dialect: Dialect) -> Answer:
         key = read_key(self._settings)
         headers = self._format.headers(self._settings, key, dialect)
         body = self._format.body(self._settings.model, user_message(feedback), dialect)
         try:
-            return await self._client.post(dialect.paths[0], headers, to_json(body))
+            response = await self._client.post(dialect.paths[0], headers, to_json(body))
         except NoAnswer as exc:
             if exc.rejection:
                 exc.details = words_for_log(
@@ -104,6 +106,7 @@ class Model:
                 if concern is not None:
                     exc.reason, exc.concern = Reason.REFUSED, concern
             raise
+        return read_answer(self._format, response, self._settings.model)
 
     def _may_be_by_message(self, failure: NoAnswer, message: str) -> bool:
         """Whether another message may get an answer, so that this failure blames nobody.
@@ -116,15 +119,6 @@ class Model:
         known = hash(message) in self._refused
         self._refused.append(hash(message))
         return known or len(message) > LONG_MESSAGE
-
-    def _read(self, body: bytes, attempts: int) -> Answer:
-        completion = self._format.read(body)
-        try:
-            strategy = parse_answer(completion.content(), self._settings.model)
-        except NoAnswer as exc:
-            exc.usage = completion.usage
-            raise
-        return Answer(strategy, completion.usage, attempts)
 
 
 def read_key(settings: LlmSettings) -> str | None:

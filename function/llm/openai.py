@@ -4,43 +4,24 @@ https://platform.openai.com/docs/api-reference/chat/create
 https://platform.openai.com/docs/guides/structured-outputs
 """
 
-from collections.abc import Callable, Mapping
-from typing import Annotated
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from pydantic import BaseModel, Field, StrictStr
-
+from function.llm.concerns import filtered_concern, named_concern
 from function.llm.dialect import Dialect, Format
 from function.llm.outcome import NoAnswer, Reason, Usage
 from function.llm.prompt import answer_schema
-from function.llm.wire import (
-    MAX_TOKENS,
+from function.llm.response import (
     Completion,
-    Count,
-    OrEmpty,
-    choices_of_effort,
-    system_text,
+    Object,
+    as_list,
+    as_object,
+    count,
+    problem_of,
+    read_events,
+    text_of,
 )
+from function.llm.wire import MAX_TOKENS, choices_of_effort, system_text
 from function.llm_settings import LlmSettings
-
-
-class _Message(BaseModel):
-    content: StrictStr | None = None
-    refusal: StrictStr | None = None
-
-
-class _Choice(BaseModel):
-    message: _Message
-    finish_reason: StrictStr | None = None
-
-
-class _Usage(BaseModel):
-    prompt_tokens: Count = 0
-    completion_tokens: Count = 0
-
-
-class _Response(BaseModel):
-    choices: Annotated[list[_Choice], Field(min_length=1)]
-    usage: Annotated[_Usage, OrEmpty] = _Usage()
 
 
 def _schema() -> dict[str, object]:
@@ -52,7 +33,6 @@ FORMATS: Mapping[Format, Callable[[], dict[str, object] | None]] = {
     Format.SCHEMA: _schema,
     Format.OBJECT: lambda: {"type": "json_object"},
 }
-PROBLEMS = {"length": Reason.TRUNCATED, "content_filter": Reason.REFUSED}
 
 
 class OpenAiFormat:
@@ -97,13 +77,56 @@ class OpenAiFormat:
         }
 
     def read(self, body: bytes) -> Completion:
-        try:
-            response = _Response.model_validate_json(body)
-        except ValueError:
-            raise NoAnswer(Reason.NOT_THE_API) from None
-        choice = response.choices[0]
-        problem = PROBLEMS.get(choice.finish_reason or "")
-        if choice.message.refusal:
-            problem = Reason.REFUSED
-        usage = Usage(response.usage.prompt_tokens, response.usage.completion_tokens)
-        return Completion(choice.message.content, problem, usage)
+        events = read_events(body)
+        if not any("choices" in event for event in events):
+            raise NoAnswer(Reason.NOT_THE_API)
+        choices = [as_object(one) for event in events for one in as_list(event.get("choices"))[:1]]
+        if not choices or any(choice.get("error") for choice in choices):
+            raise NoAnswer(Reason.PROVIDER_ERROR)  # of the provider behind a gateway
+        messages = [as_object(one.get("message") or one.get("delta")) for one in choices]
+        refusal = "".join(map(_refusal, messages))
+        stops = (problem_of(choice.get("finish_reason")) for choice in choices)
+        return Completion(
+            texts=_texts(messages),
+            problem=Reason.REFUSED if refusal else next(filter(None, stops), None),
+            usage=_usage(events),
+            concern=named_concern(refusal) or filtered_concern(events),
+        )
+
+
+def _texts(messages: Sequence[Object]) -> tuple[str, ...]:
+    """Where the answer may be: in the content, for a tool that nobody offered, or in a thought.
+
+    Some servers take the whole answer for a thought, and leave the content empty.
+    """
+    return (
+        "".join(text_of(message.get("content")) for message in messages),
+        "".join(text_of(call.get("arguments")) for call in _calls(messages)),
+        "".join(text_of(message.get("reasoning_content")) for message in messages),
+        "".join(text_of(message.get("reasoning")) for message in messages),
+    )
+
+
+def _calls(messages: Sequence[Object]) -> Iterator[Object]:
+    for message in messages:
+        yield as_object(message.get("function_call"))
+        for call in as_list(message.get("tool_calls")):
+            yield as_object(as_object(call).get("function"))
+
+
+def _refusal(message: Object) -> str:
+    parts = [message, *map(as_object, as_list(message.get("content")))]
+    return "".join(text_of(part.get("refusal")) for part in parts)
+
+
+def _usage(events: Sequence[Object]) -> Usage:
+    """The last count of a stream is that of all of it."""
+    usage = next((one for event in reversed(events) if (one := as_object(event.get("usage")))), {})
+    return Usage(
+        input_tokens=count(usage.get("prompt_tokens")),
+        output_tokens=count(usage.get("completion_tokens")),
+        cached_tokens=count(as_object(usage.get("prompt_tokens_details")).get("cached_tokens")),
+        reasoning_tokens=count(
+            as_object(usage.get("completion_tokens_details")).get("reasoning_tokens")
+        ),
+    )

@@ -11,10 +11,15 @@ from function.llm.rejection import Rejection
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens that the provider counted; 0 where it did not say."""
+    """Tokens that the provider counted; 0 where it did not say.
+
+    The cached tokens are among the input tokens, and the reasoning tokens among the output tokens.
+    """
 
     input_tokens: int = 0
     output_tokens: int = 0
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
 
 
 class Answer(NamedTuple):
@@ -23,6 +28,7 @@ class Answer(NamedTuple):
     strategy: Strategy
     usage: Usage
     attempts: int
+    repairs: tuple[str, ...] = ()
 
 
 class Reason(Enum):
@@ -34,6 +40,7 @@ class Reason(Enum):
     STATUS = "status"
     TOO_LARGE = "too large"
     NOT_THE_API = "not the API"
+    PROVIDER_ERROR = "provider error"
     NO_KEY = "no key"
     REFUSED = "refused"
     TRUNCATED = "truncated"

@@ -1,11 +1,12 @@
 """An error of a provider: words of it for the log, and whether a filter stopped the message."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from function.domain import Concern
+from function.llm.concerns import filtered_categories, filtered_concern
 
 PLAIN_WORD = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 FILTER_STATUSES = (400, 403, 422)
@@ -15,13 +16,6 @@ FILTER = re.compile(
     r"|ResponsibleAIPolicy|\bmoderation|invalid_prompt|\brefusal\b|data_inspection_failed",
     re.IGNORECASE,
 )
-# The categories of Azure and OpenAI's moderation that tell of harm to a student; the gravest first.
-# A child who tells of abuse trips the filter for sexual content.
-HARM = {
-    "self_harm": Concern.SELF_HARM,
-    "violence": Concern.VIOLENCE,
-    "sexual": Concern.OTHER,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,24 +66,7 @@ def filtered(rejection: Rejection) -> Concern | None:
     if rejection.status not in FILTER_STATUSES or not rejection.error():
         return None
     found = rejection.json()
-    categories = {name.split("/")[0].replace("-", "_").lower() for name in _flagged(found)}
-    if not categories and not FILTER.search(rejection.body.decode(errors="replace")):
+    text = rejection.body.decode(errors="replace")
+    if not filtered_categories(found) and not FILTER.search(text):
         return None
-    harm = (concern for category, concern in HARM.items() if category in categories)
-    return next(harm, Concern.UNASSESSED)
-
-
-def _flagged(found: object) -> Iterator[str]:
-    """The categories that are marked anywhere in the body."""
-    if isinstance(found, list):
-        for inner in found:
-            yield from _flagged(inner)
-    if isinstance(found, dict):
-        for name, inner in found.items():
-            if isinstance(inner, dict) and inner.get("filtered") is True:  # Azure, LiteLLM
-                yield str(name)
-            if name == "reasons" and isinstance(inner, list):  # OpenRouter
-                yield from (reason for reason in inner if isinstance(reason, str))
-            if name == "categories" and isinstance(inner, dict):  # OpenAI's moderation
-                yield from (str(category) for category, flag in inner.items() if flag is True)
-            yield from _flagged(inner)
+    return filtered_concern(found)

@@ -123,7 +123,8 @@ class FeedbackTable:
 
 def _row(entry: Entry) -> dict[str, Any]:
     values = (str(entry.id), *entry.feedback, *entry.strategy, entry.traceparent)
-    return dict(zip(COLUMNS, values, strict=True))
+    row = dict(zip(COLUMNS, values, strict=True))
+    return {**row, "strategy_snapshot": entry.strategy.snapshot.known()}
 
 
 def _stored_entry(columns: Sequence[Any]) -> StoredEntry:

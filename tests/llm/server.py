@@ -12,10 +12,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 GOOD: dict[str, object] = {
+    "evidence": "drive me mad",
+    "kind": "task",
     "perceived_difficulty": "hard",
-    "difficulty_adjustment": -0.5,
+    "understanding": "partial",
     "sentiment": "frustrated",
-    "topics": [{"topic": "fractions", "weight": 3}, {"topic": "decimals", "weight": 1}],
+    "difficulty_adjustment": "easier",
+    "topics": [{"topic": "fractions", "weight": "high"}, {"topic": "decimals", "weight": "low"}],
+    "concern": "none",
 }
 FOREVER = 3600.0  # seconds
 
