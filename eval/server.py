@@ -10,7 +10,7 @@ from eval import rules
 from eval.run import Reading
 
 MODEL = "keyword-rules"
-ADJUSTMENTS = {"easy": 0.5, "ok": 0.0, "hard": -0.5}
+ADJUSTMENTS = {"harder": 0.6, "same": 0, "easier": -0.6}
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -61,7 +61,7 @@ def completion(request: bytes) -> bytes:
 def _answer(reading: Reading) -> dict[str, object]:
     return {
         "perceived_difficulty": reading.difficulty,
-        "difficulty_adjustment": ADJUSTMENTS[reading.difficulty],
+        "difficulty_adjustment": ADJUSTMENTS[reading.adjustment],
         "sentiment": reading.sentiment,
         "topics": [{"topic": topic, "weight": weight} for topic, weight in reading.topics.items()],
     }
