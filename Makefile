@@ -91,7 +91,7 @@ bench: .venv/$(READY) .venv-events/$(READY) ## compare the function with its alt
 load: ## load the function at URL by k6, from the PATH or its container (docker)
 	@sh tests/load/run.sh $(ARGS)
 
-eval: .venv/$(READY) ## measure how well the model of LLM_PROVIDER reads 60 labelled messages (ARGS=--help)
+eval: .venv/$(READY) ## measure how well the model of LLM_PROVIDER reads 201 labelled messages (ARGS=--help)
 	@$(BIN)/python -m eval $(ARGS)
 
 lint: .venv/$(READY) ## check style, types, and which package imports which

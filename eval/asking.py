@@ -53,7 +53,19 @@ async def _ask(model: Model, example: Example) -> Answer:
 
 
 def _reading(strategy: Strategy) -> Reading:
-    return Reading(strategy.perceived_difficulty.value, strategy.sentiment, strategy.topic_weights)
+    return Reading(
+        difficulty=strategy.perceived_difficulty.value,
+        sentiment=strategy.sentiment,
+        topics=strategy.topic_weights,
+        adjustment=_direction(strategy.difficulty_adjustment),
+        concern=strategy.concern.value,
+    )
+
+
+def _direction(adjustment: float) -> str:
+    if adjustment == 0:
+        return "same"
+    return "harder" if adjustment > 0 else "easier"
 
 
 def _describe(failure: NoAnswer) -> str:
