@@ -85,7 +85,8 @@ def taxonomy() -> dict[str, str]:
 def system_prompt() -> str:
     """The task, the rules, the topics, and examples.
 
-    The examples are last, because small models follow what is nearest.
+    The examples are last, because small models follow what is nearest. The last of them is the most
+    ordinary one, because small models repeat it.
     """
     topics = "\n".join(f"{topic}: {text}" for topic, text in taxonomy().items())
     examples = "\n".join(_compact(one) for pair in example_pairs() for one in pair)

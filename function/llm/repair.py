@@ -20,6 +20,7 @@ from function.llm.prompt import (
 
 TOPICS_LIMIT = 5
 BOUND = 10**9  # of what counts as a number
+SIGNS = {"easy": 1, "ok": 0, "hard": -1}  # of the step to the next tasks
 SYNONYMS = {
     "simple": "easy",
     "too_easy": "easy",
@@ -91,9 +92,10 @@ class Values:
         Not the opposite: either of the two may be wrong, and no change is the smaller mistake.
         """
         step = self._step(self._values.get("difficulty_adjustment"))
-        contradicts = step * {"easy": 1, "ok": 0, "hard": -1}[difficulty] < 0
-        self._note("sign", unless=not contradicts)
-        return 0.0 if contradicts else step
+        if step * SIGNS[difficulty] < 0:
+            self.repairs.add("sign")
+            return 0.0
+        return step
 
     @property
     def topics(self) -> dict[str, float]:

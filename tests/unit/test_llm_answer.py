@@ -26,6 +26,7 @@ from function.llm.prompt import (
     schema_in_words,
     taxonomy,
 )
+from tests.instance import ROOT
 
 TOPIC = st.fixed_dictionaries(
     {"topic": st.sampled_from(list(taxonomy())), "weight": st.sampled_from(list(WEIGHTS))}
@@ -242,11 +243,13 @@ def test_the_schema_is_closed_and_has_enums_of_words_only() -> None:
     assert json.loads(schema_in_words().partition("\n")[2]) == schema
 
 
-def test_the_examples_of_the_prompt_are_answers() -> None:
+def test_the_examples_of_the_prompt_are_answers_and_not_in_the_evaluation() -> None:
     pairs = example_pairs()
+    evaluated = (ROOT / "eval" / "feedback.jsonl").read_text(encoding="utf-8")
     assert len(pairs) >= 4
     for question, example in pairs:
         assert list(question) == ["task_id", "message"]
+        assert str(question["message"]) not in evaluated
         assert tuple(example) == KEYS
         assert read(json.dumps(example)).repairs == ()
 
