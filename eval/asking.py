@@ -44,7 +44,7 @@ async def _ask(model: Model, example: Example) -> Answer:
     started = time.perf_counter()
     reading, failure = None, None
     try:
-        strategy, usage, attempts = await model.ask(
+        strategy, usage, attempts, _ = await model.ask(
             Feedback(STUDENT, example.task_id, example.message)
         )
         reading = _reading(strategy)

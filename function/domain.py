@@ -60,6 +60,15 @@ class ModelSnapshot(StrategySnapshot):
     topics: list[str]
     model: str
     prompt_version: str
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NotAskedSnapshot(StrategySnapshot):
+    """What decided the strategy, where a limit of this instance allowed no question."""
+
+    not_asked: str
 
 
 class Strategy(NamedTuple):

@@ -9,10 +9,15 @@ from function.domain import Concern, Strategy
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens that the provider counted; 0 where it did not say."""
+    """Tokens that the provider counted; 0 where it did not say.
+
+    The cached tokens are among the input tokens, and the reasoning tokens among the output tokens.
+    """
 
     input_tokens: int = 0
     output_tokens: int = 0
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
 
 
 class Answer(NamedTuple):
@@ -21,6 +26,7 @@ class Answer(NamedTuple):
     strategy: Strategy
     usage: Usage
     attempts: int
+    repairs: tuple[str, ...] = ()
 
 
 class Reason(Enum):
@@ -37,6 +43,8 @@ class Reason(Enum):
     TRUNCATED = "truncated"
     INVALID_ANSWER = "invalid answer"
     CIRCUIT_OPEN = "circuit open"
+    DAILY_TOKENS = "daily tokens"
+    STUDENT_LIMIT = "student limit"
 
 
 # A student's message must not open the circuit for all others: a 400 may be a provider's content
@@ -50,6 +58,7 @@ NOT_THE_PROVIDERS = {
     Reason.BUSY,
 }
 STATUSES_BY_THE_MESSAGE = {400, 413, 422}
+ANSWERS = {Reason.REFUSED, Reason.TRUNCATED, Reason.INVALID_ANSWER}
 
 
 class NoAnswer(Exception):
@@ -74,3 +83,8 @@ class NoAnswer(Exception):
         if self.reason is Reason.STATUS:
             return self.status not in STATUSES_BY_THE_MESSAGE
         return self.reason not in NOT_THE_PROVIDERS
+
+    @property
+    def is_answer(self) -> bool:
+        """Whether the model answered, so that the provider works."""
+        return self.reason in ANSWERS

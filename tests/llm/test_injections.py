@@ -87,5 +87,9 @@ def assert_closed(update: dict[str, Any]) -> None:
     assert math.isclose(sum(update["topic_weights"].values()), 1)
     snapshot = update["strategy_snapshot"]
     known = {"difficulty_weight", "feedback_based", "sentiment"}
-    assert known <= set(snapshot) <= known | {"topics", "model", "prompt_version"}
+    assert (
+        known
+        <= set(snapshot)
+        <= known | {"topics", "model", "prompt_version", "input_tokens", "output_tokens"}
+    )
     assert snapshot["sentiment"] == update["sentiment"]

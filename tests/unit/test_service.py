@@ -60,6 +60,9 @@ class Model:
             raise self._error
         return NEUTRAL_STRATEGY._replace(sentiment=feedback.message)
 
+    def start(self) -> None:
+        """There is nothing to begin."""
+
     async def close(self) -> None:
         """There is nothing to close."""
 
