@@ -39,7 +39,7 @@ class LlmAnalyzer:
     def start(self) -> None:
         """Wake the model of a server of one's own. A provider's is awake, and costs money."""
         if self._settings.own_server:
-            log.info("waking the model", extra={"model": self._settings.model})
+            log.info("the model is loading", extra={"model": self._settings.model})
             self._warm_up.begin(START_DELAY)
 
     async def analyze(self, feedback: Feedback) -> Strategy:

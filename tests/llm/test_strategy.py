@@ -175,7 +175,7 @@ def test_tls(trusted: bool, llm_database: str, tmp_path: Path) -> None:
         function.wait_until_ready()
         snapshot = post(function, "one").json()["strategy_snapshot"]
         assert snapshot["feedback_based"] is trusted
-        assert "waking the model" not in function.log  # a provider's is awake, and costs money
+        assert "the model is loading" not in function.log  # a provider's is awake, and costs money
         assert function.terminate() == 0
 
 
