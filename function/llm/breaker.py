@@ -23,7 +23,7 @@ class CircuitBreaker:
 
     def learn(self, failure: NoAnswer | None) -> None:
         """Count how a question ended. What says nothing about the provider changes nothing."""
-        if failure is None or failure.is_answer:
+        if failure is None or failure.clears_provider:
             if self.is_open:
                 log.warning("model back, circuit closed")
             self._failures = 0

@@ -85,6 +85,6 @@ class NoAnswer(Exception):
         return self.reason not in NOT_THE_PROVIDERS
 
     @property
-    def is_answer(self) -> bool:
+    def clears_provider(self) -> bool:
         """Whether the model answered, so that the provider works."""
         return self.reason in ANSWERS

@@ -41,7 +41,7 @@ class Questions:
         try:
             answer = await model.ask(feedback._replace(message=shown), limit)
         except NoAnswer as exc:
-            self._count(exc.usage, charged=exc.is_answer or exc.reason is Reason.TIMEOUT)
+            self._count(exc.usage, charged=exc.clears_provider or exc.reason is Reason.TIMEOUT)
             raise
         self._count(answer.usage, charged=True)
         return answer

@@ -89,7 +89,7 @@ class WarmUp:
             record.answered(await self._questions.ask(QUESTION, deadline))
         except NoAnswer as exc:
             record.failed(exc)
-            if not exc.is_answer:
+            if not exc.clears_provider:
                 raise
 
     def _note_late(self, seconds: float) -> None:
