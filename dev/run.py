@@ -128,7 +128,8 @@ def _welcome(port: int, environ: Mapping[str, str], server: EmbeddedPostgres | N
 def _strategy(llm: LlmSettings | None) -> str:
     if llm is None:
         return "the stub's, always the same (LLM_PROVIDER sets a model)"
-    return f"from the model {llm.model} ({llm.provider})"
+    model = f"from the model {llm.model} ({llm.provider})"
+    return f"{model}; the neutral one while it is loading" if llm.own_server else model
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from bench.output import say
 from eval.examples import Example
 from eval.run import Answer, Reading
 from function.domain import Feedback, Strategy
+from function.llm.context import excerpt
 from function.llm.model import Model
 from function.llm.outcome import NoAnswer, Reason, Usage
 from function.llm_settings import LlmSettings
@@ -30,7 +31,7 @@ async def ask_all(
 
     async def ask(example: Example) -> Answer:
         async with gate:
-            found.append(answer := await _ask(model, example))
+            found.append(answer := await _ask(model, example, settings.message_limit))
         _report(found, len(examples))
         return answer
 
@@ -40,11 +41,12 @@ async def ask_all(
         await model.close()
 
 
-async def _ask(model: Model, example: Example) -> Answer:
+async def _ask(model: Model, example: Example, limit: int) -> Answer:
     started = time.perf_counter()
     reading, failure = None, None
     try:
-        answer = await model.ask(Feedback(STUDENT, example.task_id, example.message))
+        message = excerpt(example.message, limit)
+        answer = await model.ask(Feedback(STUDENT, example.task_id, message))
         reading, usage, attempts = _reading(answer.strategy), answer.usage, answer.attempts
     except NoAnswer as exc:
         failure, usage, attempts = _describe(exc), exc.usage, exc.attempts

@@ -21,6 +21,10 @@ FALLBACK_STRATEGY = NEUTRAL_STRATEGY._replace(
 class Analyzer(Protocol):
     """Turns feedback into a strategy."""
 
+    def start(self) -> None:
+        """Begin what may be done before the first feedback; called on the event loop."""
+        ...
+
     async def analyze(self, feedback: Feedback) -> Strategy:
         """Return the strategy. It never fails, because a failure would lose the feedback."""
         ...
@@ -32,6 +36,9 @@ class Analyzer(Protocol):
 
 class StubAnalyzer:
     """Returns the neutral strategy for all feedback."""
+
+    def start(self) -> None:
+        """There is nothing to begin."""
 
     async def analyze(self, feedback: Feedback) -> Strategy:
         return NEUTRAL_STRATEGY

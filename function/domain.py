@@ -67,6 +67,15 @@ class ModelSnapshot(StrategySnapshot):
     prompt_version: str
     kind: str | None = None
     understanding: str | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NotAskedSnapshot(StrategySnapshot):
+    """What decided the strategy, where a limit of this instance allowed no question."""
+
+    not_asked: str
 
 
 class Strategy(NamedTuple):

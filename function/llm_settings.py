@@ -17,12 +17,23 @@ EFFORTS = {
 VARIABLES = (
     *("LLM_PROVIDER", "LLM_MODEL", "LLM_BASE_URL"),
     *("LLM_API_KEY", "LLM_API_KEY_FILE", "LLM_TIMEOUT", "LLM_REASONING_EFFORT"),
+    *("LLM_CONCURRENCY", "LLM_MESSAGE_LIMIT", "LLM_DAILY_TOKENS", "LLM_STUDENT_HOURLY"),
 )
+CONCURRENCY = 500  # questions at once; function/llm/client.py has a few more connections
+LONGEST_MESSAGE = 5000  # characters
+MOST = 999_999_999
+# A server of one's own answers few at once, and its context may be small.
+OWN_CONCURRENCY = 4
+OWN_MESSAGE_LIMIT = 2000
 
 
 @dataclass(frozen=True, slots=True)
 class LlmSettings:
-    """Which model to ask, and how. The timeout is in seconds."""
+    """Which model to ask, how, and how often.
+
+    The timeout is in seconds, and `message_limit` in characters. `daily_tokens` and
+    `student_hourly` are None where there is no limit.
+    """
 
     provider: str
     base_url: str
@@ -31,11 +42,25 @@ class LlmSettings:
     api_key_file: Path | None
     timeout: float
     reasoning_effort: str = ""
+    concurrency: int = CONCURRENCY
+    message_limit: int = LONGEST_MESSAGE
+    daily_tokens: int | None = None
+    student_hourly: int | None = None
 
     @property
     def endpoint(self) -> Endpoint:
         """Where the API is, in whatever form LLM_BASE_URL names it."""
         return parse_endpoint(self.provider, self.base_url)
+
+    @property
+    def own_server(self) -> bool:
+        """Whether the server is the operator's own: providers on the Internet have HTTPS."""
+        return is_own_server(self.base_url)
+
+
+def is_own_server(base_url: str) -> bool:
+    """Tell a server of one's own by its scheme."""
+    return base_url.lower().startswith("http://")
 
 
 def read_llm_settings(variables: Variables) -> LlmSettings | None:
@@ -43,14 +68,27 @@ def read_llm_settings(variables: Variables) -> LlmSettings | None:
     provider = variables.choice("LLM_PROVIDER", "stub", ("stub", *BASE_URLS))
     if provider == "stub":
         return None
+    base_url = variables.text("LLM_BASE_URL") or BASE_URLS[provider]
+    own = is_own_server(base_url)
     settings = LlmSettings(
         provider=provider,
-        base_url=variables.text("LLM_BASE_URL") or BASE_URLS[provider],
+        base_url=base_url,
         model=variables.text("LLM_MODEL") or "",
         api_key=variables.text("LLM_API_KEY"),
         api_key_file=variables.file("LLM_API_KEY_FILE"),
         timeout=variables.seconds("LLM_TIMEOUT", 10, at_most=20),
         reasoning_effort=variables.choice("LLM_REASONING_EFFORT", "", EFFORTS[provider]),
+        concurrency=variables.integer(
+            "LLM_CONCURRENCY", OWN_CONCURRENCY if own else CONCURRENCY, at_most=CONCURRENCY
+        ),
+        message_limit=variables.integer(
+            "LLM_MESSAGE_LIMIT",
+            OWN_MESSAGE_LIMIT if own else LONGEST_MESSAGE,
+            at_least=100,
+            at_most=LONGEST_MESSAGE,
+        ),
+        daily_tokens=variables.integer("LLM_DAILY_TOKENS", 0, at_most=MOST) or None,
+        student_hourly=variables.integer("LLM_STUDENT_HOURLY", 0, at_most=MOST) or None,
     )
     variables.problems.extend(_problems(settings))
     variables.problems.extend(_key_problems(settings, variables))

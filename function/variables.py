@@ -24,14 +24,15 @@ class Variables:
         """The text, or None."""
         return self.environ.get(name) or None
 
-    def integer(self, name: str, default: int, *, at_most: int) -> int:
-        """A whole number of at least 1."""
+    def integer(self, name: str, default: int, *, at_least: int = 1, at_most: int) -> int:
+        """A whole number."""
         text = self.text(name)
         if text is None:
             return default
-        if text.isascii() and text.isdigit() and len(text) < 10 and 1 <= int(text) <= at_most:
+        is_number = text.isascii() and text.isdigit() and len(text) < 10
+        if is_number and at_least <= int(text) <= at_most:
             return int(text)
-        self.problems.append(f"{name}: must be a whole number from 1 to {at_most}")
+        self.problems.append(f"{name}: must be a whole number from {at_least} to {at_most}")
         return default
 
     def seconds(self, name: str, default: float, *, at_least: float = 0.1, at_most: float) -> float:

@@ -1,18 +1,19 @@
 """The rules for callers: who may call, from which pages, and how often."""
 
 import logging
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
 
-from function.errors import Forbidden
+from function.errors import Forbidden, TooManyRequests
 from function.http.claims import Caller
 from function.http.messages import Request
 from function.http.origins import Origins
 from function.settings import Settings
 
 if TYPE_CHECKING:
-    from function.http.rate_limit import RateLimiter
+    from function.buckets import Buckets
     from function.http.tokens import Tokens
 
 log = logging.getLogger("function.http.access")
@@ -23,7 +24,7 @@ class Access(NamedTuple):
 
     origins: Origins
     tokens: "Tokens | None" = None
-    limiter: "RateLimiter | None" = None
+    limiter: "Buckets | None" = None
 
     async def identify(self, request: Request) -> Caller | None:
         """Return the caller, before the body is read; None where callers are not checked.
@@ -36,8 +37,8 @@ class Access(NamedTuple):
         """Raise Forbidden or TooManyRequests; `students` has one entry for each feedback."""
         if caller and not caller.trusted and any(one != caller.student_id for one in students):
             raise Forbidden("the token allows only feedback of its own student")
-        if self.limiter:
-            self.limiter.take(students)
+        if self.limiter and (wait := self.limiter.take(students)):
+            raise TooManyRequests("too much feedback of this student", math.ceil(wait))
 
 
 def make_access(settings: Settings) -> Access:
@@ -50,7 +51,7 @@ def make_access(settings: Settings) -> Access:
     else:
         log.warning("callers are not checked", extra={"hint": "docs/security.md"})
     if settings.rate_limit:
-        from function.http.rate_limit import RateLimiter
+        from function.buckets import Buckets
 
-        limiter = RateLimiter(settings.rate_limit)
+        limiter = Buckets(*settings.rate_limit)
     return Access(Origins(settings.cors_origins), tokens, limiter)

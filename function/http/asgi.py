@@ -50,8 +50,9 @@ class Application:
         self._warm = False
 
     def start(self) -> None:
-        """Connect to PostgreSQL. Each host calls this on the event loop."""
+        """Connect to PostgreSQL, and wake the model. Each host calls this on the event loop."""
         self._store.start()
+        self._analyzer.start()
 
     async def aclose(self) -> None:
         """Close all connections. Each host calls this when all requests have their answers."""

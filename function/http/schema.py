@@ -13,7 +13,7 @@ from uuid import UUID
 from pydantic_core import PydanticCustomError, SchemaValidator, ValidationError, core_schema
 from typing_extensions import TypedDict  # pydantic takes typing's own only from Python 3.12 on
 
-from function.domain import Feedback, ModelSnapshot, StoredEntry, StrategySnapshot
+from function.domain import Feedback, ModelSnapshot, NotAskedSnapshot, StoredEntry, StrategySnapshot
 from function.errors import InvalidRequest
 
 MESSAGE_LIMIT = 5000  # code points
@@ -37,8 +37,8 @@ class StrategyUpdate(TypedDict):
     difficulty_adjustment: float
     topic_weights: dict[str, float]
     sentiment: str
-    # Clients take the first that fits, and each ModelSnapshot is a StrategySnapshot, too.
-    strategy_snapshot: ModelSnapshot | StrategySnapshot
+    # Clients take the first that fits, and each of the others is a StrategySnapshot, too.
+    strategy_snapshot: ModelSnapshot | NotAskedSnapshot | StrategySnapshot
     timestamp: str
 
 

@@ -1,99 +1,120 @@
 """The analyzer that asks a model, and falls back to the neutral strategy."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
-import time
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from uuid import UUID
 
 from function.analysis import FALLBACK_STRATEGY
-from function.domain import Feedback, Strategy
-from function.llm.background import Shared
+from function.buckets import Buckets
+from function.domain import Concern, Feedback, ModelSnapshot, NotAskedSnapshot, Strategy
 from function.llm.breaker import CircuitBreaker
+from function.llm.limits import Places
 from function.llm.outcome import Answer, NoAnswer, Reason
+from function.llm.questions import Questions
+from function.llm.record import Record
+from function.llm.warm_up import WarmUp
 from function.llm_settings import LlmSettings
 
-if TYPE_CHECKING:
-    from function.llm.model import Model
-
 log = logging.getLogger("function.llm")
+
+HOUR = 60 * 60  # seconds
+QUEUE_SHARE = 0.25  # of LLM_TIMEOUT; the provider has the rest, and is not blamed for our queue
+START_DELAY = 1.0  # seconds: the first answer of a cold start comes before the warm-up
+LIMITS = {Reason.DAILY_TOKENS, Reason.STUDENT_LIMIT}
 
 
 class LlmAnalyzer:
     """Asks the model; without its answer the strategy is neutral, and not based on feedback."""
 
     def __init__(self, settings: LlmSettings) -> None:
-        """Open nothing: the first feedback does."""
         self._settings = settings
-        self._model: Shared[Model] = Shared(self._make_model)
-        self._breaker = CircuitBreaker(time.monotonic)
+        self._questions = Questions(settings)
+        self._breaker = CircuitBreaker()
+        self._places = Places(settings.concurrency, settings.timeout * QUEUE_SHARE)
+        hourly = settings.student_hourly
+        self._students = Buckets(hourly, HOUR) if hourly else None
+        self._warm_up = WarmUp(settings, self._questions, self._breaker)
 
-    def _make_model(self) -> Model:
-        from function.llm.model import Model  # a cold start does without pydantic's models
-
-        return Model(self._settings)
+    def start(self) -> None:
+        """Wake the model of a server of one's own. A provider's is awake, and costs money."""
+        if self._settings.own_server:
+            log.info("the model is loading", extra={"model": self._settings.model})
+            self._warm_up.begin(START_DELAY)
 
     async def analyze(self, feedback: Feedback) -> Strategy:
-        started = time.perf_counter()
+        record = Record(self._settings.model)
         try:
             answer = await self._ask(feedback)
-            _note(answer, time.perf_counter() - started)
-            return answer.strategy
         except NoAnswer as exc:
-            _warn(exc, time.perf_counter() - started)
-            return FALLBACK_STRATEGY._replace(concern=exc.concern)
+            record.failed(exc)
+            return _fallback(exc)
         except Exception:
             log.exception("internal error")
-        return FALLBACK_STRATEGY
+            return FALLBACK_STRATEGY
+        record.answered(answer)
+        return self._strategy(feedback, answer)
 
     async def close(self) -> None:
-        if model := self._model.made():
-            await model.close()
+        await self._warm_up.stop()
+        await self._questions.close()
 
     async def _ask(self, feedback: Feedback) -> Answer:
-        if not self._breaker.allows():
-            raise NoAnswer(Reason.CIRCUIT_OPEN)
-        try:
-            answer = await (await self._get_model()).ask(feedback)
-        except NoAnswer as exc:
-            if exc.clears_provider or exc.blames_provider:
-                self._learn(healthy=exc.clears_provider)
-            raise
-        self._learn(healthy=True)
+        """Ask about feedback, if that may be, within LLM_TIMEOUT; raises NoAnswer."""
+        deadline = asyncio.get_running_loop().time() + self._settings.timeout
+        self._require_closed()
+        self._require_allowed(feedback.student_id)
+        async with self._places.take():
+            self._require_closed()  # it may have opened meanwhile
+            try:
+                answer = await self._questions.ask(feedback, deadline)
+            except NoAnswer as exc:
+                self._learn(exc)
+                raise
+        self._breaker.learn(None)
         return answer
 
-    async def _get_model(self) -> Model:
-        try:
-            return await asyncio.wait_for(self._model.get(), self._settings.timeout)
-        except TimeoutError:
-            raise NoAnswer(Reason.TIMEOUT) from None
+    def _require_closed(self) -> None:
+        if self._breaker.is_open:
+            self._warm_up.begin()
+            raise NoAnswer(Reason.CIRCUIT_OPEN)
 
-    def _learn(self, *, healthy: bool) -> None:
-        if healthy and self._breaker.succeed():
-            log.warning("model back, circuit closed")
-        if not healthy and self._breaker.fail():
-            log.warning("model failing, circuit open")
+    def _require_allowed(self, student: UUID) -> None:
+        if self._students and self._students.take([student]):
+            raise NoAnswer(Reason.STUDENT_LIMIT)
+
+    def _learn(self, failure: NoAnswer) -> None:
+        self._breaker.learn(failure)
+        sleeps = self._settings.own_server and failure.reason is Reason.TIMEOUT
+        if self._breaker.is_open or sleeps:
+            self._warm_up.begin()
+
+    def _strategy(self, feedback: Feedback, answer: Answer) -> Strategy:
+        """Put the tokens into the snapshot. In what the model did not see may be a concern."""
+        strategy, usage = answer.strategy, answer.usage
+        snapshot = strategy.snapshot
+        if isinstance(snapshot, ModelSnapshot):
+            snapshot = replace(
+                snapshot,
+                input_tokens=usage.input_tokens or None,
+                output_tokens=usage.output_tokens or None,
+            )
+        concern = strategy.concern
+        if concern is Concern.NONE and len(feedback.message) > self._settings.message_limit:
+            concern = Concern.UNASSESSED
+        return strategy._replace(snapshot=snapshot, concern=concern)
 
 
-def _note(answer: Answer, seconds: float) -> None:
-    fields = {
-        "attempts": answer.attempts,
-        "duration_ms": round(seconds * 1000, 3),
-        "input_tokens": answer.usage.input_tokens,
-        "output_tokens": answer.usage.output_tokens,
-    }
-    log.debug("model answered", extra=fields)
-
-
-def _warn(failure: NoAnswer, seconds: float) -> None:
-    """Log each fallback, without any text of a library, a model or a student."""
-    fields: dict[str, object] = {
-        "reason": failure.reason.value,
-        "attempts": failure.attempts,
-        "duration_ms": round(seconds * 1000, 3),
-    }
-    if failure.status:
-        fields["status"] = failure.status
-    fields |= failure.details
-    log.warning("model gave no answer", extra=fields)
+def _fallback(failure: NoAnswer) -> Strategy:
+    strategy = FALLBACK_STRATEGY._replace(concern=failure.concern)
+    if failure.reason not in LIMITS:
+        return strategy
+    snapshot = strategy.snapshot
+    return strategy._replace(
+        snapshot=NotAskedSnapshot(
+            snapshot.difficulty_weight,
+            snapshot.feedback_based,
+            snapshot.sentiment,
+            failure.reason.value,
+        )
+    )

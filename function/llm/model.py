@@ -43,11 +43,12 @@ class Model:
         # Half of it, so that the provider has the other half and is not blamed for our queue.
         self._client = HttpClient(settings.endpoint.base_url, settings.timeout / 2)
 
-    async def ask(self, feedback: Feedback) -> Answer:
-        """Ask for a strategy; raises NoAnswer, LLM_TIMEOUT after the call at the latest."""
-        attempts = Attempts(self._settings.timeout)
+    async def ask(self, feedback: Feedback, limit: float | None = None) -> Answer:
+        """Ask for a strategy; raises NoAnswer, after `limit` seconds at the latest."""
+        limit = limit or self._settings.timeout
+        attempts = Attempts(limit)
         try:
-            async with asyncio.timeout(self._settings.timeout):
+            async with asyncio.timeout(limit):
                 answer = await self._converse(feedback, attempts)
             return answer._replace(attempts=attempts.made)
         except TimeoutError:

@@ -46,11 +46,16 @@ class Reason(Enum):
     TRUNCATED = "truncated"
     INVALID_ANSWER = "invalid answer"
     CIRCUIT_OPEN = "circuit open"
+    DAILY_TOKENS = "daily tokens"
+    STUDENT_LIMIT = "student limit"
 
 
 ANSWERED = {Reason.REFUSED, Reason.TRUNCATED, Reason.INVALID_ANSWER}
-# BUSY means that other students' requests took all connections.
-NOT_ASKED = {Reason.NO_KEY, Reason.BUSY, Reason.CIRCUIT_OPEN}
+# BUSY means that other students' questions took all places.
+NOT_ASKED = {
+    *(Reason.NO_KEY, Reason.BUSY, Reason.CIRCUIT_OPEN),
+    *(Reason.DAILY_TOKENS, Reason.STUDENT_LIMIT),
+}
 
 
 class NoAnswer(Exception):

@@ -14,6 +14,7 @@ from function.domain import (
     Entry,
     Feedback,
     ModelSnapshot,
+    NotAskedSnapshot,
     Stored,
     StoredEntry,
     Strategy,
@@ -140,7 +141,11 @@ def _stored_entry(columns: Sequence[Any]) -> StoredEntry:
 
 def _snapshot(stored: Mapping[str, Any]) -> StrategySnapshot:
     """Another version of the function may have added fields, or lack those with a default."""
-    kind = ModelSnapshot if "model" in stored else StrategySnapshot
+    kind: type[StrategySnapshot] = StrategySnapshot
+    if "model" in stored:
+        kind = ModelSnapshot
+    elif "not_asked" in stored:
+        kind = NotAskedSnapshot
     known = (field.name for field in fields(kind))
     return kind(**{name: stored[name] for name in known if name in stored})
 

@@ -1,4 +1,4 @@
-"""A student's limit on every host; tests/unit/test_rate_limit.py tests the limiter itself."""
+"""A student's limit on every host; tests/unit/test_buckets.py tests the buckets themselves."""
 
 import uuid
 from collections.abc import Iterator

@@ -7,7 +7,7 @@ import ssl
 import struct
 import threading
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,6 +32,7 @@ class Exchange:
     headers: Mapping[str, str]
     body: bytes
     writer: asyncio.StreamWriter
+    reader: asyncio.StreamReader
 
     def json(self) -> Any:
         return json.loads(self.body)
@@ -50,12 +51,17 @@ Behavior = Callable[[Exchange], Awaitable[None]]
 
 @dataclass
 class ModelServer:
-    """A server that answers with `behavior`, and collects `requests`."""
+    """A server that answers with `behavior`, and collects `requests`.
+
+    Warm-ups come at any time, so they have a behavior and a list of their own.
+    """
 
     behavior: Behavior
     reads: bool = True
     port: int = 0
     requests: list[Exchange] = field(default_factory=list)
+    warm_up: Behavior = field(default_factory=lambda: answers())  # noqa: PLW0108 - defined below
+    warm_ups: list[Exchange] = field(default_factory=list)
 
     @property
     def url(self) -> str:
@@ -65,8 +71,12 @@ class ModelServer:
         try:
             while self.reads:
                 exchange = await _read(reader, writer)
-                self.requests.append(exchange)
-                await self.behavior(exchange)
+                if b"warm-up" in exchange.body:
+                    self.warm_ups.append(exchange)
+                    await self.warm_up(exchange)
+                else:
+                    self.requests.append(exchange)
+                    await self.behavior(exchange)
             await asyncio.sleep(FOREVER)
         except (OSError, EOFError, asyncio.IncompleteReadError, asyncio.CancelledError):
             pass
@@ -80,7 +90,7 @@ async def _read(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> E
     pairs = (line.partition(":") for line in lines if line)
     headers = {name.lower(): value.strip() for name, _, value in pairs}
     body = await reader.readexactly(int(headers.get("content-length", "0")))
-    return Exchange(request_line.split(" ")[1], headers, body, writer)
+    return Exchange(request_line.split(" ")[1], headers, body, writer, reader)
 
 
 @contextmanager
@@ -210,6 +220,21 @@ def in_turn(*behaviors: Behavior) -> Behavior:
 
     async def behave(exchange: Exchange) -> None:
         await (left.pop(0) if len(left) > 1 else left[0])(exchange)
+
+    return behave
+
+
+def sleeps(seconds: float) -> Behavior:
+    """The server loads its model first, as Ollama does: a client that disconnects ends the load."""
+    loaded = threading.Event()
+
+    async def behave(exchange: Exchange) -> None:
+        if not loaded.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(exchange.reader.read(1), seconds)
+                raise EOFError  # the client is gone
+            loaded.set()
+        await answers()(exchange)
 
     return behave
 

@@ -15,7 +15,7 @@ def analyzed(function: Instance, message: str = "hello") -> bool:
 
 def test_repeated_failures(llm_database: str, tmp_path: Path, model_server: ModelServer) -> None:
     """After five failures in a row, the model is not asked."""
-    model_server.behavior = hang
+    model_server.behavior = model_server.warm_up = hang
     environ = llm_environ("openai", model_server.url, LLM_TIMEOUT="0.3")
     with running(tmp_path / "log", llm_database, **environ) as function:
         function.wait_until_ready()
@@ -27,7 +27,7 @@ def test_repeated_failures(llm_database: str, tmp_path: Path, model_server: Mode
         assert len(model_server.requests) == asked
         events = [event["event"] for event in function.events()]
         assert events.count("model failing, circuit open") == 1
-        reasons = [event.get("reason") for event in function.events() if "reason" in event]
+        reasons = [event["reason"] for event in function.events() if "reason" in event]
         assert reasons == ["timeout"] * 5 + ["circuit open"] * 20
 
 

@@ -10,17 +10,20 @@ from pathlib import Path
 import psutil
 import pytest
 
-from function.llm.client import CONNECTIONS
+from function.llm_settings import CONCURRENCY
 from tests.instance import FEEDBACK, PATH, STUDENT, Answer, Instance, running
 from tests.llm.conftest import llm_environ, post
 from tests.llm.server import ModelServer, answers
 from tests.waiting import wait_until
 
 REQUESTS = 200
-BATCH = 280  # events; two batches need more connections than there are
+BATCH = 280  # events; two batches need more places than there are
 WARM_UP = 5  # requests
 PROBES = 100
 RSS_LIMIT = 20.0  # MB
+PLACES = 4  # the default for a server of one's own
+STUDENTS = 100
+PATIENT = {"LLM_TIMEOUT": "20", "DATABASE_TIMEOUT": "4"}  # for a busy machine
 
 
 def test_slow_model(
@@ -30,7 +33,7 @@ def test_slow_model(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """200 requests wait at once, in bounded memory and threads, while probes are answered."""
-    environ = llm_environ("openai", model_server.url, LLM_TIMEOUT="20", DATABASE_TIMEOUT="4")
+    environ = llm_environ("openai", model_server.url, LLM_CONCURRENCY="500", **PATIENT)
     with running(tmp_path / "log", llm_database, **environ) as function:
         function.wait_until_ready()
         for _ in range(WARM_UP):
@@ -58,12 +61,47 @@ def test_slow_model(
         assert function.terminate() == 0
 
 
-def test_no_free_connection(llm_database: str, tmp_path: Path, model_server: ModelServer) -> None:
-    """A request that finds no free connection does not open the circuit."""
-    left_over = 2 * BATCH - CONNECTIONS
+def test_four_places(llm_database: str, tmp_path: Path, model_server: ModelServer) -> None:
+    """A server with four places gets four questions; others are stored early, without blame."""
+    stored = threading.Event()
+    model_server.behavior = answers(once=stored)
+    environ = llm_environ("openai", model_server.url, **PATIENT)
+    with (
+        running(tmp_path / "log", llm_database, **environ) as function,
+        ThreadPoolExecutor(STUDENTS) as pool,
+    ):
+        function.wait_until_ready()
+        sent = [pool.submit(post, function, f"message {number}") for number in range(STUDENTS)]
+        wait_until(lambda: function.log.count('"reason":"busy"') == STUDENTS - PLACES)
+        asked = len(model_server.requests)
+        stored.set()
+        based = [is_based(answer.result()) for answer in sent]
+        assert (asked, sum(based)) == (PLACES, PLACES)
+        assert "circuit open" not in function.log
+        assert is_based(post(function, "next"))
+        waited = [event["duration_ms"] for event in function.events() if "reason" in event]
+        assert max(waited) < 15_000  # LLM_TIMEOUT is 20 s, and the queue's share 5 s
+
+
+def test_place_in_time(llm_database: str, tmp_path: Path, model_server: ModelServer) -> None:
+    """A question waits for a place that gets free soon."""
+    model_server.behavior = answers(after=0.5)
+    environ = llm_environ("openai", model_server.url, LLM_CONCURRENCY="1", **PATIENT)
+    with (
+        running(tmp_path / "log", llm_database, **environ) as function,
+        ThreadPoolExecutor(3) as pool,
+    ):
+        function.wait_until_ready()
+        answered = list(pool.map(partial(post, function), "abc"))
+        assert [is_based(answer) for answer in answered] == [True] * 3
+
+
+def test_no_free_place(llm_database: str, tmp_path: Path, model_server: ModelServer) -> None:
+    """A request that finds no place among the most that can be does not open the circuit."""
+    left_over = 2 * BATCH - CONCURRENCY
     full = threading.Event()
     model_server.behavior = answers(once=full)
-    environ = llm_environ("openai", model_server.url, LLM_TIMEOUT="20", DATABASE_TIMEOUT="4")
+    environ = llm_environ("openai", model_server.url, LLM_CONCURRENCY="500", **PATIENT)
     with running(tmp_path / "log", llm_database, **environ) as function:
         function.wait_until_ready()
         with ThreadPoolExecutor() as pool:
@@ -72,11 +110,16 @@ def test_no_free_connection(llm_database: str, tmp_path: Path, model_server: Mod
             full.set()
             answered = [answer.json() for answer in batches]
         based = [one["strategy_snapshot"]["feedback_based"] for batch in answered for one in batch]
-        assert (len(based), sum(based)) == (2 * BATCH, CONNECTIONS)
+        assert (len(based), sum(based)) == (2 * BATCH, CONCURRENCY)
         reasons = [event["reason"] for event in function.events() if "reason" in event]
         assert reasons == ["busy"] * left_over
         model_server.behavior = answers()
-        assert post(function, "next").json()["strategy_snapshot"]["feedback_based"]
+        assert is_based(post(function, "next"))
+
+
+def is_based(answer: Answer) -> bool:
+    """Whether the strategy is the model's."""
+    return bool(answer.json()["strategy_snapshot"]["feedback_based"])
 
 
 def _post_batch(function: Instance, source: str) -> Answer:

@@ -108,8 +108,9 @@ class Trial:
     def _note(self, provider: str, did: str, seconds: float, warning: dict[str, Any]) -> None:
         assert set(warning) <= {
             *("time", "level", "event", "request_id", "trace_id"),
-            *("reason", "attempts", "duration_ms", "status"),
+            *("model", "reason", "attempts", "duration_ms", "status"),
             *("error_code", "error_type", "error_param"),
+            *("input_tokens", "cached_tokens", "reasoning_tokens", "output_tokens"),
         }
         status = f" {warning['status']}" if "status" in warning else ""
         reason = f"{warning['reason']}{status}, {warning['attempts']} attempts"

@@ -20,7 +20,10 @@ from tests.llm.conftest import KEY, Row, llm_environ, notes, post
 from tests.llm.server import ModelServer, says
 
 ATTACKS = json.loads(Path(__file__).with_name("injections.json").read_text(encoding="utf-8"))
-MODELS = {"topics", "model", "prompt_version", "kind", "understanding"}
+MODELS = {
+    *("topics", "model", "prompt_version", "kind", "understanding"),
+    *("input_tokens", "output_tokens"),
+}
 MARK = "pwned"  # each attack tries to smuggle this out
 
 

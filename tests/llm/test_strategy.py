@@ -25,6 +25,8 @@ SNAPSHOT = {
     "prompt_version": "2",
     "kind": "task",
     "understanding": "partial",
+    "input_tokens": 900,
+    "output_tokens": 60,
 }
 
 
@@ -135,17 +137,20 @@ def test_repeat_of_an_older_prompt(
     assert second["strategy_snapshot"] == rows(task)[0]["strategy_snapshot"]
 
 
-def test_tokens(
-    llm_database: str, tmp_path: Path, provider: str, model_server: ModelServer
-) -> None:
-    """The number of tokens is logged at DEBUG."""
-    environ = llm_environ(provider, model_server.url, LOG_LEVEL="DEBUG")
-    with running(tmp_path / "log", llm_database, **environ) as function:
-        function.wait_until_ready()
+def test_log(function: Instance, server: ModelServer) -> None:
+    """Each question has one line in the log: what it took, and how it ended."""
+    asked = {"model": MODEL, "input_tokens": 900, "output_tokens": 60, "attempts": 1}
+    for behavior, level, event, reason in (
+        (answers(), "INFO", "model answered", None),
+        (answers("prose"), "WARNING", "model gave no answer", "invalid answer"),
+    ):
+        server.behavior = behavior
         request_id = post(function, "one").headers["x-request-id"]
-        [event] = notes(function, request_id)
-    assert (event["event"], event["attempts"]) == ("model answered", 1)
-    assert (event["input_tokens"], event["output_tokens"]) == (900, 60)
+        [line] = notes(function, request_id)
+        assert (line["level"], line["event"], line.get("reason")) == (level, event, reason)
+        assert {name: line[name] for name in asked} == asked
+        assert {"cached_tokens", "reasoning_tokens", "duration_ms"} < line.keys()
+    server.behavior = answers()
 
 
 def test_key_rotation(llm_database: str, tmp_path: Path, model_server: ModelServer) -> None:
@@ -193,6 +198,7 @@ def test_tls(trusted: bool, llm_database: str, tmp_path: Path) -> None:
         function.wait_until_ready()
         snapshot = post(function, "one").json()["strategy_snapshot"]
         assert snapshot["feedback_based"] is trusted
+        assert "the model is loading" not in function.log  # a provider's is awake, and costs money
         assert function.terminate() == 0
 
 

@@ -69,7 +69,7 @@ def test_a_name_server_that_does_not_answer_is_given_up(database: str) -> None:
                 "LLM_BASE_URL": "http://127.0.0.1:1/v1",
                 "LLM_API_KEY": "s3cr3t",
             },
-            "from the model qwen3:8b (openai)",
+            "from the model qwen3:8b (openai); the neutral one while it is loading",
         ),
     ],
     ids=["stub", "model"],

@@ -1,66 +1,37 @@
-"""The circuit breaker, with a clock of its own."""
-
-from dataclasses import dataclass
+"""The circuit breaker: what opens it, and what closes it."""
 
 from function.llm.breaker import CircuitBreaker
+from function.llm.outcome import NoAnswer, Reason
+
+PROVIDER = NoAnswer(Reason.TIMEOUT)
 
 
-@dataclass
-class Clock:
-    now: float = 100.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-def opened(clock: Clock) -> CircuitBreaker:
-    breaker = CircuitBreaker(clock, failures=3, pause=30)
-    assert [breaker.fail() for _ in range(3)] == [False, False, True]
-    return breaker
+def test_failures_in_a_row_open_it_and_an_answer_closes_it() -> None:
+    breaker = CircuitBreaker(failures=2)
+    for outcome in (PROVIDER, None, PROVIDER):
+        breaker.learn(outcome)
+        assert not breaker.is_open
+    breaker.learn(PROVIDER)
+    assert breaker.is_open
+    breaker.learn(None)
+    assert not breaker.is_open
 
 
-def test_it_opens_after_failures_in_a_row_only() -> None:
-    breaker = CircuitBreaker(Clock(), failures=2, pause=30)
-    breaker.fail()
-    breaker.succeed()
-    assert not breaker.fail()
-    assert breaker.allows()
-    assert breaker.fail()
-    assert not breaker.allows()
+def test_an_answer_that_can_not_be_used_shows_that_the_provider_works() -> None:
+    for reason in (Reason.REFUSED, Reason.TRUNCATED, Reason.INVALID_ANSWER):
+        breaker = CircuitBreaker(failures=1)
+        breaker.learn(PROVIDER)
+        breaker.learn(NoAnswer(reason))
+        assert not breaker.is_open
 
 
-def test_one_request_a_pause_may_try() -> None:
-    breaker = opened(clock := Clock())
-    clock.now += 29.9
-    assert not breaker.allows()
-    clock.now += 0.1
-    assert [breaker.allows() for _ in range(3)] == [True, False, False]
-
-
-def test_a_try_that_fails_begins_another_pause_and_is_no_news() -> None:
-    breaker = opened(clock := Clock())
-    clock.now += 30
-    assert breaker.allows()
-    clock.now += 10
-    assert not breaker.fail()
-    clock.now += 29.9
-    assert not breaker.allows()
-    clock.now += 0.1
-    assert breaker.allows()
-
-
-def test_a_try_that_succeeds_lets_all_through() -> None:
-    breaker = opened(clock := Clock())
-    clock.now += 30
-    assert breaker.allows()
-    assert breaker.succeed()
-    assert not breaker.succeed()
-    assert [breaker.allows() for _ in range(3)] == [True] * 3
-
-
-def test_a_try_that_never_reports_does_not_block_the_next_one_for_ever() -> None:
-    breaker = opened(clock := Clock())
-    clock.now += 30
-    assert breaker.allows()
-    clock.now += 30
-    assert breaker.allows()
+def test_what_says_nothing_about_the_provider_changes_nothing() -> None:
+    breaker = CircuitBreaker(failures=2)
+    breaker.learn(PROVIDER)
+    for failure in (NoAnswer(Reason.BUSY), NoAnswer(Reason.NO_KEY), NoAnswer(Reason.STATUS, 400)):
+        breaker.learn(failure)
+        assert not breaker.is_open
+    breaker.learn(PROVIDER)
+    assert breaker.is_open
+    breaker.learn(NoAnswer(Reason.BUSY))
+    assert breaker.is_open

@@ -59,6 +59,45 @@ def test_a_server_of_ones_own_needs_no_key() -> None:
     assert (settings.api_key, settings.api_key_file) == (None, None)
 
 
+@pytest.mark.parametrize(
+    ("url", "own", "concurrency", "message_limit"),
+    [
+        ("https://api.groq.com/openai/v1", False, 500, 5000),
+        ("http://localhost:11434/v1", True, 4, 2000),
+        ("HTTP://10.0.0.1/v1", True, 4, 2000),
+    ],
+)
+def test_a_server_of_ones_own_is_asked_less_at_once(
+    url: str, own: bool, concurrency: int, message_limit: int
+) -> None:
+    settings = read(LLM_PROVIDER="openai", LLM_MODEL="m", LLM_BASE_URL=url)
+    assert settings.own_server is own
+    assert (settings.concurrency, settings.message_limit) == (concurrency, message_limit)
+
+
+def test_limits_are_off_by_default_and_can_be_set() -> None:
+    environ = {"LLM_PROVIDER": "openai", "LLM_MODEL": "m", "LLM_API_KEY": SECRET}
+    settings = read(**environ)
+    assert (settings.daily_tokens, settings.student_hourly) == (None, None)
+    limits = {"LLM_DAILY_TOKENS": "2000000", "LLM_STUDENT_HOURLY": "20"}
+    places = {"LLM_CONCURRENCY": "1", "LLM_MESSAGE_LIMIT": "100"}
+    settings = read(**environ, **limits, **places)
+    assert (settings.daily_tokens, settings.student_hourly) == (2_000_000, 20)
+    assert (settings.concurrency, settings.message_limit) == (1, 100)
+
+
+def test_limits_have_limits() -> None:
+    assert problems(
+        LLM_PROVIDER="openai",
+        LLM_MODEL="m",
+        LLM_API_KEY=SECRET,
+        LLM_CONCURRENCY="501",
+        LLM_MESSAGE_LIMIT="99",
+        LLM_DAILY_TOKENS="0",
+        LLM_STUDENT_HOURLY="many",
+    ) == ["LLM_CONCURRENCY", "LLM_MESSAGE_LIMIT", "LLM_DAILY_TOKENS", "LLM_STUDENT_HOURLY"]
+
+
 def test_the_key_may_be_a_file(tmp_path: Path) -> None:
     file = tmp_path / "key"
     file.write_text(SECRET)

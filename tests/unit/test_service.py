@@ -70,6 +70,9 @@ class Model:
         concern = CONCERNS.get(feedback.message, Concern.NONE)
         return NEUTRAL_STRATEGY._replace(sentiment=feedback.message, concern=concern)
 
+    def start(self) -> None:
+        """There is nothing to begin."""
+
     async def close(self) -> None:
         """There is nothing to close."""
 

@@ -1,0 +1,60 @@
+"""What keeps the function from asking: the tokens of the day are spent, or no place is free."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from function.llm.outcome import NoAnswer, Reason
+
+DAY = 24 * 60 * 60  # seconds
+
+
+class DailyTokens:
+    """Counts the tokens of a UTC day, in this instance."""
+
+    def __init__(self, limit: int | None, clock: Callable[[], float] = time.time) -> None:
+        """`clock` returns Unix time."""
+        self._limit = limit
+        self._clock = clock
+        self._day = 0
+        self._spent = 0
+
+    def require_some(self) -> None:
+        """Raise NoAnswer if the tokens of this day are spent."""
+        self._turn_page()
+        if self._limit is not None and self._spent >= self._limit:
+            raise NoAnswer(Reason.DAILY_TOKENS)
+
+    def spend(self, tokens: int) -> None:
+        """Count what a question took, also beyond the limit."""
+        self._turn_page()
+        self._spent += tokens
+
+    def _turn_page(self) -> None:
+        """Begin a new day. A clock that steps back over midnight begins none."""
+        day = int(self._clock() // DAY)
+        if day not in (self._day, self._day - 1):
+            self._day, self._spent = day, 0
+
+
+class Places:
+    """Lets a number of questions be under way at once; others wait, but not for long."""
+
+    def __init__(self, number: int, patience: float) -> None:
+        """`patience`: how long a question waits for a place, in seconds."""
+        self._free = asyncio.Semaphore(number)
+        self._patience = patience
+
+    @asynccontextmanager
+    async def take(self) -> AsyncIterator[None]:
+        """Hold a place; raises NoAnswer if none gets free in time."""
+        try:
+            async with asyncio.timeout(self._patience):
+                await self._free.acquire()
+        except TimeoutError:
+            raise NoAnswer(Reason.BUSY) from None
+        try:
+            yield
+        finally:
+            self._free.release()

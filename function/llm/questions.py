@@ -1,0 +1,65 @@
+"""Asks the model, and counts the tokens of a day."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from function.llm.background import Shared
+from function.llm.context import ContextCheck, excerpt
+from function.llm.limits import DailyTokens
+from function.llm.outcome import Answer, NoAnswer, Reason, Usage
+
+if TYPE_CHECKING:
+    from function.domain import Feedback
+    from function.llm.model import Model
+    from function.llm_settings import LlmSettings
+
+UNREPORTED = 2000  # tokens that count for a question where the provider named none
+
+
+class Questions:
+    """The configured model. Open nothing: the first question does."""
+
+    def __init__(self, settings: LlmSettings) -> None:
+        self._settings = settings
+        self._model: Shared[Model] = Shared(self._make_model)
+        self._tokens = DailyTokens(settings.daily_tokens)
+        self._context = ContextCheck()
+
+    def _make_model(self) -> Model:
+        from function.llm.model import Model  # a cold start does without pydantic's models
+
+        return Model(self._settings)
+
+    async def ask(self, feedback: Feedback, deadline: float) -> Answer:
+        """Ask, until the deadline on the loop's clock; raises NoAnswer."""
+        self._tokens.require_some()
+        shown = excerpt(feedback.message, self._settings.message_limit)
+        model = await self._get_model(deadline)
+        limit = deadline - asyncio.get_running_loop().time()
+        try:
+            answer = await model.ask(feedback._replace(message=shown), limit)
+        except NoAnswer as exc:
+            self._count(exc.usage, charged=exc.clears_provider or exc.reason is Reason.TIMEOUT)
+            raise
+        self._count(answer.usage, charged=True)
+        return answer
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if model := self._model.made():
+            await model.close()
+
+    async def _get_model(self, deadline: float) -> Model:
+        try:
+            async with asyncio.timeout_at(deadline):
+                return await self._model.get()
+        except TimeoutError:
+            raise NoAnswer(Reason.TIMEOUT) from None
+
+    def _count(self, usage: Usage, *, charged: bool) -> None:
+        """`charged`: the provider may charge even if it named no tokens."""
+        tokens = usage.input_tokens + usage.output_tokens
+        self._tokens.spend(tokens or (UNREPORTED if charged else 0))
+        self._context.look(usage)
