@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from eval import examples
 from tests.eval import provider
 from tests.eval.tables import cells
 from tests.instance import ROOT
@@ -84,6 +85,14 @@ def test_provider(url: str) -> None:
     assert cells(done.stdout, "tokens out") == [["tokens out", "3,000"]]
     assert cells(done.stdout, "cost of these") == [["cost of these", "0.1500"]]
     assert cells(done.stdout, "cost of 1000") == [["cost of 1000", "2.50"]]
+
+
+def test_outcomes(url: str) -> None:
+    """Usable answers are counted, and the others by their reason."""
+    count = len(examples.load().examples)
+    shown = evaluate(**variables(url)).stdout
+    assert cells(shown, "usable answers") == [["usable answers", f"{count - 1} of {count}"]]
+    assert cells(shown, "fallbacks: refused") == [["fallbacks: refused", "1"]]
 
 
 def test_prices(url: str) -> None:
