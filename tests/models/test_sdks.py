@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from function.llm_settings import BASE_URLS
+from function.llm_url import BASE_URLS
 from tests.instance import running
 from tests.llm.conftest import KEY, llm_environ, post
 from tests.llm.server import Exchange, ModelServer
