@@ -133,11 +133,14 @@ def _spent(run: Run, prices: Prices | None) -> str:
 
 
 def _outcomes(answers: Sequence[Answer]) -> Iterator[list[str]]:
-    """How many answers could be used, and why the others could not, the most frequent first."""
+    """How many answers could be used, why the others could not, and what was repaired."""
     failures = Counter(str(answer.failure) for answer in answers if answer.reading is None)
     yield ["usable answers", f"{len(answers) - failures.total()} of {len(answers)}"]
     for reason, count in failures.most_common():
         yield [f"fallbacks: {reason}", str(count)]
+    repairs = Counter(name for answer in answers for name in answer.repairs)
+    for name, count in repairs.most_common():
+        yield [f"repaired: {name}", str(count)]
 
 
 def _tokens(tokens: int | None) -> str:

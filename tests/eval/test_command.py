@@ -94,6 +94,7 @@ def test_outcomes(url: str) -> None:
     shown = evaluate(**variables(url)).stdout
     assert cells(shown, "usable answers") == [["usable answers", f"{count - 1} of {count}"]]
     assert cells(shown, "fallbacks: refused") == [["fallbacks: refused", "1"]]
+    assert cells(shown, "repaired: spelling") == [["repaired: spelling", "1"]]
 
 
 def test_prices(url: str) -> None:
