@@ -15,7 +15,7 @@ COMPILE := .venv-uv/bin/uv pip compile --quiet --universal --python-version 3.11
 UNUSED := $(addprefix --no-emit-package ,blinker click flask itsdangerous jinja2 markupsafe pycparser werkzeug)
 
 .PHONY: help run check-model psql events image up down manifests test test-setup test-clients test-contracts test-browser test-kafka test-debian \
-	test-deploy test-image migrate connector openapi bench load eval lint check lock lock-jars clean environment-func environment-events check-interpreter
+	test-deploy test-image test-models migrate connector openapi bench load eval lint check lock lock-jars clean environment-func environment-events check-interpreter
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' Makefile
@@ -76,6 +76,9 @@ test-clients: .venv/$(READY) environment-func ## try real clients, SDKs and prox
 	@$(BIN)/python -m tests.clients.prepare
 	@$(BIN)/python -m pytest -m clients tests/clients $(ARGS)
 
+test-models: .venv/$(READY) .venv-models/$(READY) ## ask real model servers, and compare with the official SDKs (ARGS=--long: 60 messages, not 12)
+	@$(BIN)/python -m pytest -m models tests/models $(ARGS)
+
 connector: .venv/$(READY) ## write deploy/debezium/connector.json from application.properties
 	@$(BIN)/python -m dev.debezium
 
@@ -113,6 +116,7 @@ lock: .venv/$(READY) ## make the locks again from pyproject.toml (ARGS=--upgrade
 	@$(COMPILE) pyproject.toml --extra server --extra docs --extra llm --extra auth $(UNUSED) \
 		--output-file requirements/server.txt
 	@$(COMPILE) pyproject.toml --group contracts --output-file requirements/contracts.txt
+	@$(COMPILE) --group models --output-file requirements/models.txt
 	@$(COMPILE) --group build --output-file requirements/build.txt
 	@$(COMPILE) --group uv --output-file requirements/uv.txt
 
@@ -143,6 +147,9 @@ environment-events: .venv-events/$(READY)
 
 .venv-contracts/$(READY): requirements/contracts.txt requirements/uv.txt .venv-contracts/bin/python $(INTERPRETER)
 	@sh dev/venv.sh .venv-contracts requirements/contracts.txt $@
+
+.venv-models/$(READY): requirements/models.txt requirements/uv.txt .venv-models/bin/python $(INTERPRETER)
+	@sh dev/venv.sh .venv-models requirements/models.txt $@
 
 .venv-events/$(READY): requirements/events.txt requirements/uv.txt .venv-events/bin/python $(INTERPRETER)
 	@sh dev/venv.sh .venv-events requirements/events.txt $@ >&2 # stdout is for events

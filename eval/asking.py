@@ -44,14 +44,16 @@ async def ask_all(
 async def _ask(model: Model, example: Example, limit: int) -> Answer:
     started = time.perf_counter()
     reading, failure = None, None
+    repairs: tuple[str, ...] = ()
     try:
         message = excerpt(example.message, limit)
         answer = await model.ask(Feedback(STUDENT, example.task_id, message))
         reading, usage, attempts = _reading(answer.strategy), answer.usage, answer.attempts
+        repairs = answer.repairs
     except NoAnswer as exc:
         failure, usage, attempts = _describe(exc), exc.usage, exc.attempts
     seconds = time.perf_counter() - started
-    return Answer(example.id, seconds, attempts, reading, failure, *_counted(usage))
+    return Answer(example.id, seconds, attempts, reading, failure, *_counted(usage), repairs)
 
 
 def _reading(strategy: Strategy) -> Reading:

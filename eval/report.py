@@ -1,5 +1,6 @@
 """The tables of one run. The first cell of each names the model."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from statistics import mean
 
@@ -119,6 +120,7 @@ def _spent(run: Run, prices: Prices | None) -> str:
     cost = "unknown" if spent.cost is None else f"{spent.cost:.4f}"
     thousand = "unknown" if spent.cost is None else f"{spent.cost / count * 1000:.2f}"
     rows = [
+        *_outcomes(run.answers),
         ["latency p50", f"{spent.p50:.2f} s"],
         ["latency p95", f"{spent.p95:.2f} s"],
         ["second attempts", str(sum(answer.attempts > 1 for answer in run.answers))],
@@ -128,6 +130,17 @@ def _spent(run: Run, prices: Prices | None) -> str:
         ["cost of 1000", thousand],
     ]
     return table([f"spent ({run.name})", ""], rows)
+
+
+def _outcomes(answers: Sequence[Answer]) -> Iterator[list[str]]:
+    """How many answers could be used, why the others could not, and what was repaired."""
+    failures = Counter(str(answer.failure) for answer in answers if answer.reading is None)
+    yield ["usable answers", f"{len(answers) - failures.total()} of {len(answers)}"]
+    for reason, count in failures.most_common():
+        yield [f"fallbacks: {reason}", str(count)]
+    repairs = Counter(name for answer in answers for name in answer.repairs)
+    for name, count in repairs.most_common():
+        yield [f"repaired: {name}", str(count)]
 
 
 def _tokens(tokens: int | None) -> str:

@@ -31,7 +31,7 @@ class Answer:
     """The answer to one example.
 
     Without a `reading`, the function would have used the neutral strategy; `failure` is the reason.
-    Tokens are None if the provider does not count them.
+    Tokens are None if the provider does not count them. `repairs` names what was put right.
     """
 
     id: str
@@ -41,6 +41,7 @@ class Answer:
     failure: str | None = None
     tokens_in: int | None = None
     tokens_out: int | None = None
+    repairs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

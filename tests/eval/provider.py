@@ -1,4 +1,4 @@
-"""A test provider that requires a key, counts tokens, and refuses one message."""
+"""A test provider that requires a key, counts tokens, misspells a value, and refuses a message."""
 
 import json
 from contextlib import AbstractContextManager
@@ -7,6 +7,7 @@ from eval import server
 
 KEY = "sk-test-7f3a"
 REFUSED = "meh 😐"
+MISSPELLED = "I added the fractions in my head"
 TOKENS_IN, TOKENS_OUT = 1000, 50
 
 
@@ -20,6 +21,9 @@ class _Handler(server.Handler):
 def _answer(request: bytes) -> bytes:
     found = json.loads(server.completion(request))
     found["usage"] = {"prompt_tokens": TOKENS_IN, "completion_tokens": TOKENS_OUT}
+    if MISSPELLED in json.loads(request)["messages"][-1]["content"]:
+        message = found["choices"][0]["message"]
+        message["content"] = message["content"].replace('"easy"', '"EASY"')
     if REFUSED in json.loads(request)["messages"][-1]["content"]:
         found["choices"][0]["message"] = {"role": "assistant", "refusal": "no"}
     return json.dumps(found).encode()

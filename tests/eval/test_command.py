@@ -88,6 +88,15 @@ def test_provider(url: str) -> None:
     assert cells(done.stdout, "cost of 1000") == [["cost of 1000", "2.50"]]
 
 
+def test_outcomes(url: str) -> None:
+    """Usable answers are counted, and the others by their reason."""
+    count = len(examples.load().examples)
+    shown = evaluate(**variables(url)).stdout
+    assert cells(shown, "usable answers") == [["usable answers", f"{count - 1} of {count}"]]
+    assert cells(shown, "fallbacks: refused") == [["fallbacks: refused", "1"]]
+    assert cells(shown, "repaired: spelling") == [["repaired: spelling", "1"]]
+
+
 def test_prices(url: str) -> None:
     """Prices can be set in the environment; without them, the cost is unknown."""
     prices = {"EVAL_PRICE_IN": "0", "EVAL_PRICE_OUT": "1000"}
