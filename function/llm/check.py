@@ -12,6 +12,7 @@ from uuid import UUID
 from function.domain import Feedback, Strategy
 from function.llm.model import Model
 from function.llm.outcome import Answer, NoAnswer, Reason
+from function.llm.warm_up import LOAD_LIMIT
 from function.llm_settings import LlmSettings, read_llm_settings
 from function.variables import Variables
 
@@ -56,7 +57,8 @@ async def _check(settings: LlmSettings) -> int:
     model = Model(settings)
     started = time.perf_counter()
     try:
-        outcome: Answer | NoAnswer = await model.ask(QUESTION)
+        limit = LOAD_LIMIT if settings.own_server else settings.timeout
+        outcome: Answer | NoAnswer = await model.ask(QUESTION, limit)
     except NoAnswer as exc:
         outcome = exc
     seconds = time.perf_counter() - started
@@ -64,6 +66,10 @@ async def _check(settings: LlmSettings) -> int:
     usable = isinstance(outcome, Answer)
     _say("Answer", _strategy(outcome.strategy) if isinstance(outcome, Answer) else _why(outcome))
     _say("Latency", f"{seconds:.2f} s, {outcome.attempts} requests")
+    if seconds > settings.timeout:
+        print(
+            "The server may have loaded the model. Ask again: students wait for LLM_TIMEOUT only."
+        )
     _say("Tokens", f"{outcome.usage.input_tokens} in, {outcome.usage.output_tokens} out")
     for name, value in model.dialect.describe().items():
         _say(f"Sent {name}", value)

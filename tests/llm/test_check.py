@@ -9,7 +9,7 @@ import pytest
 from dev.ports import free_port
 from tests.instance import ROOT
 from tests.llm.conftest import KEY, MODEL, llm_environ
-from tests.llm.server import ModelServer, answers, refuses, replies, says
+from tests.llm.server import ModelServer, answers, refuses, replies, says, sleeps
 
 CHECK = [sys.executable, "-m", "function.llm.check"]
 
@@ -40,6 +40,14 @@ def test_a_model_that_works(provider: str, model_server: ModelServer) -> None:
     assert report["Tokens"] == "900 in, 60 out"
     assert report["Sent temperature"] == "the server's default"
     assert "The model works." in done.stdout
+
+
+def test_a_model_that_sleeps(model_server: ModelServer) -> None:
+    """The check waits for a model that is being loaded, and says that it took long."""
+    model_server.behavior = sleeps(3)
+    done = check(**llm_environ("openai", model_server.url, LLM_TIMEOUT="1"))
+    assert done.returncode == 0
+    assert "The server may have loaded the model" in done.stdout
 
 
 def test_a_key_that_is_refused(model_server: ModelServer) -> None:

@@ -46,7 +46,7 @@ def test_daily_tokens(
         assert len(model_server.requests) == 1
         assert '"reason":"daily tokens"' in function.log
     [row] = rows(task)
-    assert row["strategy_snapshot"] == snapshot(answer)
+    assert (row["strategy_snapshot"], row["concern"]) == (snapshot(answer), "unassessed")
 
 
 def test_student_hourly(llm_database: str, tmp_path: Path, model_server: ModelServer) -> None:
@@ -78,3 +78,4 @@ def test_long_message(
     assert shown.endswith("and last")
     [row] = rows(task)
     assert row["message"] == message
+    assert row["concern"] == "unassessed"  # the model saw none, but not the whole message
