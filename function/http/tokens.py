@@ -15,7 +15,7 @@ import jwt
 from function.access_settings import TokenSettings
 from function.errors import Unauthenticated
 from function.http.claims import Caller, Claims, read_caller
-from function.http.keys import FETCH_TIMEOUT, Keys
+from function.http.keys import Keys
 from function.llm.client import HttpClient
 
 # Signatures by a private key only: with HS256 an issuer's public key could sign.
@@ -72,7 +72,7 @@ class Tokens:
     async def _fetch(self) -> bytes:
         """Read the key set. The connection is not kept, because the next fetch is in an hour."""
         parts = urlsplit(self._settings.jwks_url)
-        client = HttpClient(f"{parts.scheme}://{parts.netloc}", FETCH_TIMEOUT)
+        client = HttpClient(f"{parts.scheme}://{parts.netloc}")
         try:
             return await client.get(parts._replace(scheme="", netloc="").geturl())
         finally:

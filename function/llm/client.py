@@ -35,9 +35,7 @@ IDLE_CONNECTIONS = 16  # at most; each of them is looked at with each request
 class HttpClient:
     """Sends requests to one base URL, on one event loop."""
 
-    def __init__(self, base_url: str, queue_timeout: float) -> None:
-        """`queue_timeout`: for how long a request waits for a free connection, in seconds."""
-        self._queue_timeout = queue_timeout
+    def __init__(self, base_url: str) -> None:
         parts = urlsplit(base_url)
         self._base = base_url.rstrip("/")
         self._tls = parts.scheme == "https"
@@ -74,8 +72,6 @@ class HttpClient:
                 return await _exchange(transport, request)
             except (httpx2.ConnectError, httpx2.ConnectTimeout):
                 continue
-            except httpx2.PoolTimeout:
-                raise NoAnswer(Reason.BUSY) from None
             except (OSError, httpx2.TransportError):
                 break
         raise NoAnswer(Reason.UNREACHABLE)
@@ -118,7 +114,7 @@ class HttpClient:
             "connect": CONNECT_TIMEOUT,
             "read": None,
             "write": None,
-            "pool": self._queue_timeout,
+            "pool": None,  # LLM_CONCURRENCY is less than the connections
         }
         extensions = {"timeout": timeout, "sni_hostname": self._host}
         return httpx2.Request(

@@ -40,8 +40,7 @@ class Model:
         self._format = FORMATS[settings.provider]
         self.dialect = self._format.dialect(settings)
         self._refused: deque[int] = deque(maxlen=REMEMBERED)  # since the last answer
-        # Half of it, so that the provider has the other half and is not blamed for our queue.
-        self._client = HttpClient(settings.endpoint.base_url, settings.timeout / 2)
+        self._client = HttpClient(settings.endpoint.base_url)
 
     async def ask(self, feedback: Feedback, limit: float | None = None) -> Answer:
         """Ask for a strategy; raises NoAnswer, after `limit` seconds at the latest."""
