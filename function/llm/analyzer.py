@@ -47,6 +47,11 @@ class LlmAnalyzer:
             log.exception("internal error")
         return FALLBACK_STRATEGY
 
+    @property
+    def is_paused(self) -> bool:
+        """Whether the provider has failed so often that questions don't reach it for now."""
+        return self._breaker.is_open
+
     async def close(self) -> None:
         if model := self._model.made():
             await model.close()
