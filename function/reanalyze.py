@@ -93,7 +93,7 @@ async def _revise_all(
         logs.request_fields.set({"row_id": str(row_id)})  # in the analyzer's lines, too
         revised = await _revise(connection, analyzer, row_id)
         counts["revised" if revised else "left"] += 1
-        log.info("strategy revised" if revised else "strategy left as it was")
+        log.info("strategy revised" if revised else "strategy not revised")
         if analyzer.is_paused:
             raise RunEnded("the model failed several times in a row")
         with suppress(TimeoutError):
