@@ -10,13 +10,17 @@ from function.store.driver import Connection
 
 ADVISORY_LOCK = int.from_bytes(b"revision", "big")  # any number that no other job uses
 
-# The index on strategy_snapshot finds these rows.
 UNREVISED = """
 FROM public.feedback
 WHERE strategy_snapshot @> '{"feedback_based": false}' AND message IS NOT NULL
 AND NOT EXISTS (SELECT FROM public.strategy_revision WHERE feedback_id = feedback.id)
 """
-CHOOSE = f"SELECT id {UNREVISED} ORDER BY created_at, id LIMIT :limit"
+# MATERIALIZED, so that the index on strategy_snapshot finds the rows. For a small limit, PostgreSQL
+# would look at all rows in the order of created_at: 390 ms, not 2, where 400 of 400,000 qualify.
+CHOOSE = f"""
+WITH unrevised AS MATERIALIZED (SELECT id, created_at {UNREVISED})
+SELECT id FROM unrevised ORDER BY created_at, id LIMIT :limit
+"""
 READ = f"SELECT student_id, coalesce(task_id, ''), message, traceparent {UNREVISED} AND id = :id"
 # It inserts nothing if the feedback was deleted, or its message erased, during the question.
 INSERT = """

@@ -14,9 +14,6 @@ from typing import IO, Any
 import pytest
 
 from dev.postgres import EmbeddedPostgres
-from function.analysis import NEUTRAL_STRATEGY
-from function.domain import Concern, Difficulty
-from function.store import revisions
 from tests.conftest import apply_schema, open_connection
 from tests.instance import ROOT
 
@@ -29,11 +26,6 @@ INSERT INTO feedback (student_id, task_id, message, perceived_difficulty, strate
 SELECT '550e8400-e29b-41d4-a716-446655440000', 'task', 'message ' || n, 'ok', '{}'
 FROM generate_series(CAST(:first AS int), :last) AS n
 """
-
-
-REVISED_STRATEGY = NEUTRAL_STRATEGY._replace(
-    perceived_difficulty=Difficulty.HARD, difficulty_adjustment=-0.6, concern=Concern.NONE
-)
 
 
 class Follower:
@@ -165,11 +157,3 @@ def insert(url: str, first: int, last: int) -> None:
 
 def messages(first: int, last: int) -> list[str]:
     return [f"message {number}" for number in range(first, last + 1)]
-
-
-def revise(url: str, message: str) -> None:
-    """Insert a new strategy for the feedback with this message."""
-    traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
-    with closing(open_connection(url)) as connection:
-        [[row_id]] = connection.run("SELECT id FROM feedback WHERE message = :m", m=message)
-        assert revisions.insert(connection, row_id, REVISED_STRATEGY, traceparent)

@@ -27,9 +27,9 @@ from tests.events.follower import (
     following,
     insert,
     messages,
-    revise,
     server_of_make_run,
 )
+from tests.events.revision import revise
 from tests.instance import FEEDBACK, ROOT, STUDENT, running
 
 TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
