@@ -35,10 +35,15 @@ ON CONFLICT (feedback_id) DO NOTHING
 RETURNING id
 """
 NO_ROW = UUID(int=0)
+# PostgreSQL notices within 90 seconds that the machine of a run is gone, and frees its lock.
+KEEPALIVE = """
+SET tcp_keepalives_idle = 60; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3
+"""
 
 
 def lock(connection: Connection) -> bool:
     """Try to become the only run, until the connection ends."""
+    connection.run(KEEPALIVE)
     return bool(connection.run(f"SELECT pg_try_advisory_lock({ADVISORY_LOCK})") == [[True]])
 
 
