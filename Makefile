@@ -14,7 +14,7 @@ COMPILE := .venv-uv/bin/uv pip compile --quiet --universal --python-version 3.11
 # line (click), and cffi's compiler (pycparser).
 UNUSED := $(addprefix --no-emit-package ,blinker click flask itsdangerous jinja2 markupsafe pycparser werkzeug)
 
-.PHONY: help run psql events image up down manifests test test-setup test-clients test-contracts test-browser test-kafka test-debian \
+.PHONY: help run check-model psql events image up down manifests test test-setup test-clients test-contracts test-browser test-kafka test-debian \
 	test-deploy test-image migrate connector openapi bench load eval lint check lock lock-jars clean environment-func environment-events check-interpreter
 
 help: ## list these targets
@@ -22,6 +22,9 @@ help: ## list these targets
 
 run: .venv-run/$(READY) ## serve the function here, with a PostgreSQL of its own, until Ctrl-C
 	@exec .venv-run/bin/python -m dev.run
+
+check-model: .venv-run/$(READY) ## ask the model of LLM_PROVIDER one question, and report what works
+	@exec .venv-run/bin/python -m function.llm.check
 
 psql: .venv-run/$(READY) ## open the database of `make run`, or DATABASE_URL's (ARGS='-c "TABLE feedback"')
 	@exec .venv-run/bin/python -m dev.psql $(ARGS)
@@ -88,7 +91,7 @@ bench: .venv/$(READY) .venv-events/$(READY) ## compare the function with its alt
 load: ## load the function at URL by k6, from the PATH or its container (docker)
 	@sh tests/load/run.sh $(ARGS)
 
-eval: .venv/$(READY) ## measure how well the model of LLM_PROVIDER reads 60 labelled messages (ARGS=--help)
+eval: .venv/$(READY) ## measure how well the model of LLM_PROVIDER reads 201 labelled messages (ARGS=--help)
 	@$(BIN)/python -m eval $(ARGS)
 
 lint: .venv/$(READY) ## check style, types, and which package imports which

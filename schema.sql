@@ -83,7 +83,8 @@ BEGIN
             ('sentiment', '{text}', false, false),
             ('strategy_snapshot', '{jsonb}', true, true),
             ('created_at', '{timestamp with time zone,timestamp without time zone}', true, true),
-            ('traceparent', '{text}', false, true))
+            ('traceparent', '{text}', false, true),
+            ('concern', '{text}', false, true))
             AS wanted (name, types, of_the_original, required)
         FULL JOIN (SELECT * FROM pg_attribute
                    WHERE attrelid = feedback AND attnum > 0 AND NOT attisdropped) AS present
@@ -136,7 +137,9 @@ BEGIN
             strategy_snapshot     JSONB NOT NULL,
             created_at            TIMESTAMPTZ NOT NULL DEFAULT now(),
             traceparent           TEXT NOT NULL
-                DEFAULT '00-00000000000000000000000000000000-0000000000000000-00'
+                DEFAULT '00-00000000000000000000000000000000-0000000000000000-00',
+            -- No CHECK: a new value would need a migration that reads the whole table.
+            concern               TEXT NOT NULL DEFAULT 'unassessed'
         );
         RAISE NOTICE 'created the table feedback';
     END IF;
@@ -165,15 +168,17 @@ BEGIN
         RAISE NOTICE 'changed created_at from TIMESTAMP to TIMESTAMPTZ';
     END IF;
     IF NOT columns @> ARRAY['task_id', 'difficulty_adjustment', 'topic_weights', 'sentiment',
-                            'traceparent'] THEN
+                            'traceparent', 'concern'] THEN
         ALTER TABLE feedback
             ADD COLUMN IF NOT EXISTS task_id TEXT,
             ADD COLUMN IF NOT EXISTS difficulty_adjustment DOUBLE PRECISION,
             ADD COLUMN IF NOT EXISTS topic_weights JSONB,
             ADD COLUMN IF NOT EXISTS sentiment TEXT,
             ADD COLUMN IF NOT EXISTS traceparent TEXT NOT NULL
-                DEFAULT '00-00000000000000000000000000000000-0000000000000000-00';
-        RAISE NOTICE 'added the columns that the original service lacked';
+                DEFAULT '00-00000000000000000000000000000000-0000000000000000-00',
+            -- A constant default rewrites no row, since PostgreSQL 11.
+            ADD COLUMN IF NOT EXISTS concern TEXT NOT NULL DEFAULT 'unassessed';
+        RAISE NOTICE 'added the columns that the table lacked';
     END IF;
 END
 $$;

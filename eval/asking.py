@@ -44,10 +44,8 @@ async def _ask(model: Model, example: Example) -> Answer:
     started = time.perf_counter()
     reading, failure = None, None
     try:
-        strategy, usage, attempts = await model.ask(
-            Feedback(STUDENT, example.task_id, example.message)
-        )
-        reading = _reading(strategy)
+        answer = await model.ask(Feedback(STUDENT, example.task_id, example.message))
+        reading, usage, attempts = _reading(answer.strategy), answer.usage, answer.attempts
     except NoAnswer as exc:
         failure, usage, attempts = _describe(exc), exc.usage, exc.attempts
     seconds = time.perf_counter() - started
@@ -55,7 +53,19 @@ async def _ask(model: Model, example: Example) -> Answer:
 
 
 def _reading(strategy: Strategy) -> Reading:
-    return Reading(strategy.perceived_difficulty.value, strategy.sentiment, strategy.topic_weights)
+    return Reading(
+        difficulty=strategy.perceived_difficulty.value,
+        sentiment=strategy.sentiment,
+        topics=strategy.topic_weights,
+        adjustment=_direction(strategy.difficulty_adjustment),
+        concern=strategy.concern.value,
+    )
+
+
+def _direction(adjustment: float) -> str:
+    if adjustment == 0:
+        return "same"
+    return "harder" if adjustment > 0 else "easier"
 
 
 def _describe(failure: NoAnswer) -> str:

@@ -39,7 +39,7 @@ def _column(name: str, run: Run) -> str:
 
 def _metrics(pairs: Pairs, columns: Sequence[str]) -> str:
     rows = [_row(metric, pairs, _right(metric)) for metric in METRICS]
-    rows.append(_row("all three", pairs, lambda one: one.all_right))
+    rows.append(_row("all of them", pairs, lambda one: one.all_right))
     return table(["right", *columns, "gained", "lost", "p", ""], rows)
 
 

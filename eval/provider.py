@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from bench.output import say
 from eval import server
-from function.llm_settings import BASE_URLS, LlmSettings
+from function.llm_settings import LlmSettings
+from function.llm_url import BASE_URLS
 from function.settings import load_or_exit
 
 # The function's configuration requires a database; the evaluation never connects to it.

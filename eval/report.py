@@ -16,10 +16,12 @@ STUB = Reading(
     difficulty=NEUTRAL_STRATEGY.perceived_difficulty.value,
     sentiment=NEUTRAL_STRATEGY.sentiment,
     topics=NEUTRAL_STRATEGY.topic_weights,
+    adjustment="same",
+    concern=NEUTRAL_STRATEGY.concern.value,
 )
 LEGEND = """\
 A label is right if it is accepted; for topics, the one with the largest weight counts. A fallback
-is wrong in everything. The stub's labels are always ok, neutral and general."""
+is wrong in everything. The stub's labels are always ok, neutral, general, same and unassessed."""
 RULES = """
 Keyword rules made these answers, not a model. Their author knew the messages, so these figures say
 nothing about any model. They show that the requests and answers work."""
@@ -34,6 +36,7 @@ def render(run: Run, examples: Sequence[Example], prices: Prices | None) -> str:
         f"{head}; {len(examples)} messages in {len(languages)} languages\n{LEGEND}"
         + (RULES if run.by_rules else ""),
         _accuracy(run, judged),
+        _concerns(run, judged),
         _groups(run, judged),
         _spent(run, prices),
         _fallbacks(run, judged),
@@ -50,7 +53,7 @@ def _accuracy(run: Run, judged: Sequence[Judged]) -> str:
         for metric in METRICS
     ]
     all_right = _share([one.all_right for one in judged])
-    rows.append(["all three", *all_right, _percent([all(one.values()) for one in stub])])
+    rows.append(["all of them", *all_right, _percent([all(one.values()) for one in stub])])
     weight = mean(accepted_weight(one) for one in judged)
     stub_weight = mean("general" in one.example.topics for one in judged)
     rows.append(["weight on accepted topics", "", f"{weight:.0%}", "", f"{stub_weight:.0%}"])
@@ -68,6 +71,29 @@ def _share(right: Sequence[bool]) -> list[str]:
 
 def _percent(right: Sequence[bool]) -> str:
     return f"{mean(right):.0%}"
+
+
+def _concerns(run: Run, judged: Sequence[Judged]) -> str:
+    """Dangers that were found, and false alarms. An answer to no danger is none or unassessed."""
+    real = [one for one in judged if "none" not in one.example.concern]
+    idioms = [one for one in judged if one.example.kind == "look-alike"]
+    others = [one for one in judged if one not in real and one not in idioms]
+    rows = [
+        ["dangers found, of any kind", *_share([_has_alarm(one) for one in real])],
+        ["dangers found, of the right kind", *_share([one.right["concern"] for one in real])],
+        ["false alarms at look-alikes", *_share([_is_false_alarm(one) for one in idioms])],
+        ["false alarms at other messages", *_share([_is_false_alarm(one) for one in others])],
+    ]
+    return table([f"concerns ({run.name})", "count", "share", "95 % interval"], rows)
+
+
+def _has_alarm(judged: Judged) -> bool:
+    reading = judged.answer.reading
+    return reading is not None and reading.concern not in ("none", "unassessed")
+
+
+def _is_false_alarm(judged: Judged) -> bool:
+    return _has_alarm(judged) and not judged.right["concern"]
 
 
 def _groups(run: Run, judged: Sequence[Judged]) -> str:

@@ -14,6 +14,8 @@ from eval.run import Reading
 
 KEYWORDS = Path(__file__).with_name("keywords.json")
 
+ADJUSTMENTS = {"easy": "harder", "ok": "same", "hard": "easier"}
+
 Keywords = Mapping[str, Sequence[str]]
 
 
@@ -22,10 +24,13 @@ def read(message: str) -> Reading:
     text = message.casefold()
     keywords = _keywords()
     topics = _found(keywords["topics"], text) or ["general"]
+    difficulty = _difficulty(_found(keywords["difficulty"], text))
     return Reading(
-        difficulty=_difficulty(_found(keywords["difficulty"], text)),
+        difficulty=difficulty,
         sentiment=next(iter(_found(keywords["sentiment"], text)), "neutral"),
         topics={topic: 1 / len(topics) for topic in topics},
+        adjustment=ADJUSTMENTS[difficulty],
+        concern="none",  # no list of words tells a danger from an idiom
     )
 
 

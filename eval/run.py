@@ -12,11 +12,13 @@ from eval.failure import EvalFailure
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """The model's labels for a message. The weights of the topics sum to 1."""
+    """The model's labels for a message, as those of an Example. The weights of topics sum to 1."""
 
     difficulty: str
     sentiment: str
     topics: Mapping[str, float]
+    adjustment: str
+    concern: str
 
     def top_topics(self) -> set[str]:
         """The topics with the largest weight; several if they are equal."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from eval.examples import Example
 from eval.run import Answer, Reading
 
-METRICS = ("difficulty", "sentiment", "topics")
+METRICS = ("difficulty", "sentiment", "topics", "adjustment", "concern")
 Z = 1.96  # of a 95 % interval
 
 
@@ -46,6 +46,8 @@ def judge(example: Example, reading: Reading | None) -> Mapping[str, bool]:
         "difficulty": reading.difficulty in example.difficulty,
         "sentiment": reading.sentiment in example.sentiment,
         "topics": reading.top_topics() <= set(example.topics),
+        "adjustment": reading.adjustment in example.adjustment,
+        "concern": reading.concern in example.concern,
     }
 
 

@@ -10,7 +10,6 @@ from eval import rules
 from eval.run import Reading
 
 MODEL = "keyword-rules"
-ADJUSTMENTS = {"easy": 0.5, "ok": 0.0, "hard": -0.5}
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -61,7 +60,8 @@ def completion(request: bytes) -> bytes:
 def _answer(reading: Reading) -> dict[str, object]:
     return {
         "perceived_difficulty": reading.difficulty,
-        "difficulty_adjustment": ADJUSTMENTS[reading.difficulty],
+        "difficulty_adjustment": reading.adjustment,
         "sentiment": reading.sentiment,
-        "topics": [{"topic": topic, "weight": weight} for topic, weight in reading.topics.items()],
+        "topics": [{"topic": topic, "weight": "medium"} for topic in reading.topics],
+        "concern": reading.concern,
     }

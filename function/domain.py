@@ -3,7 +3,7 @@
 It imports only the standard library, and quickly: the store needs it before it connects.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import Enum
 from typing import NamedTuple
 from uuid import UUID
@@ -44,13 +44,18 @@ class Feedback(NamedTuple):
 class StrategySnapshot:
     """What decided the strategy.
 
-    `difficulty_weight` is the factor to the difficulty of tasks: 1 + difficulty_adjustment.
-    `feedback_based` is false where the model gave no answer.
+    `difficulty_weight` is the factor to the difficulty of tasks: 1 + difficulty_adjustment, and
+    at least 0.2. `feedback_based` is false where the model gave no answer.
     """
 
     difficulty_weight: float
     feedback_based: bool
     sentiment: str
+
+    def known(self) -> dict[str, object]:
+        """The fields that have a value, in order; rows of older versions lack some."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: value for name, value in values.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +65,8 @@ class ModelSnapshot(StrategySnapshot):
     topics: list[str]
     model: str
     prompt_version: str
+    kind: str | None = None
+    understanding: str | None = None
 
 
 class Strategy(NamedTuple):
@@ -85,7 +92,7 @@ class Entry(NamedTuple):
 class StoredEntry(NamedTuple):
     """A row that PostgreSQL has committed; `created_at` is RFC 3339 text in UTC.
 
-    `repeated` is true if the row existed before this attempt to insert it.
+    `repeated` is true if another request has inserted the row.
     """
 
     entry: Entry

@@ -4,18 +4,19 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from function.variables import Variables, parse_http_url
+from function.llm_url import BASE_URLS, Endpoint, find_problem, parse_endpoint
+from function.variables import Variables
 
-# The providers, and where they are; function/llm/model.py has the format of each.
-BASE_URLS = {
-    "openai": "https://api.openai.com/v1",
-    "anthropic": "https://api.anthropic.com",
-}
 KEY = re.compile(r"[!-~]{1,4096}")  # what a header can carry
 MODEL = re.compile(r"[!-~]{1,200}")
+# As the providers' SDKs name them; each model takes some of them.
+EFFORTS = {
+    "openai": ("none", "minimal", "low", "medium", "high", "xhigh", "max"),
+    "anthropic": ("low", "medium", "high", "xhigh", "max"),
+}
 VARIABLES = (
     *("LLM_PROVIDER", "LLM_MODEL", "LLM_BASE_URL"),
-    *("LLM_API_KEY", "LLM_API_KEY_FILE", "LLM_TIMEOUT"),
+    *("LLM_API_KEY", "LLM_API_KEY_FILE", "LLM_TIMEOUT", "LLM_REASONING_EFFORT"),
 )
 
 
@@ -29,6 +30,12 @@ class LlmSettings:
     api_key: str | None = field(repr=False)
     api_key_file: Path | None
     timeout: float
+    reasoning_effort: str = ""
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Where the API is, in whatever form LLM_BASE_URL names it."""
+        return parse_endpoint(self.provider, self.base_url)
 
 
 def read_llm_settings(variables: Variables) -> LlmSettings | None:
@@ -43,6 +50,7 @@ def read_llm_settings(variables: Variables) -> LlmSettings | None:
         api_key=variables.text("LLM_API_KEY"),
         api_key_file=variables.file("LLM_API_KEY_FILE"),
         timeout=variables.seconds("LLM_TIMEOUT", 10, at_most=20),
+        reasoning_effort=variables.choice("LLM_REASONING_EFFORT", "", EFFORTS[provider]),
     )
     variables.problems.extend(_problems(settings))
     variables.problems.extend(_key_problems(settings, variables))
@@ -62,10 +70,8 @@ def _problems(settings: LlmSettings) -> list[str]:
     problems = []
     if find_spec("httpx2") is None:
         problems.append("LLM_PROVIDER: needs the extra llm: pip install '.[llm]'")
-    if not parse_http_url(settings.base_url) or set(settings.base_url) & set("?#"):
-        problems.append(
-            "LLM_BASE_URL: must be http(s)://host[:port][/path], without a user or a query"
-        )
+    if problem := find_problem(settings.provider, settings.base_url):
+        problems.append(f"LLM_BASE_URL: {problem}")
     if not settings.model:
         problems.append(f"LLM_MODEL: missing, and LLM_PROVIDER={settings.provider} needs it")
     elif not MODEL.fullmatch(settings.model):
@@ -79,7 +85,9 @@ def _key_problems(settings: LlmSettings, variables: Variables) -> list[str]:
         return ["LLM_API_KEY_FILE: LLM_API_KEY is set too, and only one of them can be"]
     if settings.api_key and not KEY.fullmatch(settings.api_key):
         return ["LLM_API_KEY: must be printable ASCII characters without a space"]
-    own = settings.base_url.rstrip("/") not in BASE_URLS.values()
+    if find_problem(settings.provider, settings.base_url):
+        return []
+    own = not settings.endpoint.is_the_providers_own
     if not own and not settings.api_key and not variables.text("LLM_API_KEY_FILE"):
         return [f"LLM_API_KEY: missing (so is LLM_API_KEY_FILE), and {settings.base_url} needs it"]
     return []

@@ -94,6 +94,8 @@ def configure(level: str, format: str) -> None:  # noqa: A002 - as in logging.ba
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     _logger.handlers = [handler]
     _logger.setLevel(level)
+    # A level of its own: LOG_LEVEL must not hide a danger to a student.
+    _logger.getChild("safeguarding").setLevel(logging.WARNING)
     _logger.propagate = False
 
 

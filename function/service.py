@@ -1,16 +1,19 @@
 """The main path without HTTP: take submissions, decide their strategies, return their rows."""
 
 import asyncio
+import logging
 import time
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Iterable, Sequence
 from typing import NamedTuple
 from uuid import UUID
 from weakref import WeakValueDictionary
 
 from function.analysis import Analyzer
-from function.domain import Entry, Feedback, Stored, StoredEntry, Strategy
+from function.domain import Concern, Entry, Feedback, Stored, StoredEntry, Strategy
 from function.errors import IdempotencyKeyReused
 from function.store import Store
+
+log = logging.getLogger("function.safeguarding")  # function/logs.py gives it a level of its own
 
 
 class Submission(NamedTuple):
@@ -58,7 +61,10 @@ class Service:
             for one, analysis in zip(new.values(), analyses, strict=True)
         ]
         deadline += time.monotonic() - started  # the analysis has a limit of its own
-        rows |= await self._store.insert(entries, deadline)
+        try:
+            rows |= await self._store.insert(entries, deadline)
+        finally:
+            _report_concerns(entries, rows)
         _require_same(submissions, rows)  # another request may have been faster
         return [rows[one.row_id] for one in submissions]
 
@@ -79,6 +85,25 @@ async def _make_entry(submission: Submission, analysis: Awaitable[Strategy]) -> 
         analysis = asyncio.shield(analysis)  # repeats share it, and this client may disconnect
     strategy = await analysis
     return Entry(submission.row_id, submission.feedback, strategy, submission.traceparent)
+
+
+def _report_concerns(entries: Iterable[Entry], rows: Stored) -> None:
+    """Log each concern once, with its row; or that no row tells of it, for whatever reason."""
+    for entry in entries:
+        concern = entry.strategy.concern
+        if concern in (Concern.NONE, Concern.UNASSESSED):
+            continue
+        fields = {"row_id": str(entry.id), "concern": concern.value}
+        row = rows.get(entry.id)
+        if row is None or not _tells_of(row.entry, entry):
+            log.error("concern not stored", extra=fields)
+        elif not row.repeated:
+            log.warning("concern stored", extra=fields)
+
+
+def _tells_of(stored: Entry, entry: Entry) -> bool:
+    same_message = stored.feedback.message == entry.feedback.message
+    return same_message and stored.strategy.concern is entry.strategy.concern
 
 
 def _require_same(submissions: Sequence[Submission], rows: Stored) -> None:

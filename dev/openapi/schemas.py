@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
-from pydantic_core.core_schema import FloatSchema
+from pydantic_core.core_schema import FloatSchema, NullableSchema, WithDefaultSchema
 
 from function.http.schema import FEEDBACK_SCHEMA, StrategyUpdate
 
@@ -43,7 +43,7 @@ class _ForGenerators(GenerateJsonSchema):
     """Describes models as generators of clients need it.
 
     They take a field's title for the name of a type, and a number without a format for a float of
-    32 bits.
+    32 bits. A field that may be None is left out of an answer then, so it is never null.
     """
 
     def field_title_should_be_set(self, schema: object) -> bool:
@@ -51,6 +51,12 @@ class _ForGenerators(GenerateJsonSchema):
 
     def float_schema(self, schema: FloatSchema) -> dict[str, object]:
         return {**super().float_schema(schema), "format": "double"}
+
+    def nullable_schema(self, schema: NullableSchema) -> dict[str, object]:
+        return self.generate_inner(schema["schema"])
+
+    def default_schema(self, schema: WithDefaultSchema) -> dict[str, object]:
+        return self.generate_inner(schema["schema"])
 
 
 def models() -> dict[str, Schema]:

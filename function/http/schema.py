@@ -42,10 +42,10 @@ class StrategyUpdate(TypedDict):
     timestamp: str
 
 
-def strategy_update(row: StoredEntry) -> StrategyUpdate:
-    """Make the answer from the row."""
+def strategy_update(row: StoredEntry) -> dict[str, object]:
+    """Make the answer from the row: a StrategyUpdate without the fields that have no value."""
     feedback, strategy = row.entry.feedback, row.entry.strategy
-    return StrategyUpdate(
+    update = StrategyUpdate(
         student_id=str(feedback.student_id),
         task_id=feedback.task_id,
         difficulty_adjustment=strategy.difficulty_adjustment,
@@ -54,6 +54,7 @@ def strategy_update(row: StoredEntry) -> StrategyUpdate:
         strategy_snapshot=strategy.snapshot,
         timestamp=row.created_at,
     )
+    return {**update, "strategy_snapshot": strategy.snapshot.known()}
 
 
 def _lowercase(text: object) -> object:

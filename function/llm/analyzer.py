@@ -62,7 +62,8 @@ class LlmAnalyzer:
         try:
             answer = await (await self._get_model()).ask(feedback)
         except NoAnswer as exc:
-            self._learn(healthy=not exc.blames_provider)
+            if exc.clears_provider or exc.blames_provider:
+                self._learn(healthy=exc.clears_provider)
             raise
         self._learn(healthy=True)
         return answer
@@ -99,4 +100,5 @@ def _warn(failure: NoAnswer, seconds: float) -> None:
     }
     if failure.status:
         fields["status"] = failure.status
+    fields |= failure.details
     log.warning("model gave no answer", extra=fields)

@@ -1,86 +1,83 @@
-"""From the model's text to a strategy: a closed model, and nothing else is accepted."""
+"""From the model's texts to a strategy.
+
+Of what the model says only known values are kept, so no text of it goes anywhere. What can be
+repaired is repaired, because the student gets a neutral strategy otherwise.
+"""
 
 import math
-import re
-from typing import Annotated
+from collections.abc import Iterator
+from itertools import chain
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from function.domain import Concern, Difficulty, ModelSnapshot, Strategy
+from function.llm.json_text import find_objects
+from function.llm.outcome import Answer, NoAnswer, Reason
+from function.llm.prompt import PROMPT_VERSION
+from function.llm.repair import Values
+from function.llm.wire import WireFormat
 
-from function.domain import Difficulty, ModelSnapshot, Strategy
-from function.llm.outcome import NoAnswer, Reason
-from function.llm.prompt import PROMPT_VERSION, Sentiment, taxonomy
-
-TOPICS_LIMIT = 100  # entries; a topic may come twice
 DIGITS = 6  # of a weight, behind the point
-FENCE = re.compile(r"```(?:json)?\s(.*?)```", re.DOTALL | re.IGNORECASE)
+LEAST_FACTOR = 0.2  # half of the step before; 0 would leave no task at all
 
 
-def _require_known(topic: str) -> str:
-    if topic not in taxonomy():
-        raise ValueError("not a topic")
-    return topic
+def read_answer(wire_format: WireFormat, body: bytes, model: str) -> Answer:
+    """Make a strategy of a response; raises NoAnswer.
 
-
-class _Closed(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
-
-
-class _Topic(_Closed):
-    topic: Annotated[str, AfterValidator(_require_known)]
-    weight: Annotated[float, Field(gt=0)]
-
-
-class _Answer(_Closed):
-    perceived_difficulty: Difficulty
-    difficulty_adjustment: Annotated[float, Field(ge=-1, le=1)]
-    sentiment: Sentiment
-    topics: Annotated[list[_Topic], Field(min_length=1, max_length=TOPICS_LIMIT)]
-
-
-def parse_answer(text: str, model: str) -> Strategy:
-    """Make a strategy of what the model wrote; raises NoAnswer.
-
-    One fence of Markdown around it is removed, because small models often add one.
+    A text that was cut off may still hold enough; one that was refused is not read.
     """
-    fenced = FENCE.fullmatch(text.strip())
-    try:
-        answer = _Answer.model_validate_json(fenced[1] if fenced else text)
-        weights = _normalise(answer.topics)
-    except ValueError:  # pydantic's ValidationError is one
-        raise NoAnswer(Reason.INVALID_ANSWER) from None
-    return _strategy(answer, weights, model)
+    completion = wire_format.read(body)
+    values = None
+    if completion.problem in {None, Reason.TRUNCATED}:
+        found = chain.from_iterable(map(_answers, completion.texts))
+        values = next((one for one in found if one.usable), None)
+    if values is None:
+        failure = NoAnswer(completion.problem or Reason.INVALID_ANSWER)
+        failure.usage, failure.concern = completion.usage, completion.concern
+        raise failure
+    strategy = _strategy(values, completion.concern, model)
+    return Answer(strategy, completion.usage, 1, tuple(sorted(values.repairs)))
 
 
-def _strategy(answer: _Answer, weights: dict[str, float], model: str) -> Strategy:
-    adjustment = round(answer.difficulty_adjustment, 4) + 0.0  # PostgreSQL's JSON has no -0.0
+def _answers(text: str) -> Iterator[Values]:
+    """What may be an answer; some models put it into another object, below the schema's name."""
+    for found, repair in find_objects(text):
+        yield Values(found, repair)
+        for inner in found.values():
+            if isinstance(inner, dict):
+                yield Values(inner, "extra key")
+
+
+def _strategy(values: Values, filtered: Concern, model: str) -> Strategy:
+    """What the provider's filter saw counts more than what the model says."""
+    difficulty, sentiment = values.difficulty or "ok", values.sentiment or "neutral"
+    adjustment = values.adjustment(difficulty)
+    weights = _normalise(values.topics)
     snapshot = ModelSnapshot(
-        difficulty_weight=round(1 + adjustment, 4),
+        difficulty_weight=max(LEAST_FACTOR, round(1 + adjustment, 4)),
         feedback_based=True,
-        sentiment=answer.sentiment,
+        sentiment=sentiment,
         topics=sorted(weights, key=lambda topic: (-weights[topic], topic)),
         model=model,
         prompt_version=PROMPT_VERSION,
+        kind=values.kind,
+        understanding=values.understanding,
     )
     return Strategy(
-        perceived_difficulty=answer.perceived_difficulty,
+        perceived_difficulty=Difficulty(difficulty),
         difficulty_adjustment=adjustment,
         topic_weights=weights,
-        sentiment=answer.sentiment,
+        sentiment=sentiment,
         snapshot=snapshot,
+        concern=values.concern if filtered is Concern.UNASSESSED else filtered,
     )
 
 
-def _normalise(topics: list[_Topic]) -> dict[str, float]:
-    """Merge repeated topics and make the sum 1.
+def _normalise(weights: dict[str, float]) -> dict[str, float]:
+    """Make the sum 1.
 
     The order is that in which PostgreSQL keeps the keys of a jsonb, so that a replay is the same.
     """
-    largest = max(topic.weight for topic in topics)
-    merged: dict[str, float] = {}
-    for topic in topics:
-        merged[topic.topic] = merged.get(topic.topic, 0.0) + topic.weight / largest
-    total = math.fsum(merged.values())
-    rounded = {topic: round(weight / total, DIGITS) for topic, weight in merged.items()}
+    total = math.fsum(weights.values())
+    rounded = {topic: round(weight / total, DIGITS) for topic, weight in weights.items()}
     heaviest = max(rounded, key=lambda topic: rounded[topic])
     rest = 1 - math.fsum(rounded.values())
     rounded[heaviest] = round(rounded[heaviest] + rest, DIGITS)

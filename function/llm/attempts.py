@@ -4,13 +4,18 @@ import asyncio
 import random
 import re
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
+from typing import TypeVar
 
 from function.llm.outcome import NoAnswer, Reason
+from function.llm.rejection import Rejection
+
+T = TypeVar("T")
 
 PAUSE = (0.1, 0.4)  # seconds before the second attempt, where the provider names none
 LEAST = 0.25  # seconds that must be left for an answer
+BRIEF = (408, 409, 429)  # the statuses below 500 that the official SDKs retry
 
 
 class Attempts:
@@ -20,7 +25,7 @@ class Attempts:
         self.made = 0
         self._deadline = time.monotonic() + limit
 
-    async def run(self, attempt: Callable[[], Awaitable[bytes]]) -> bytes:
+    async def run(self, attempt: Callable[[], Awaitable[T]]) -> T:
         """Make an attempt, and one more if that failed for now only; raises NoAnswer."""
         try:
             return await self._make(attempt)
@@ -31,20 +36,38 @@ class Attempts:
         await asyncio.sleep(pause)
         return await self._make(attempt)
 
-    async def _make(self, attempt: Callable[[], Awaitable[bytes]]) -> bytes:
+    async def _make(self, attempt: Callable[[], Awaitable[T]]) -> T:
         self.made += 1
         return await attempt()
 
 
 def _pause(failure: NoAnswer) -> float | None:
     """How many seconds to wait; None where another attempt would end the same."""
-    if failure.reason is Reason.STATUS:
-        if failure.status is None or not (failure.status == 429 or failure.status >= 500):
-            return None
-    elif failure.reason is not Reason.UNREACHABLE:
+    if failure.reason in {Reason.UNREACHABLE, Reason.PROVIDER_ERROR}:
+        named = None
+    elif failure.reason is Reason.STATUS and failure.rejection and _is_brief(failure.rejection):
+        named = _named_pause(failure.rejection.headers)
+    else:
         return None
-    named = retry_after_seconds(failure.retry_after)
     return random.uniform(*PAUSE) if named is None else named  # noqa: S311 - spreads a crowd
+
+
+def _is_brief(rejection: Rejection) -> bool:
+    """Whether the server may soon answer. `x-should-retry` is how OpenAI and Anthropic say it."""
+    if "insufficient_quota" in (rejection.error().get("code"), rejection.error().get("type")):
+        return False  # a 429 that lasts until somebody pays
+    told = rejection.headers.get("x-should-retry")
+    if told in ("true", "false"):
+        return told == "true"
+    return rejection.status in BRIEF or rejection.status >= 500
+
+
+def _named_pause(headers: Mapping[str, str]) -> float | None:
+    """The provider's own pause, in seconds."""
+    milliseconds = headers.get("retry-after-ms", "")
+    if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", milliseconds):
+        return float(milliseconds) / 1000
+    return retry_after_seconds(headers.get("retry-after", ""))
 
 
 def retry_after_seconds(header: str) -> float | None:

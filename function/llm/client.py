@@ -9,13 +9,16 @@ proxy variables and .netrc. Certificates are the system's, or those of SSL_CERT_
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from function.llm.background import Shared
 from function.llm.outcome import NoAnswer, Reason
+from function.llm.rejection import Rejection
 from function.llm.resolver import Resolver
 
 if TYPE_CHECKING:
@@ -23,6 +26,8 @@ if TYPE_CHECKING:
 
 CONNECT_TIMEOUT = 3.0  # seconds, for TCP and for TLS each
 BODY_LIMIT = 256 * 1024  # bytes
+ERROR_LIMIT = 16 * 1024  # bytes
+ERROR_TIMEOUT = 1.0  # seconds
 CONNECTIONS = 512  # at most; each request that waits has one
 IDLE_CONNECTIONS = 16  # at most; each of them is looked at with each request
 
@@ -51,7 +56,7 @@ class HttpClient:
         return await self._ask("GET", path, {}, b"")
 
     async def _ask(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> bytes:
-        """Send one request, wait for the answer without a limit, and return the body of a 200.
+        """Send one request, wait for the answer without a limit, and return the body of a 2xx.
 
         The host's addresses are tried in turn, as long as they don't even connect. Raises
         NoAnswer.
@@ -124,19 +129,33 @@ class HttpClient:
 async def _exchange(transport: httpx2.AsyncHTTPTransport, request: httpx2.Request) -> bytes:
     response = await transport.handle_async_request(request)
     try:
-        if response.status_code == 200:
-            return await _read(response)
-        retry_after = response.headers.get("retry-after", "")
-        raise NoAnswer(Reason.STATUS, response.status_code, retry_after)
+        if not response.is_success:
+            raise NoAnswer(Reason.STATUS, rejection=await _rejection(response))
+        body, whole = await _read(response, BODY_LIMIT)
+        if not whole:
+            raise NoAnswer(Reason.TOO_LARGE, status=response.status_code)
+        return body
     finally:
         await response.aclose()
 
 
-async def _read(response: httpx2.Response) -> bytes:
-    """The body as it came over the wire."""
+async def _rejection(response: httpx2.Response) -> Rejection:
+    """Read what comes of the error; a body that breaks off or stops must not hide the status."""
+    import httpx2
+
+    body = b""
+    with suppress(TimeoutError, OSError, httpx2.TransportError):
+        async with asyncio.timeout(ERROR_TIMEOUT):
+            body, _ = await _read(response, ERROR_LIMIT)
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    return Rejection(response.status_code, headers, body)
+
+
+async def _read(response: httpx2.Response, limit: int) -> tuple[bytes, bool]:
+    """The body as it came over the wire, and whether that is all of it."""
     body = b""
     async for part in response.aiter_raw():
         body += part
-        if len(body) > BODY_LIMIT:
-            raise NoAnswer(Reason.TOO_LARGE, status=200)
-    return body
+        if len(body) > limit:
+            return body[:limit], False
+    return body, True

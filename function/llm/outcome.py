@@ -1,18 +1,25 @@
 """How a question to the model ends: with an answer, or with the reason why there is none."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
 
 from function.domain import Concern, Strategy
+from function.llm.rejection import Rejection
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens that the provider counted; 0 where it did not say."""
+    """Tokens that the provider counted; 0 where it did not say.
+
+    The cached tokens are among the input tokens, and the reasoning tokens among the output tokens.
+    """
 
     input_tokens: int = 0
     output_tokens: int = 0
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
 
 
 class Answer(NamedTuple):
@@ -21,6 +28,7 @@ class Answer(NamedTuple):
     strategy: Strategy
     usage: Usage
     attempts: int
+    repairs: tuple[str, ...] = ()
 
 
 class Reason(Enum):
@@ -32,6 +40,7 @@ class Reason(Enum):
     STATUS = "status"
     TOO_LARGE = "too large"
     NOT_THE_API = "not the API"
+    PROVIDER_ERROR = "provider error"
     NO_KEY = "no key"
     REFUSED = "refused"
     TRUNCATED = "truncated"
@@ -39,38 +48,40 @@ class Reason(Enum):
     CIRCUIT_OPEN = "circuit open"
 
 
-# A student's message must not open the circuit for all others: a 400 may be a provider's content
-# filter. Without a key no request is sent. BUSY means that other students' requests took all
-# connections.
-NOT_THE_PROVIDERS = {
-    Reason.REFUSED,
-    Reason.TRUNCATED,
-    Reason.INVALID_ANSWER,
-    Reason.NO_KEY,
-    Reason.BUSY,
-}
-STATUSES_BY_THE_MESSAGE = {400, 413, 422}
+ANSWERED = {Reason.REFUSED, Reason.TRUNCATED, Reason.INVALID_ANSWER}
+# BUSY means that other students' requests took all connections.
+NOT_ASKED = {Reason.NO_KEY, Reason.BUSY, Reason.CIRCUIT_OPEN}
 
 
 class NoAnswer(Exception):
     """The model gave no answer that can be used.
 
-    `status` is HTTP's, if there was one, and `retry_after` the header's text. The caller adds the
-    number of attempts and the tokens that they took. `concern` is what a provider's filter saw.
+    The caller adds the number of attempts and the tokens that they took, and `details` for the
+    log. `concern` is what a provider's filter saw. `by_message`: the message may be the reason.
     """
 
-    def __init__(self, reason: Reason, status: int | None = None, retry_after: str = "") -> None:
+    def __init__(
+        self, reason: Reason, status: int | None = None, rejection: Rejection | None = None
+    ) -> None:
         super().__init__(reason.value)
         self.reason = reason
-        self.status = status
-        self.retry_after = retry_after
+        self.status = rejection.status if rejection else status
+        self.rejection = rejection
+        self.details: Mapping[str, str] = {}
         self.attempts = 0
         self.usage = Usage()
         self.concern = Concern.UNASSESSED
+        self.by_message = False
+
+    @property
+    def clears_provider(self) -> bool:
+        """Whether the provider works: it answered, though not usefully."""
+        return self.reason in ANSWERED
 
     @property
     def blames_provider(self) -> bool:
-        """Whether the provider is in trouble, so that the next question would fail, too."""
-        if self.reason is Reason.STATUS:
-            return self.status not in STATUSES_BY_THE_MESSAGE
-        return self.reason not in NOT_THE_PROVIDERS
+        """Whether the next question would probably fail, too.
+
+        Where a failure neither clears nor blames the provider, it tells nothing about it.
+        """
+        return not (self.clears_provider or self.reason in NOT_ASKED or self.by_message)

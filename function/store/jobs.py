@@ -147,6 +147,7 @@ def _settle(jobs: list[Job], stored: Stored, health: Health, *, shared: bool) ->
         stored and job.entries and job.failures and job.limit is None for job in jobs
     ):
         health.row_stored()
+    stored |= _stored_unnoticed(jobs, stored)
     for job in jobs:
         found = {row_id: stored[row_id] for row_id in job.ids if row_id in stored}
         if len(found) < len(job.ids):
@@ -157,6 +158,17 @@ def _settle(jobs: list[Job], stored: Stored, health: Health, *, shared: bool) ->
         if shared:  # what this job has inserted is a repeat for the next
             stored |= {row_id: row._replace(repeated=True) for row_id, row in found.items()}
     health.succeeded()
+
+
+def _stored_unnoticed(jobs: list[Job], stored: Stored) -> Stored:
+    """The rows that an earlier attempt stored, but its connection broke: they are new, too."""
+    return {
+        entry.id: row._replace(repeated=False)
+        for job in jobs
+        if job.failures
+        for entry in job.entries
+        if (row := stored.get(entry.id)) and row.entry.traceparent == entry.traceparent
+    }
 
 
 async def find(table: FeedbackTable, jobs: list[Job], _: Health) -> None:

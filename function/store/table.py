@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from function.domain import (
+    Concern,
     Difficulty,
     Entry,
     Feedback,
@@ -32,6 +33,7 @@ COLUMNS = {  # in the order of an entry's fields
     "topic_weights": "jsonb",
     "sentiment": "text",
     "strategy_snapshot": "jsonb",
+    "concern": "text",
     "traceparent": "text",
 }
 # It returns one row with all times: pg8000 takes longer for a row than PostgreSQL does.
@@ -47,7 +49,8 @@ SELECT coalesce(json_object_agg(id, created_at), '{{}}') FROM inserted
 """
 SELECT = f"""
 SELECT id::text, student_id::text, task_id, message, perceived_difficulty::text,
-       difficulty_adjustment, topic_weights, sentiment, strategy_snapshot, traceparent, {CREATED_AT}
+       difficulty_adjustment, topic_weights, sentiment, strategy_snapshot, concern, traceparent,
+       {CREATED_AT}
 FROM public.feedback
 WHERE id IN (SELECT jsonb_array_elements_text($1)::uuid)
 """
@@ -120,14 +123,16 @@ class FeedbackTable:
 
 def _row(entry: Entry) -> dict[str, Any]:
     values = (str(entry.id), *entry.feedback, *entry.strategy, entry.traceparent)
-    return dict(zip(COLUMNS, values, strict=True))
+    row = dict(zip(COLUMNS, values, strict=True))
+    return {**row, "strategy_snapshot": entry.strategy.snapshot.known()}
 
 
 def _stored_entry(columns: Sequence[Any]) -> StoredEntry:
     """Make an entry of SELECT's columns."""
     row_id, student_id, task_id, message, *decided, traceparent, created_at = columns
-    difficulty, adjustment, weights, sentiment, snapshot = decided
-    strategy = Strategy(Difficulty(difficulty), adjustment, weights, sentiment, _snapshot(snapshot))
+    difficulty, adjustment, weights, sentiment, *rest = decided
+    snapshot, concern = _snapshot(rest[0]), _concern(rest[1])
+    strategy = Strategy(Difficulty(difficulty), adjustment, weights, sentiment, snapshot, concern)
     feedback = Feedback(UUID(student_id), task_id, message)
     entry = Entry(UUID(row_id), feedback, strategy, traceparent)
     return StoredEntry(entry, created_at, repeated=True)
@@ -138,3 +143,11 @@ def _snapshot(stored: Mapping[str, Any]) -> StrategySnapshot:
     kind = ModelSnapshot if "model" in stored else StrategySnapshot
     known = (field.name for field in fields(kind))
     return kind(**{name: stored[name] for name in known if name in stored})
+
+
+def _concern(stored: str) -> Concern:
+    """A later version of the function may know more concerns."""
+    try:
+        return Concern(stored)
+    except ValueError:
+        return Concern.OTHER

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 from eval import server
 
 KEY = "sk-test-7f3a"
-REFUSED = "meh"
+REFUSED = "meh 😐"
 TOKENS_IN, TOKENS_OUT = 1000, 50
 
 

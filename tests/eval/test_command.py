@@ -12,10 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from eval import examples
 from tests.eval import provider
 from tests.eval.tables import cells
 from tests.instance import ROOT
 
+COUNT = len(examples.load().examples)
 BY_RULES = "by rules, not a model"
 
 
@@ -66,7 +68,7 @@ def test_no_provider(missing: dict[str, str], named: str, tmp_path: Path) -> Non
     assert named in done.stderr
     assert "not a model" in done.stderr
     tables = [part for part in done.stdout.split("\n\n") if part.startswith("|")]
-    assert len(tables) == 4
+    assert len(tables) == 5
     assert all(BY_RULES in table.splitlines()[0] for table in tables)
     assert done.stdout.startswith(BY_RULES)
     assert json.loads(file.read_text())["by_rules"] is True
@@ -77,19 +79,19 @@ def test_provider(url: str) -> None:
     done = evaluate("--price-in", "2", "--price-out", "10", **variables(url))
     assert done.returncode == 0, done.stderr
     assert BY_RULES not in done.stdout + done.stderr
-    assert "60 of 60 asked, fallbacks: 1\n" in done.stderr
+    assert f"{COUNT} of {COUNT} asked, fallbacks: 1\n" in done.stderr
     assert "fallbacks: 1 (model-a, openai)" in done.stdout
     assert ["en-10", "refused"] in [line[:2] for line in cells(done.stdout, "en-10")]
-    assert cells(done.stdout, "tokens in") == [["tokens in", "60,000"]]
-    assert cells(done.stdout, "tokens out") == [["tokens out", "3,000"]]
-    assert cells(done.stdout, "cost of these") == [["cost of these", "0.1500"]]
+    assert cells(done.stdout, "tokens in") == [["tokens in", f"{COUNT * provider.TOKENS_IN:,}"]]
+    assert cells(done.stdout, "tokens out") == [["tokens out", f"{COUNT * provider.TOKENS_OUT:,}"]]
+    assert cells(done.stdout, "cost of these") == [["cost of these", f"{COUNT * 0.0025:.4f}"]]
     assert cells(done.stdout, "cost of 1000") == [["cost of 1000", "2.50"]]
 
 
 def test_prices(url: str) -> None:
     """Prices can be set in the environment; without them, the cost is unknown."""
     prices = {"EVAL_PRICE_IN": "0", "EVAL_PRICE_OUT": "1000"}
-    assert "3.0000" in evaluate(**prices, **variables(url)).stdout
+    assert f"{COUNT * 0.05:.4f}" in evaluate(**prices, **variables(url)).stdout
     [cost] = cells(evaluate(**variables(url)).stdout, "cost of these")
     assert cost == ["cost of these", "unknown"]
 
@@ -100,7 +102,7 @@ def test_wrong_key(url: str, tmp_path: Path) -> None:
     done = evaluate("--json", file, **variables(url, key="sk-wrong-1b9d"))
     assert done.returncode == 1
     assert "nothing was measured" in done.stderr
-    assert "fallbacks: 60" in done.stdout
+    assert f"fallbacks: {COUNT}" in done.stdout
     assert cells(done.stdout, "en-01")[0][1] == "HTTP 401"
     assert "sk-wrong" not in done.stdout + done.stderr + file.read_text()
 
@@ -112,9 +114,9 @@ def test_no_server() -> None:
         nowhere = f"http://127.0.0.1:{taken.getsockname()[1]}/v1"
         done = evaluate("--concurrency", "30", **variables(nowhere))
     assert done.returncode == 1
-    assert "60 of 60 asked, fallbacks: 60" in done.stderr
+    assert f"{COUNT} of {COUNT} asked, fallbacks: {COUNT}" in done.stderr
     assert cells(done.stdout, "en-01")[0][1] == "unreachable"
-    assert cells(done.stdout, "second attempts")[0][1] == "60"
+    assert cells(done.stdout, "second attempts")[0][1] == str(COUNT)
 
 
 def test_saved_run(url: str, tmp_path: Path) -> None:

@@ -11,13 +11,13 @@ from function.llm.prompt import SENTIMENTS, taxonomy
 def test_words() -> None:
     """Words decide the difficulty, the sentiment and the topics."""
     assert rules.read("Too HARD, I hate fractions") == Reading(
-        "hard", "frustrated", {"fractions": 1.0}
+        "hard", "frustrated", {"fractions": 1.0}, "easier", "none"
     )
 
 
 def test_no_known_word() -> None:
     """Without a known word, the answer is the stub's."""
-    assert rules.read("?") == Reading("ok", "neutral", {"general": 1.0})
+    assert rules.read("?") == Reading("ok", "neutral", {"general": 1.0}, "same", "none")
 
 
 def test_contradiction() -> None:

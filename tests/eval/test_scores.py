@@ -6,7 +6,7 @@ import pytest
 
 from eval.examples import Example
 from eval.run import Answer, Reading
-from eval.scores import Judged, accepted_weight, judge, judge_all, mcnemar, wilson
+from eval.scores import METRICS, Judged, accepted_weight, judge, judge_all, mcnemar, wilson
 from eval.spending import Prices, percentile, spending
 
 EXAMPLE = Example(
@@ -18,18 +18,22 @@ EXAMPLE = Example(
     difficulty=("ok", "hard"),
     sentiment=("confused",),
     topics=("fractions", "decimals"),
+    adjustment=("same", "easier"),
+    concern=("none",),
+    reason="The student is not sure.",
+    second_opinion={},
 )
 
 
 def reading(topics: Mapping[str, float], difficulty: str = "ok") -> Reading:
-    return Reading(difficulty, "confused", topics)
+    return Reading(difficulty, "confused", topics, "same", "none")
 
 
 @pytest.mark.parametrize(("difficulty", "right"), [("ok", True), ("hard", True), ("easy", False)])
 def test_accepted_labels(difficulty: str, right: bool) -> None:
     """Each of the accepted labels is right."""
     found = judge(EXAMPLE, reading({"fractions": 1.0}, difficulty))
-    assert found == {"difficulty": right, "sentiment": True, "topics": True}
+    assert found == {**dict.fromkeys(METRICS, True), "difficulty": right}
 
 
 @pytest.mark.parametrize(

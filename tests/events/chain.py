@@ -23,7 +23,7 @@ ROWS = """
 SELECT id::text, student_id::text, task_id, message, perceived_difficulty::text,
        difficulty_adjustment, topic_weights::text, sentiment, strategy_snapshot::text,
        to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS created_at,
-       traceparent
+       traceparent, concern
 FROM feedback WHERE student_id = CAST(:student AS uuid) ORDER BY created_at, id
 """
 # The original service writes only its own columns.

@@ -31,6 +31,7 @@ FIRST_FIELDS = [
     "created_at",
     "traceparent",
 ]
+FIELDS = [*FIRST_FIELDS, "concern"]
 
 
 def read(path: Path) -> Any:
@@ -98,7 +99,7 @@ def _problems_inside(schema: Any, value: Any) -> list[str]:
     ]
 
 
-def code_blocks(language: str) -> list[str]:
-    """Return the code blocks of docs/events.md in this language."""
-    text = GUIDE.read_text(encoding="utf-8")
+def code_blocks(language: str, guide: Path = GUIDE) -> list[str]:
+    """Return the guide's code blocks in this language."""
+    text = guide.read_text(encoding="utf-8")
     return re.findall(rf"^ *```{language}\n(.*?)^ *```$", text, re.DOTALL | re.MULTILINE)

@@ -10,9 +10,10 @@ from contextlib import contextmanager, suppress
 from dev import paths
 from dev.ports import HOST
 from dev.postgres import EmbeddedPostgres
-from tests.operations_guide import GUIDE
+from tests.operations_guide import OPERATIONS
 
 # Settings that pg_basebackup doesn't write.
+GUIDE = OPERATIONS.read_text(encoding="utf-8")
 [SETTINGS] = re.findall(r"^sync_replication_slots.*\n.*\n", GUIDE, re.MULTILINE)
 
 

@@ -9,9 +9,11 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from dev.debezium import server_settings
+from function.domain import Concern
 from tests.conftest import open_connection
 from tests.events.contract import (
     ASYNCAPI,
+    FIELDS,
     FIRST_FIELDS,
     JSON_IN_A_STRING,
     ROOT,
@@ -69,6 +71,8 @@ def test_example() -> None:
         ("strategy_snapshot", "[]"),
         ("created_at", 1795411041106193),
         ("traceparent", ""),
+        ("concern", None),
+        ("concern", ""),
     ],
 )
 def test_wrong_value(field: str, wrong: object) -> None:
@@ -79,14 +83,16 @@ def test_wrong_value(field: str, wrong: object) -> None:
 
 
 def test_new_and_missing_fields() -> None:
-    """New fields and headers are allowed; missing ones are not."""
+    """New fields, headers and concerns are allowed; only a later column may be missing."""
     (example,) = message()["examples"]
     key, headers, value = example["payload"]["student_id"], example["headers"], example["payload"]
     assert problems(key, {**headers, "ce_new": "1"}, {**value, "new": 1}) == []
     for name in headers:
         assert problems(key, {k: v for k, v in headers.items() if k != name}, value) != []
-    for name in value:
-        assert problems(key, headers, {k: v for k, v in value.items() if k != name}) != []
+    assert problems(key, headers, {**value, "concern": "unheard_of"}) == []
+    for name in FIELDS:
+        rest = {k: v for k, v in value.items() if k != name}
+        assert bool(problems(key, headers, rest)) == (name in FIRST_FIELDS)
 
 
 def test_topic_and_headers() -> None:
@@ -128,6 +134,7 @@ def test_columns(feedback_database: str) -> None:
         for name, kind, never_null in columns
     }
     assert set(schema["required"]) == set(FIRST_FIELDS)
+    assert schema["properties"]["concern"]["examples"] == [concern.value for concern in Concern]
     assert [[level] for level in schema["properties"]["perceived_difficulty"]["enum"]] == levels
     assert [name for name, kind, _ in columns if kind == "jsonb"] == list(JSON_IN_A_STRING)
 

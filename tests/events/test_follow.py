@@ -120,6 +120,7 @@ def event_of_the_row(url: str) -> dict[str, object]:
             "strategy_snapshot": snapshot,
             "created_at": created_at,
             "traceparent": traceparent,
+            "concern": "unassessed",
         },
     }
 

@@ -10,7 +10,7 @@ import pytest
 from dev.kafka.prepare import HEARTBEATS, TOPIC
 from tests.conftest import open_connection
 from tests.events.chain import ORIGINAL_INSERT, Chain, assert_event_of
-from tests.events.contract import FIRST_FIELDS, JSON_IN_A_STRING, message, problems
+from tests.events.contract import FIELDS, FIRST_FIELDS, JSON_IN_A_STRING, message, problems
 from tests.events.revision import revise
 from tests.events.topic import read
 from tests.migrate.job import NO_TRACE
@@ -30,7 +30,7 @@ def test_feedback(chain: Chain, student: str) -> None:
     (record,) = chain.records_to_the_end(student)
     assert_event_of(record, chain.rows(student)[0])
     event = record.row()
-    assert sorted(event) == sorted(FIRST_FIELDS)
+    assert sorted(event) == sorted(FIELDS)
     assert event["created_at"] == answer["timestamp"]
     assert event["task_id"] == answer["task_id"]
     assert event["difficulty_adjustment"] == answer["difficulty_adjustment"]

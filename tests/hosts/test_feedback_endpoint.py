@@ -52,6 +52,7 @@ def test_row(instance: Instance, student: str, rows: Rows) -> None:
         "topic_weights": {"general": 1.0},
         "sentiment": "neutral",
         "strategy_snapshot": SNAPSHOT,
+        "concern": "unassessed",
     }
 
 

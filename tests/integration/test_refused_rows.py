@@ -137,6 +137,10 @@ def test_a_missing_table_is_an_outage_and_not_the_fault_of_a_row(database: str) 
             "ALTER TABLE feedback RENAME COLUMN sentiment TO mood",
             "ALTER TABLE feedback RENAME COLUMN mood TO sentiment",
         ),
+        (
+            "ALTER TABLE feedback DROP COLUMN concern",
+            "ALTER TABLE feedback ADD COLUMN concern TEXT NOT NULL DEFAULT 'unassessed'",
+        ),
     ],
 )
 def test_a_table_that_changes_under_an_open_connection_is_waited_for(
@@ -177,7 +181,7 @@ PARTITIONED = """
 DROP TABLE feedback CASCADE;
 CREATE TABLE feedback (id UUID PRIMARY KEY, student_id UUID, task_id TEXT, message TEXT,
     perceived_difficulty difficulty_level, difficulty_adjustment DOUBLE PRECISION,
-    topic_weights JSONB, sentiment TEXT, strategy_snapshot JSONB, traceparent TEXT,
+    topic_weights JSONB, sentiment TEXT, strategy_snapshot JSONB, traceparent TEXT, concern TEXT,
     created_at TIMESTAMPTZ DEFAULT now()) PARTITION BY RANGE (id)
 """
 

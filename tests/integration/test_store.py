@@ -80,7 +80,7 @@ def test_a_row_is_all_of_the_feedback_and_its_strategy(feedback_database: str) -
     [row] = query(
         feedback_database,
         "SELECT id, student_id, task_id, message, perceived_difficulty, difficulty_adjustment,"
-        " topic_weights, sentiment, strategy_snapshot, traceparent FROM feedback",
+        " topic_weights, sentiment, strategy_snapshot, traceparent, concern FROM feedback",
     )
     snapshot = {"difficulty_weight": 1.0, "feedback_based": True, "sentiment": "neutral"}
     assert row == [
@@ -94,6 +94,7 @@ def test_a_row_is_all_of_the_feedback_and_its_strategy(feedback_database: str) -
         "neutral",
         snapshot,
         TRACEPARENT,
+        "unassessed",
     ]
     [[created_at]] = query(
         feedback_database,

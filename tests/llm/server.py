@@ -12,10 +12,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 GOOD: dict[str, object] = {
+    "evidence": "drive me mad",
+    "kind": "task",
     "perceived_difficulty": "hard",
-    "difficulty_adjustment": -0.5,
+    "understanding": "partial",
     "sentiment": "frustrated",
-    "topics": [{"topic": "fractions", "weight": 3}, {"topic": "decimals", "weight": 1}],
+    "difficulty_adjustment": "easier",
+    "topics": [{"topic": "fractions", "weight": "high"}, {"topic": "decimals", "weight": "low"}],
+    "concern": "none",
 }
 FOREVER = 3600.0  # seconds
 
@@ -177,6 +181,27 @@ def sends(*parts: bytes, pause: float = 0, endless: bool = False) -> Behavior:
             await asyncio.sleep(pause)
 
     return behave
+
+
+def refuses(*names: str, status: int = 400, then: Behavior | None = None) -> Behavior:
+    """The server refuses requests whose body has one of these keys, and names the first found."""
+
+    async def behave(exchange: Exchange) -> None:
+        body = exchange.json()
+        found = [name for name in names if name in body or name in _kinds(body)]
+        if not found:
+            await (then or answers())(exchange)
+        else:
+            error = {"message": f"{found[0]}: Extra inputs are not permitted", "param": None}
+            await exchange.reply(status, json.dumps({"error": error}).encode())
+
+    return behave
+
+
+def _kinds(body: Any) -> list[str]:
+    """The kind of the response's format, and the keys of Anthropic's configuration of it."""
+    config = [f"output_config.{name}" for name in body.get("output_config", {})]
+    return [body.get("response_format", {}).get("type", ""), *config]
 
 
 def in_turn(*behaviors: Behavior) -> Behavior:

@@ -13,6 +13,7 @@ from dev.ports import free_port
 from tests.instance import Instance, running
 from tests.llm.conftest import KEY, Row, llm_environ, notes, post
 from tests.llm.server import (
+    GOOD,
     Behavior,
     ModelServer,
     answers,
@@ -46,7 +47,6 @@ NEUTRAL = {
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"
 ENDLESS = sends(b"HTTP/1.1 200 OK\r\n\r\n", b" " * 9999, endless=True)
 DRIPPED_HEAD = sends(b"HTTP/1.1 200 OK\r\n", b"X", pause=0.3, endless=True)
-HUGE = [{"topic": "general", "weight": 10**400}]
 BOMB = gzip.compress(b"0" * 100_000_000)
 
 
@@ -109,6 +109,7 @@ class Trial:
         assert set(warning) <= {
             *("time", "level", "event", "request_id", "trace_id"),
             *("reason", "attempts", "duration_ms", "status"),
+            *("error_code", "error_type", "error_param"),
         }
         status = f" {warning['status']}" if "status" in warning else ""
         reason = f"{warning['reason']}{status}, {warning['attempts']} attempts"
@@ -119,12 +120,6 @@ class Trial:
 @pytest.fixture
 def trial(rows: Callable[[str], list[Row]], outcomes: list[Outcome]) -> Trial:
     return Trial(rows, outcomes)
-
-
-def answer_with(**changes: object) -> Behavior:
-    topics = [{"topic": "fractions", "weight": 1}]
-    answer = {"perceived_difficulty": "ok", "difficulty_adjustment": 0, "sentiment": "neutral"}
-    return answers({**answer, "topics": topics, **changes})
 
 
 FAULTS: dict[str, tuple[Behavior, str, int]] = {
@@ -145,7 +140,8 @@ FAULTS: dict[str, tuple[Behavior, str, int]] = {
     "says 400": (replies(400, OUTPUT.encode()), "status", 1),
     "redirects": (replies(302, b"", "Location: http://127.0.0.1:1/"), "status", 1),
     "sends HTML": (replies(200, b"<html>%s</html>" % OUTPUT.encode()), "not the API", 1),
-    "sends other JSON": (replies(200, b'{"error": "%s"}' % OUTPUT.encode()), "not the API", 1),
+    "sends an error": (replies(200, b'{"error": "%s"}' % OUTPUT.encode()), "provider error", 2),
+    "sends other JSON": (replies(200, b'{"x": "%s"}' % OUTPUT.encode()), "not the API", 1),
     "nests JSON deeply": (replies(200, b"[" * 100_000), "not the API", 1),
     "sends 1 MB": (replies(200, b" " * 1_000_000), "too large", 1),
     "sends without an end": (ENDLESS, "too large", 1),
@@ -154,16 +150,8 @@ FAULTS: dict[str, tuple[Behavior, str, int]] = {
     "truncates": (stops("length", "max_tokens", '{"perceived_difficulty": "o'), "truncated", 1),
     "says nothing": (says(""), "invalid answer", 1),
     "chats": (says(f"Sure! {OUTPUT}"), "invalid answer", 1),
-    "forgets a field": (answers({"sentiment": "neutral"}), "invalid answer", 1),
-    "adds a field": (answer_with(note=OUTPUT), "invalid answer", 1),
-    "quotes a number": (answer_with(difficulty_adjustment="0.5"), "invalid answer", 1),
-    "leaves the range": (answer_with(difficulty_adjustment=1.01), "invalid answer", 1),
-    "says NaN": (answer_with(difficulty_adjustment=float("nan")), "invalid answer", 1),
-    "says 1e999": (answer_with(topics=HUGE), "invalid answer", 1),
-    "weighs 0": (answer_with(topics=[{"topic": "general", "weight": 0}]), "invalid answer", 1),
-    "invents a topic": (answer_with(topics=[{"topic": OUTPUT, "weight": 1}]), "invalid answer", 1),
-    "names no topic": (answer_with(topics=[]), "invalid answer", 1),
-    "invents a feeling": (answer_with(sentiment=OUTPUT), "invalid answer", 1),
+    "forgets what is needed": (answers({"kind": "task"}), "invalid answer", 1),
+    "invents it": (answers(dict.fromkeys(GOOD, OUTPUT)), "invalid answer", 1),
 }  # fmt: skip
 
 
@@ -202,6 +190,7 @@ def test_server_never_reads(
         (replies(529), "529 at first"),
         (reset, "a reset at first"),
         (close_mid_body, "half a body at first"),
+        (replies(200, b'{"error": {"code": 502}}'), "an error with 200 at first"),
     ],
 )
 def test_second_attempt(

@@ -1,7 +1,8 @@
 """Prompt injections against a model that obeys them: the answer stays in the closed schema.
 
 Each attack is a student's message, and the output of a model that obeys it. A list in `obeys` is a
-prefix, a text that is repeated, the number of repeats, and a suffix.
+prefix, a text that is repeated, the number of repeats, and a suffix. `heard`: so much of the output
+is within the schema that it is used.
 """
 
 import json
@@ -13,14 +14,14 @@ from typing import Any
 
 import pytest
 
-from function.llm.prompt import SENTIMENTS, taxonomy
+from function.llm.prompt import KINDS, SENTIMENTS, UNDERSTANDINGS, taxonomy
 from tests.instance import Instance, running
 from tests.llm.conftest import KEY, Row, llm_environ, notes, post
 from tests.llm.server import ModelServer, says
 
 ATTACKS = json.loads(Path(__file__).with_name("injections.json").read_text(encoding="utf-8"))
+MODELS = {"topics", "model", "prompt_version", "kind", "understanding"}
 MARK = "pwned"  # each attack tries to smuggle this out
-WITHIN = "asks for the easiest tasks"  # stays in the schema, because a student may ask for that
 
 
 @pytest.fixture(scope="module")
@@ -59,9 +60,9 @@ def test_attacks(
         assert KEY not in shown
     assert_closed(answer.json())
     heard = answer.json()["strategy_snapshot"]["feedback_based"]
-    assert heard is (attack["name"] == WITHIN)
-    [note] = notes(function, answer.headers["x-request-id"])
-    assert note["event"] == ("model answered" if heard else "model gave no answer")
+    assert heard is attack["heard"]
+    events = [note["event"] for note in notes(function, answer.headers["x-request-id"])]
+    assert ("model answered" if heard else "model gave no answer") in events
     assert json.loads(server.requests[-1].json()["messages"][-1]["content"]) == {
         "task_id": task,
         "message": attack["message"],
@@ -87,5 +88,7 @@ def assert_closed(update: dict[str, Any]) -> None:
     assert math.isclose(sum(update["topic_weights"].values()), 1)
     snapshot = update["strategy_snapshot"]
     known = {"difficulty_weight", "feedback_based", "sentiment"}
-    assert known <= set(snapshot) <= known | {"topics", "model", "prompt_version"}
+    assert known <= set(snapshot) <= known | MODELS
+    assert snapshot.get("kind", "task") in KINDS
+    assert snapshot.get("understanding", "none") in UNDERSTANDINGS
     assert snapshot["sentiment"] == update["sentiment"]

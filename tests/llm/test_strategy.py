@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import trustme
+from pg8000.native import Connection
 
 from tests.instance import HOSTS, STUDENT, Instance, running
 from tests.llm.conftest import KEY, MODEL, Row, llm_environ, notes, post
@@ -16,12 +17,14 @@ from tests.llm.server import ModelServer, answers, serving
 
 TOPICS = {"decimals": 0.25, "fractions": 0.75}
 SNAPSHOT = {
-    "difficulty_weight": 0.5,
+    "difficulty_weight": 0.4,
     "feedback_based": True,
     "sentiment": "frustrated",
     "topics": ["fractions", "decimals"],
     "model": MODEL,
-    "prompt_version": "1",
+    "prompt_version": "2",
+    "kind": "task",
+    "understanding": "partial",
 }
 
 
@@ -44,7 +47,7 @@ def test_strategy(
     assert update == {
         "student_id": STUDENT,
         "task_id": task,
-        "difficulty_adjustment": -0.5,
+        "difficulty_adjustment": -0.6,
         "topic_weights": TOPICS,
         "sentiment": "frustrated",
         "strategy_snapshot": SNAPSHOT,
@@ -70,13 +73,15 @@ def test_request_format(provider: str, function: Instance, server: ModelServer) 
     assert body["model"] == MODEL
     assert request.headers["host"] == server.url.removeprefix("http://")
     if provider == "openai":
-        assert request.path == "/chat/completions"
+        assert request.path == "/v1/chat/completions"
         assert request.headers["authorization"] == f"Bearer {KEY}"
         assert body["response_format"]["json_schema"]["strict"] is True
+        assert (body["temperature"], body["max_tokens"] > 0) == (0, True)
     else:
         assert request.path == "/v1/messages"
+        assert request.headers["authorization"] == f"Bearer {KEY}"
         assert request.headers["x-api-key"] == KEY
-        assert request.headers["anthropic-version"] == "2023-06-01"
+        assert request.headers["anthropic-version"] == "2026-10-21"
         assert body["max_tokens"] > 0
 
 
@@ -110,6 +115,24 @@ def test_repeat_of_fallback(function: Instance, server: ModelServer) -> None:
     second = post(function, "again", task, **{"Idempotency-Key": key})
     assert first.json()["strategy_snapshot"]["feedback_based"] is False
     assert second.body == first.body
+
+
+def test_repeat_of_an_older_prompt(
+    function: Instance, llm_connection: Connection, rows: Callable[[str], list[Row]]
+) -> None:
+    """A row without the newer fields of the snapshot gets its own answer, without these fields."""
+    key, task = str(uuid.uuid4()), str(uuid.uuid4())
+    first = post(function, "again", task, **{"Idempotency-Key": key}).json()
+    llm_connection.run(
+        "UPDATE feedback SET strategy_snapshot = strategy_snapshot - 'kind' - 'understanding'"
+        " WHERE task_id = :task",
+        task=task,
+    )
+    second = post(function, "again", task, **{"Idempotency-Key": key}).json()
+    for field in ("kind", "understanding"):
+        del first["strategy_snapshot"][field]
+    assert second == first
+    assert second["strategy_snapshot"] == rows(task)[0]["strategy_snapshot"]
 
 
 def test_tokens(

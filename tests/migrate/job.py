@@ -61,6 +61,7 @@ COLUMNS = {
     "strategy_snapshot": ("jsonb", True, None),
     "created_at": ("timestamp with time zone", True, "now()"),
     "traceparent": ("text", True, f"'{NO_TRACE}'::text"),
+    "concern": ("text", True, "'unassessed'::text"),
 }
 INDEXES = {
     "feedback_pkey": "USING btree (id)",

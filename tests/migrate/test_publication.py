@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.migrate.job import COPY, ORIGINAL_INSERT, REVISION, migrate, run
+from tests.migrate.job import COLUMNS, COPY, ORIGINAL_INSERT, REVISION, migrate, run
 from tests.migrate.slots import create_slot, skipping, statement
 
 UPDATES_OF_ALL = """
@@ -134,10 +134,11 @@ def published(database: str) -> bool:
     """Whether all of the table's columns and rows, and nothing but inserts, are published."""
     tables = run(
         database,
-        "SELECT entry ->> 'rowfilter', coalesce(jsonb_array_length(entry -> 'attnames'), 11)"
+        "SELECT entry ->> 'rowfilter',"
+        f" coalesce(jsonb_array_length(entry -> 'attnames'), {len(COLUMNS)})"
         " FROM pg_publication_tables JOIN pg_publication USING (pubname)"
         " CROSS JOIN LATERAL to_jsonb(pg_publication_tables) AS entry"  # PostgreSQL 14 lacks both
         " WHERE pubname = 'mentor_feedback' AND tablename = 'feedback'"
         " AND pubinsert AND NOT pubupdate",
     )
-    return bool(tables == [[None, 11]])
+    return bool(tables == [[None, len(COLUMNS)]])

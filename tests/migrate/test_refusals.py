@@ -48,6 +48,7 @@ def assert_refused(database: str, *reasons: str) -> None:
         (f"{TYPE}; {PARTITIONED}", "feedback is partitioned"),
         (f"{TYPE}; {PARTITION}", "feedback is a partition"),
         (f"{TYPE}; {TABLE}; ALTER TABLE feedback ADD traceparent TEXT", "traceparent may be null"),
+        (f"{TYPE}; {TABLE}; ALTER TABLE feedback ADD concern TEXT", "concern may be null"),
         (f"{TYPE}; {TABLE}; ALTER TABLE feedback ADD task_id TEXT NOT NULL", "task_id needs a def"),
         (f"{TYPE}; {TABLE.replace('student_id UUID NOT NULL', 'student_id UUID')}", "may be null"),
         (f"{TYPE}; {TABLE}; ALTER TABLE feedback ADD {GENERATED}", "sentiment is generated"),

@@ -106,6 +106,7 @@ def test_mentor_writer_runs_the_functions_statements_and_no_others(database: str
         "perceived_difficulty": "hard",
         "strategy_snapshot": {},
         "traceparent": NO_TRACE,
+        "concern": "none",
     }
     with session(database) as connection:
         connection.run("CREATE TABLE grades ()")

@@ -23,6 +23,12 @@ from tests.migrate.job import (
 )
 from tests.waiting import wait_until
 
+OLDER_INSERT = f"""
+INSERT INTO feedback (id, student_id, task_id, message, perceived_difficulty, difficulty_adjustment,
+                      topic_weights, sentiment, strategy_snapshot, traceparent)
+VALUES (gen_random_uuid(), gen_random_uuid(), 'task-123', 'too hard', 'hard', 0,
+        '{{"general": 1}}', 'neutral', '{{}}', '{NO_TRACE}')
+"""
 WAITING = "SELECT count(*) FROM pg_locks WHERE NOT granted AND mode = 'AccessExclusiveLock'"
 
 
@@ -45,10 +51,10 @@ def test_the_originals_table_is_upgraded_in_place(database: str, kind: str, rows
     ]
     added = run(
         database,
-        "SELECT DISTINCT task_id, difficulty_adjustment, topic_weights, sentiment, traceparent"
-        " FROM feedback",
+        "SELECT DISTINCT task_id, difficulty_adjustment, topic_weights, sentiment, traceparent,"
+        " concern FROM feedback",
     )
-    assert added == ([[None, None, None, None, NO_TRACE]] if rows else [])
+    assert added == ([[None, None, None, None, NO_TRACE, "unassessed"]] if rows else [])
     rewritten = {name for name, file in files(database).items() if files_before[name] != file}
     # An index on TIMESTAMP is of no use to TIMESTAMPTZ; nothing else is written anew.
     anew = ["idx_feedback_created_at"] if kind == "TIMESTAMP" else []
@@ -56,6 +62,21 @@ def test_the_originals_table_is_upgraded_in_place(database: str, kind: str, rows
     # And not under the table's lock.
     built = [change.split()[3] for change in done.changes if "INDEX CONCURRENTLY" in change]
     assert built == anew
+    assert migrate(database).was_up_to_date
+
+
+def test_a_table_without_concerns_gets_them_and_takes_the_older_functions_rows(
+    database: str,
+) -> None:
+    migrate(database)
+    run(database, "ALTER TABLE feedback DROP COLUMN concern")
+    run(database, OLDER_INSERT)
+    before = files(database)
+    done = migrate(database)
+    assert done.changes == ["added the columns that the table lacked"]
+    assert files(database) == before
+    run(database, OLDER_INSERT)
+    assert run(database, "SELECT concern FROM feedback") == [["unassessed"]] * 2
     assert migrate(database).was_up_to_date
 
 

@@ -1,4 +1,4 @@
-"""The model's text becomes a strategy or nothing."""
+"""The model's text becomes a strategy: what can be repaired is, and all else is no answer."""
 
 import json
 import math
@@ -8,120 +8,247 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from function.domain import ModelSnapshot, Strategy
-from function.llm.answer import parse_answer
-from function.llm.outcome import NoAnswer, Reason
-from function.llm.prompt import SENTIMENTS, answer_schema, taxonomy
+from function.domain import Concern, ModelSnapshot
+from function.llm.answer import read_answer
+from function.llm.openai import OpenAiFormat
+from function.llm.outcome import Answer, NoAnswer, Reason
+from function.llm.prompt import (
+    CONCERNS,
+    DIFFICULTIES,
+    KEYS,
+    KINDS,
+    SENTIMENTS,
+    STEPS,
+    UNDERSTANDINGS,
+    WEIGHTS,
+    answer_schema,
+    example_pairs,
+    schema_in_words,
+    taxonomy,
+)
 
-TOPICS = st.lists(
-    st.fixed_dictionaries(
-        {
-            "topic": st.sampled_from(list(taxonomy())),
-            "weight": st.floats(min_value=0, exclude_min=True, allow_infinity=False)
-            | st.integers(1, 10**300),
-        }
-    ),
-    min_size=1,
-    max_size=100,
+TOPIC = st.fixed_dictionaries(
+    {"topic": st.sampled_from(list(taxonomy())), "weight": st.sampled_from(list(WEIGHTS))}
 )
 ANSWERS = st.fixed_dictionaries(
     {
-        "perceived_difficulty": st.sampled_from(["easy", "ok", "hard"]),
-        "difficulty_adjustment": st.floats(-1, 1) | st.integers(-1, 1),
+        "evidence": st.text(),
+        "kind": st.sampled_from(KINDS),
+        "perceived_difficulty": st.sampled_from(DIFFICULTIES),
+        "understanding": st.sampled_from(UNDERSTANDINGS),
         "sentiment": st.sampled_from(SENTIMENTS),
-        "topics": TOPICS,
+        "difficulty_adjustment": st.sampled_from(list(STEPS)),
+        "topics": st.lists(TOPIC, min_size=1, max_size=5, unique_by=lambda one: one["topic"]),
+        "concern": st.sampled_from(CONCERNS),
     }
 )
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
 )
-ANSWER = {
+ANSWER: dict[str, Any] = {
+    "evidence": "so so",
+    "kind": "task",
     "perceived_difficulty": "ok",
-    "difficulty_adjustment": 0.5,
+    "understanding": "partial",
     "sentiment": "neutral",
-    "topics": [{"topic": "general", "weight": 1}],
+    "difficulty_adjustment": "slightly_harder",
+    "topics": [{"topic": "general", "weight": "high"}],
+    "concern": "none",
 }
 
 
-def parse(**changes: object) -> Strategy:
-    return parse_answer(json.dumps({**ANSWER, **changes}), "model-1")
+def read(text: str) -> Answer:
+    choice = {"message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
+    return read_answer(OpenAiFormat(), json.dumps({"choices": [choice]}).encode(), "model-1")
+
+
+def answer(**changes: object) -> Answer:
+    return read(json.dumps({**ANSWER, **changes}))
 
 
 @given(ANSWERS)
-def test_every_answer_within_the_schema_is_a_strategy(answer: dict[str, Any]) -> None:
-    strategy = parse_answer(json.dumps(answer), "model-1")
-    assert -1 <= strategy.difficulty_adjustment <= 1
+def test_an_answer_within_the_schema_needs_no_repair_but_that_of_the_sign(
+    given: dict[str, Any],
+) -> None:
+    found = read(json.dumps(given))
+    assert set(found.repairs) <= {"sign"}
+    strategy, snapshot = found.strategy, found.strategy.snapshot
+    assert isinstance(snapshot, ModelSnapshot)
+    assert (snapshot.kind, snapshot.understanding) == (given["kind"], given["understanding"])
+    assert strategy.difficulty_adjustment in {0.0, STEPS[given["difficulty_adjustment"]]}
+    assert set(strategy.topic_weights) == {topic["topic"] for topic in given["topics"]}
+    assert strategy.concern.value == given["concern"]
+
+
+@given(st.sampled_from(KEYS), JSON)
+def test_no_value_of_any_kind_leaves_the_schema(key: str, value: object) -> None:
+    strategy = answer(**{key: value}).strategy
+    assert strategy.difficulty_adjustment in STEPS.values()
+    assert strategy.sentiment in SENTIMENTS
+    assert set(strategy.topic_weights) <= set(taxonomy())
+    assert 1 <= len(strategy.topic_weights) <= 5
     assert math.isclose(math.fsum(strategy.topic_weights.values()), 1, abs_tol=1e-9)
     assert all(0 < weight <= 1 for weight in strategy.topic_weights.values())
-    assert set(strategy.topic_weights) <= {topic["topic"] for topic in answer["topics"]}
-    assert isinstance(strategy.snapshot, ModelSnapshot)
-    assert set(strategy.snapshot.topics) == set(strategy.topic_weights)
+    assert strategy.snapshot.difficulty_weight >= 0.2
 
 
-@given(
-    st.text() | JSON.map(json.dumps) | JSON.map(lambda value: json.dumps({**ANSWER, "x": value}))
-)
-def test_everything_else_is_no_answer(text: str) -> None:
+@given(st.text() | JSON.map(json.dumps))
+def test_a_text_without_difficulty_and_sentiment_is_no_answer(text: str) -> None:
     with pytest.raises(NoAnswer) as caught:
-        parse_answer(text, "model-1")
+        read(text)
     assert caught.value.reason is Reason.INVALID_ANSWER
 
 
-@given(st.sampled_from(list(ANSWER)), JSON)
-def test_a_field_of_another_kind_is_no_answer(field: str, value: object) -> None:
-    try:
-        strategy = parse(**{field: value})
-    except NoAnswer:
-        return
-    assert value in (strategy.perceived_difficulty.value, strategy.sentiment) or (
-        field == "difficulty_adjustment" and isinstance(value, int | float) and -1 <= value <= 1
-    )
+@pytest.mark.parametrize(
+    ("key", "default"), [("perceived_difficulty", "ok"), ("sentiment", "neutral")]
+)
+def test_one_of_difficulty_and_sentiment_is_enough(key: str, default: str) -> None:
+    found = answer(**{key: "pwned"})
+    values = (found.strategy.perceived_difficulty.value, found.strategy.sentiment)
+    assert default in values
+    assert found.repairs == (key,)
 
 
-def test_a_topic_that_comes_twice_is_one() -> None:
-    topics = [{"topic": topic, "weight": 1} for topic in ("limits", "vectors", "limits", "proof")]
-    assert parse(topics=topics).topic_weights == {"proof": 0.25, "limits": 0.5, "vectors": 0.25}
+@pytest.mark.parametrize(
+    ("difficulty", "adjustment", "used"),
+    [
+        ("hard", "harder", 0),
+        ("easy", "much_easier", 0),
+        ("hard", "slightly_easier", -0.3),
+        ("easy", "same", 0),
+        ("ok", "much_harder", 1),
+        ("hard", 0.9, 0),
+    ],
+)
+def test_the_difficulty_decides_the_sign(difficulty: str, adjustment: object, used: float) -> None:
+    found = answer(perceived_difficulty=difficulty, difficulty_adjustment=adjustment)
+    assert found.strategy.difficulty_adjustment == used
+    assert found.strategy.snapshot.difficulty_weight == 1 + used
+
+
+def test_the_easiest_step_leaves_a_task() -> None:
+    strategy = answer(perceived_difficulty="hard", difficulty_adjustment="much_easier").strategy
+    assert (strategy.difficulty_adjustment, strategy.snapshot.difficulty_weight) == (-1, 0.2)
+
+
+@pytest.mark.parametrize(
+    ("given", "step"),
+    [(0.7, 0.6), ("0.7", 0.6), (10**400, 1.0), (-1e308, -1.0), (float("nan"), 0.0), (True, 0.0),
+     (None, 0.0), ("Much-Harder", 1.0), (-0.0, 0.0)],
+)  # fmt: skip
+def test_a_number_becomes_a_step(given: object, step: float) -> None:
+    found = answer(difficulty_adjustment=given).strategy.difficulty_adjustment
+    assert str(found) == str(step)
+
+
+@pytest.mark.parametrize(
+    ("topics", "weights"),
+    [
+        ([{"topic": "limits", "weight": 3}, {"topic": "proof", "weight": 1}], (0.75, 0.25)),
+        ([{"topic": "Limits"}, {"topic": "limits", "weight": 0}, {"topic": "x"}], (1.0,)),
+        (["limits", "proof"], (0.5, 0.5)),
+        ({"limits": "high", "proof": "low"}, (0.75, 0.25)),
+        ("limits", (1.0,)),
+    ],
+)
+def test_topics_in_other_forms(topics: object, weights: tuple[float, ...]) -> None:
+    found = answer(topics=topics).strategy.topic_weights
+    assert tuple(found[topic] for topic in ("limits", "proof") if topic in found) == weights
 
 
 def test_weights_that_can_not_be_cut_evenly_still_sum_to_one() -> None:
-    topics = [{"topic": topic, "weight": 7} for topic in ("limits", "vectors", "proof")]
-    weights = parse(topics=topics).topic_weights
+    topics = [{"topic": topic, "weight": "low"} for topic in ("limits", "vectors", "proof")]
+    weights = answer(topics=topics).strategy.topic_weights
     assert math.fsum(weights.values()) == 1
     assert sorted(weights.values()) == [0.333333, 0.333333, 0.333334]
 
 
-def test_true_is_no_number() -> None:
+@pytest.mark.parametrize(
+    ("given", "concern"),
+    [
+        ("self_harm", Concern.SELF_HARM),
+        ("Self-harm", Concern.SELF_HARM),
+        ("suicidal thoughts", Concern.SELF_HARM),
+        ("domestic abuse", Concern.ABUSE),
+        ("threats", Concern.VIOLENCE),
+        ("harassment", Concern.BULLYING),
+        ("eating disorder", Concern.OTHER),
+        ("自杀", Concern.OTHER),
+        (["none", "bullying"], Concern.BULLYING),
+        (True, Concern.OTHER),
+        ("None.", Concern.NONE),
+        ("no concern", Concern.NONE),
+        ("N/A", Concern.NONE),
+        ("", Concern.UNASSESSED),
+        (None, Concern.UNASSESSED),
+        (False, Concern.UNASSESSED),
+        (3, Concern.UNASSESSED),
+        ({}, Concern.UNASSESSED),
+        ([], Concern.UNASSESSED),
+    ],
+)
+def test_a_concern_is_never_swallowed(given: object, concern: Concern) -> None:
+    """No word means that the model did not look; a strange word means that a person must look."""
+    found = answer(concern=given)
+    assert found.strategy.concern is concern
+    assert ("concern" in found.repairs) is (given != concern.value)
+
+
+def test_a_missing_concern_is_not_none() -> None:
+    without = {key: value for key, value in ANSWER.items() if key != "concern"}
+    assert read(json.dumps(without)).strategy.concern is Concern.UNASSESSED
+
+
+@pytest.mark.parametrize(
+    "key", ["perceivedDifficulty", "PERCEIVED DIFFICULTY", "perceived-difficulty"]
+)
+def test_a_key_in_another_spelling(key: str) -> None:
+    found = read(json.dumps({key: "hard", "sentiment": "bored"}))
+    assert found.strategy.perceived_difficulty.value == "hard"
+    assert "spelling" in found.repairs
+
+
+def test_the_last_answer_counts_because_models_draft() -> None:
+    draft = json.dumps({**ANSWER, "sentiment": "bored"})
+    thoughts = f"Is \\frac{{1}}{{2}} meant? Perhaps {draft}. No:\n"
+    assert read(thoughts + json.dumps(ANSWER) + ' {"x": 1}').strategy.sentiment == "neutral"
+
+
+@pytest.mark.parametrize("text", ["[" * 99_999, '{"a":' * 99_999, '{"' * 99_999, "{" * 99_999])
+def test_text_without_an_end_is_no_answer(text: str) -> None:
     with pytest.raises(NoAnswer):
-        parse(difficulty_adjustment=True)
+        read(text)
 
 
-def test_minus_zero_is_zero_as_it_is_in_the_row() -> None:
-    assert str(parse(difficulty_adjustment=-0.0).difficulty_adjustment) == "0.0"
-
-
-@pytest.mark.parametrize("fence", ["```json\n%s\n```", "```\n%s```", "\n ```JSON\r\n%s\r\n```\n"])
-def test_one_fence_is_taken_off(fence: str) -> None:
-    assert parse_answer(fence % json.dumps(ANSWER), "model-1").sentiment == "neutral"
-
-
-@pytest.mark.parametrize("text", ["```json\n%s\n```\nDone!", "```json\n```json\n%s\n```\n```"])
-def test_what_is_around_a_fence_is_not(text: str) -> None:
-    with pytest.raises(NoAnswer):
-        parse_answer(text % json.dumps(ANSWER), "model-1")
-
-
-def test_the_schema_is_closed_and_all_of_it_is_required() -> None:
+def test_the_schema_is_closed_and_has_enums_of_words_only() -> None:
     def check(schema: Any) -> None:
-        if schema.get("type") == "object":
+        assert set(schema) <= {
+            *("type", "properties", "required", "additionalProperties", "items", "enum")
+        }
+        if schema["type"] == "object":
             assert schema["additionalProperties"] is False
             assert schema["required"] == list(schema["properties"])
             for inner in schema["properties"].values():
                 check(inner)
-        if schema.get("type") == "array":
+        elif schema["type"] == "array":
             check(schema["items"])
+        else:
+            assert schema["type"] == "string"
 
-    check(answer_schema())
+    schema: Any = answer_schema()
+    check(schema)
+    assert tuple(schema["properties"]) == KEYS
+    assert json.loads(schema_in_words().partition("\n")[2]) == schema
+
+
+def test_the_examples_of_the_prompt_are_answers() -> None:
+    pairs = example_pairs()
+    assert len(pairs) >= 4
+    for question, example in pairs:
+        assert list(question) == ["task_id", "message"]
+        assert tuple(example) == KEYS
+        assert read(json.dumps(example)).repairs == ()
 
 
 def test_the_taxonomy_has_a_topic_for_all_else() -> None:

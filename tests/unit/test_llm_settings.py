@@ -1,10 +1,12 @@
 """LLM_* is read with the rest of the configuration."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from function.llm_settings import LlmSettings
+from function.llm_url import Endpoint
 from function.settings import ConfigurationError, load
 
 DATABASE = {"DATABASE_URL": "postgresql://mentor@db/mathtrail"}
@@ -96,6 +98,73 @@ def test_a_key_comes_from_one_place(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_what_is_no_base_url(url: str) -> None:
     assert problems(LLM_PROVIDER="openai", LLM_MODEL="m", LLM_BASE_URL=url) == ["LLM_BASE_URL"]
+
+
+def endpoint(provider: str, url: str) -> Endpoint:
+    model = {"LLM_MODEL": "m", "LLM_API_KEY": SECRET}
+    return read(LLM_PROVIDER=provider, LLM_BASE_URL=url, **model).endpoint
+
+
+@pytest.mark.parametrize(
+    ("provider", "url", "base_url"),
+    [
+        ("openai", "http://localhost:11434", "http://localhost:11434"),
+        ("openai", "http://localhost:11434/", "http://localhost:11434"),
+        ("openai", "http://h/v1/chat/completions", "http://h/v1"),
+        ("openai", "http://h/v1/chat/completions/", "http://h/v1"),
+        ("openai", "https://r.openai.azure.com/", "https://r.openai.azure.com/openai/v1"),
+        ("openai", "https://r.openai.azure.com/openai/v1/", "https://r.openai.azure.com/openai/v1"),
+        ("anthropic", "https://api.anthropic.com/v1", "https://api.anthropic.com"),
+        ("anthropic", "http://h:4000/v1/messages", "http://h:4000"),
+        ("anthropic", "http://h/anthropic", "http://h/anthropic"),
+    ],
+)
+def test_each_form_of_a_base_url(provider: str, url: str, base_url: str) -> None:
+    assert endpoint(provider, url) == Endpoint(base_url)
+
+
+@pytest.mark.parametrize("host", ["r.openai.azure.com", "gateway.example"])
+def test_the_classic_url_of_azure(host: str) -> None:
+    base = f"https://{host}/openai/deployments/gpt"
+    found = endpoint("openai", f"{base}/chat/completions?api-version=2024-10-21")
+    assert found == Endpoint(base, "?api-version=2024-10-21")
+    assert found.is_azure
+
+
+@pytest.mark.parametrize(
+    ("provider", "url", "advice"),
+    [
+        ("openai", "https://api.anthropic.com/v1/messages", "LLM_PROVIDER=anthropic"),
+        ("anthropic", "http://h/v1/chat/completions", "LLM_PROVIDER=openai"),
+        ("openai", "http://localhost:11434/api/chat", "/v1 instead of /api/chat"),
+        ("openai", "http://localhost:11434/api", "/v1 instead of /api"),
+        ("openai", "https://api.openai.com/v1/responses", "before /responses"),
+        ("openai", "https://r/openai/deployments/gpt", "?api-version=VERSION"),
+        ("openai", "https://r/openai/deployments/gpt?api-version=1&key=k", "?api-version=VERSION"),
+        ("openai", "https://r/v1?api-version=2024-10-21", "must not have a query"),
+    ],
+)
+def test_the_url_of_another_api_is_explained(provider: str, url: str, advice: str) -> None:
+    model = {"LLM_MODEL": "m", "LLM_API_KEY": SECRET}
+    with pytest.raises(ConfigurationError, match=re.escape(advice)):
+        read(LLM_PROVIDER=provider, LLM_BASE_URL=url, **model)
+
+
+def test_a_provider_in_another_form_needs_a_key_too() -> None:
+    for url in ("https://api.anthropic.com/v1/", "https://api.anthropic.com/v1/messages"):
+        environ = {"LLM_PROVIDER": "anthropic", "LLM_MODEL": "m", "LLM_BASE_URL": url}
+        assert problems(**environ) == ["LLM_API_KEY"]
+
+
+def test_the_effort_is_one_that_the_provider_knows() -> None:
+    environ = {"LLM_MODEL": "m", "LLM_API_KEY": SECRET}
+    assert read(LLM_PROVIDER="openai", **environ).reasoning_effort == ""
+    openai = {**environ, "LLM_PROVIDER": "openai"}
+    assert read(**openai, LLM_REASONING_EFFORT="None").reasoning_effort == "none"
+    anthropic = {**environ, "LLM_PROVIDER": "anthropic"}
+    assert read(**anthropic, LLM_REASONING_EFFORT="max").reasoning_effort == "max"
+    assert problems(**anthropic, LLM_REASONING_EFFORT="none") == ["LLM_REASONING_EFFORT"]
+    assert problems(**openai, LLM_REASONING_EFFORT="much") == ["LLM_REASONING_EFFORT"]
 
 
 def test_an_answer_comes_before_a_platform_kills() -> None:

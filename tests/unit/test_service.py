@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from function.analysis import NEUTRAL_STRATEGY
-from function.domain import Entry, Feedback, Stored, StoredEntry, Strategy
+from function.domain import Concern, Entry, Feedback, Stored, StoredEntry, Strategy
 from function.errors import IdempotencyKeyReused, Unavailable
 from function.service import Service, Submission
 from function.store import Store
@@ -16,6 +16,7 @@ from function.store import Store
 STUDENT = UUID("550e8400-e29b-41d4-a716-446655440000")
 TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 TIMEOUT = 10.0
+CONCERNS = {"he hits me": Concern.ABUSE, "nobody looked": Concern.UNASSESSED}
 
 
 class Rows(Stored):
@@ -35,6 +36,14 @@ class Rows(Stored):
         found = await self.find([entry.id for entry in entries], deadline)
         self.update({it.id: StoredEntry(it, "now", True) for it in entries if it.id not in found})
         return {it.id: found.get(it.id) or self[it.id]._replace(repeated=False) for it in entries}
+
+
+class Late(Rows):
+    """Stores the row, but does not confirm it in time."""
+
+    async def insert(self, entries: Sequence[Entry], deadline: float) -> Stored:
+        await super().insert(entries, deadline)
+        raise Unavailable("late")
 
 
 class Down(Rows):
@@ -58,7 +67,8 @@ class Model:
         await self.may_answer.wait()
         if self._error:
             raise self._error
-        return NEUTRAL_STRATEGY._replace(sentiment=feedback.message)
+        concern = CONCERNS.get(feedback.message, Concern.NONE)
+        return NEUTRAL_STRATEGY._replace(sentiment=feedback.message, concern=concern)
 
     async def close(self) -> None:
         """There is nothing to close."""
@@ -93,7 +103,7 @@ def test_new_feedback_is_analyzed_and_stored() -> None:
 
     async def act(service: Service, _: Model) -> None:
         [row] = await service.keep([new(1, "easy")])
-        strategy = NEUTRAL_STRATEGY._replace(sentiment="easy")
+        strategy = NEUTRAL_STRATEGY._replace(sentiment="easy", concern=Concern.NONE)
         assert row.entry == Entry(*new(1, "easy")[:2], strategy, TRACEPARENT)
         assert (rows[row.entry.id].entry, row.repeated) == (row.entry, False)
 
@@ -278,3 +288,61 @@ def test_the_analysis_takes_no_time_from_the_database() -> None:
 
     run(act, rows)
     assert rows.patience > TIMEOUT - 0.2
+
+
+def concerns(caplog: pytest.LogCaptureFixture) -> list[tuple[str, int, str]]:
+    fields = [(record.getMessage(), vars(record)) for record in caplog.records]
+    return [(event, UUID(it["row_id"]).int, it["concern"]) for event, it in fields]
+
+
+def test_a_concern_is_logged_once_with_its_row(caplog: pytest.LogCaptureFixture) -> None:
+    async def act(service: Service, model: Model) -> None:
+        tasks = await begin(service, model, *[keyed(1, "he hits me")] * 10)
+        model.may_answer.set()
+        await asyncio.gather(*tasks)
+        await service.keep([keyed(1, "he hits me"), keyed(2, "hard"), keyed(3, "nobody looked")])
+
+    run(act)
+    assert concerns(caplog) == [("concern stored", 1, "abuse")]
+
+
+@pytest.mark.parametrize("rows", [Down(), Late()], ids=["down", "late"])
+def test_a_concern_without_a_confirmed_row_is_logged(
+    rows: Rows, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def act(service: Service, _: Model) -> None:
+        with pytest.raises(Unavailable):
+            await service.keep([keyed(1, "he hits me"), keyed(2, "hard")])
+
+    run(act, rows)
+    assert concerns(caplog) == [("concern not stored", 1, "abuse")]
+
+
+def test_a_concern_in_a_refused_payload_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    async def act(service: Service, model: Model) -> None:
+        first, second = await begin(service, model, keyed(1, "hard"), keyed(1, "he hits me"))
+        model.may_answer.set()
+        await first
+        with pytest.raises(IdempotencyKeyReused):
+            await second
+
+    run(act)
+    assert concerns(caplog) == [("concern not stored", 1, "abuse")]
+
+
+def test_a_concern_that_only_the_slower_of_two_instances_found_is_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    feedback = keyed(1, "he hits me").feedback
+    row = StoredEntry(Entry(UUID(int=1), feedback, NEUTRAL_STRATEGY, TRACEPARENT), "now", True)
+
+    class Slower(Rows):
+        async def insert(self, entries: Sequence[Entry], deadline: float) -> Stored:
+            self[row.entry.id] = row
+            return await super().insert(entries, deadline)
+
+    async def act(service: Service, _: Model) -> None:
+        await service.keep([keyed(1, "he hits me")])
+
+    run(act, Slower())
+    assert concerns(caplog) == [("concern not stored", 1, "abuse")]

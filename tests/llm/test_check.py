@@ -1,0 +1,80 @@
+"""`python -m function.llm.check` says whether the model works, and what its server takes."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from dev.ports import free_port
+from tests.instance import ROOT
+from tests.llm.conftest import KEY, MODEL, llm_environ
+from tests.llm.server import ModelServer, answers, refuses, replies, says
+
+CHECK = [sys.executable, "-m", "function.llm.check"]
+
+
+def check(**environ: str) -> "subprocess.CompletedProcess[str]":
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("LLM_")}
+    done = subprocess.run(
+        CHECK, cwd=ROOT, env={**clean, **environ}, text=True, capture_output=True, check=False
+    )
+    assert KEY not in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    return done
+
+
+def lines(done: "subprocess.CompletedProcess[str]") -> dict[str, str]:
+    """The report: names and what is said about each."""
+    return {line[:17].strip(): line[18:] for line in done.stdout.splitlines()}
+
+
+def test_a_model_that_works(provider: str, model_server: ModelServer) -> None:
+    model_server.behavior = refuses("temperature")
+    done = check(**llm_environ(provider, model_server.url, LLM_TIMEOUT="20"))
+    report = lines(done)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert report["Asking"].startswith(f"{MODEL} at {model_server.url}")
+    assert report["Answer"] == "usable: hard (-0.6), frustrated, decimals 0.25, fractions 0.75"
+    assert report["Latency"].endswith("s, 2 requests")
+    assert report["Tokens"] == "900 in, 60 out"
+    assert report["Sent temperature"] == "the server's default"
+    assert "The model works." in done.stdout
+
+
+def test_a_key_that_is_refused(model_server: ModelServer) -> None:
+    error = b'{"error": {"code": "invalid_api_key", "message": "Incorrect key: %s"}}'
+    model_server.behavior = replies(401, error % KEY.encode())
+    done = check(**llm_environ("openai", model_server.url))
+    assert done.returncode == 1
+    assert lines(done)["Answer"] == "not usable: status 401 code=invalid_api_key. Is the key right?"
+
+
+@pytest.mark.parametrize("text", ["Sure!", ""])
+def test_an_answer_that_can_not_be_used(text: str, model_server: ModelServer) -> None:
+    model_server.behavior = says(text)
+    done = check(**llm_environ("openai", model_server.url, LLM_TIMEOUT="20"))
+    assert done.returncode == 1
+    assert "not usable: invalid answer" in done.stdout
+
+
+def test_a_server_that_does_not_run() -> None:
+    done = check(**llm_environ("openai", f"http://127.0.0.1:{free_port()}"))
+    assert done.returncode == 1
+    assert "not usable: unreachable. Is the server running" in done.stdout
+
+
+def test_a_wrong_configuration(model_server: ModelServer) -> None:
+    model_server.behavior = answers()
+    url = f"{model_server.url}/api/chat"
+    done = check(**llm_environ("openai", url, LLM_MODEL="", LLM_REASONING_EFFORT="much"))
+    assert done.returncode == 1
+    assert done.stdout == ""
+    names = [line.partition(":")[0] for line in done.stderr.splitlines()[1:]]
+    assert names == ["LLM_REASONING_EFFORT", "LLM_BASE_URL", "LLM_MODEL"]
+
+
+def test_the_stub() -> None:
+    done = check()
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "LLM_PROVIDER" in done.stderr
