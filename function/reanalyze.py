@@ -21,6 +21,7 @@ from function import logs
 from function.domain import Concern
 from function.http.traceparent import continue_trace
 from function.llm.analyzer import LlmAnalyzer
+from function.service import report_concern
 from function.settings import Settings, load_or_exit
 from function.store import revisions
 from function.store.connection import connect
@@ -30,7 +31,6 @@ from function.store.faults import describe, is_refusal
 STATEMENT_TIMEOUT = 60.0  # seconds
 
 log = logging.getLogger("function.reanalyze")
-safeguarding = logging.getLogger("function.safeguarding")
 
 
 class RunEnded(Exception):
@@ -119,17 +119,8 @@ async def _revise(connection: Connection, analyzer: LlmAnalyzer, row_id: UUID) -
             raise
         log.error("revision refused", extra={"reason": describe(exc)})
     finally:
-        if is_concern:
-            _report(strategy.concern, stored=stored)
+        report_concern(strategy.concern, row_id, stored=stored)
     return stored
-
-
-def _report(concern: Concern, *, stored: bool) -> None:
-    """Log it as function/service.py does."""
-    if stored:
-        safeguarding.warning("concern stored", extra={"concern": concern.value})
-    else:
-        safeguarding.error("concern not stored", extra={"concern": concern.value})
 
 
 def _options() -> argparse.Namespace:

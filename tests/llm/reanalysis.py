@@ -30,7 +30,7 @@ REVISIONS = """
 SELECT message, feedback.student_id = revision.student_id AS of_the_student,
        feedback.task_id = revision.task_id AS of_the_task,
        feedback.created_at = feedback_created_at AS of_the_time,
-       revision.perceived_difficulty::text, revision.strategy_snapshot, concern,
+       revision.perceived_difficulty::text, revision.strategy_snapshot, revision.concern,
        revision.traceparent
 FROM strategy_revision AS revision JOIN feedback ON feedback.id = feedback_id
 ORDER BY revision.created_at
