@@ -101,6 +101,19 @@ BEGIN
                          'ALTER TABLE feedback ALTER COLUMN ... SET NOT NULL or SET DEFAULT. '
                          'Copy it with CREATE TABLE ... (LIKE ... INCLUDING ALL).';
     END IF;
+    SELECT string_agg(wanted, ', ') INTO problems FROM unnest(ARRAY[
+        'id uuid', 'feedback_id uuid', 'feedback_created_at timestamp with time zone',
+        'student_id uuid', 'task_id text', 'perceived_difficulty difficulty_level',
+        'difficulty_adjustment double precision', 'topic_weights jsonb', 'sentiment text',
+        'strategy_snapshot jsonb', 'concern text', 'created_at timestamp with time zone',
+        'traceparent text']) AS wanted
+    WHERE NOT EXISTS (
+        SELECT FROM pg_attribute WHERE attrelid = to_regclass('strategy_revision')
+        AND attnum > 0 AND format('%s %s', attname, format_type(atttypid, NULL)) = wanted);
+    IF to_regclass('strategy_revision') IS NOT NULL AND problems IS NOT NULL THEN
+        RAISE EXCEPTION 'the table strategy_revision is not that of the mentor service: it lacks %',
+            problems USING HINT = elsewhere;
+    END IF;
 END
 $$;
 
@@ -170,6 +183,32 @@ BEGIN
 END
 $$;
 
+-- Step: create the table of revisions
+-- function/reanalyze.py inserts a later strategy for a row of feedback. Without a foreign key: a copy
+-- may replace the table feedback, and TRUNCATE must work.
+DO $$
+BEGIN
+    IF to_regclass('strategy_revision') IS NULL THEN
+        CREATE TABLE strategy_revision (
+            id                    UUID PRIMARY KEY DEFAULT gen_random_uuid(),
+            feedback_id           UUID NOT NULL UNIQUE,
+            feedback_created_at   TIMESTAMPTZ NOT NULL,
+            student_id            UUID NOT NULL,
+            task_id               TEXT,
+            perceived_difficulty  difficulty_level NOT NULL,
+            difficulty_adjustment DOUBLE PRECISION NOT NULL,
+            topic_weights         JSONB NOT NULL,
+            sentiment             TEXT NOT NULL,
+            strategy_snapshot     JSONB NOT NULL,
+            concern               TEXT NOT NULL,
+            created_at            TIMESTAMPTZ NOT NULL DEFAULT now(),
+            traceparent           TEXT NOT NULL
+        );
+        RAISE NOTICE 'created the table strategy_revision';
+    END IF;
+END
+$$;
+
 -- Step: create the publication
 -- A slot never yields the rows that were written while the publication was incomplete. Debezium
 -- reads the whole table when it makes a new slot. Until then a comment on the publication names the
@@ -177,41 +216,49 @@ $$;
 DO $$
 DECLARE
     note CONSTANT text := 'The slot %s skipped rows.';
+    members CONSTANT text[] := ARRAY['feedback', 'strategy_revision'];
     publication pg_publication;
-    entry jsonb;
     covers_all boolean;  -- has each table of the database or of the schema, with all rows
-    is_limited boolean;  -- to some rows or columns, since PostgreSQL 15
-    was_complete boolean;
+    limited text[];  -- to some rows or columns, since PostgreSQL 15
+    missing text[];
+    skipped boolean;
     old_comment text;
     new_comment text;
     slots text[];
     slot text;
+    member text;
 BEGIN
     -- Without pg_publication_tables, which locks the tables.
     SELECT * INTO publication FROM pg_publication WHERE pubname = 'mentor_feedback';
-    SELECT to_jsonb(pg_publication_rel) INTO entry FROM pg_publication_rel
-    WHERE prpubid = publication.oid AND prrelid = 'feedback'::regclass;
     covers_all := coalesce(publication.puballtables, false);
     IF to_regclass('pg_publication_namespace') IS NOT NULL THEN  -- since PostgreSQL 15
         covers_all := covers_all OR EXISTS (
             SELECT FROM pg_publication_namespace
             WHERE pnpubid = publication.oid AND pnnspid = 'public'::regnamespace);
     END IF;
-    is_limited := NOT covers_all AND coalesce(entry ->> 'prqual', entry ->> 'prattrs') IS NOT NULL;
-    was_complete := coalesce(publication.pubinsert, false)
-        AND (covers_all OR entry IS NOT NULL AND NOT is_limited);
+    SELECT coalesce(array_agg(wanted) FILTER (WHERE entry IS NULL), '{}'),
+           coalesce(array_agg(wanted) FILTER (
+               WHERE coalesce(entry ->> 'prqual', entry ->> 'prattrs') IS NOT NULL), '{}')
+    INTO missing, limited
+    FROM unnest(members) AS wanted LEFT JOIN LATERAL (
+        SELECT to_jsonb(pg_publication_rel) AS entry FROM pg_publication_rel
+        WHERE prpubid = publication.oid AND prrelid = wanted::regclass) AS present ON true
+    WHERE NOT covers_all;
+    skipped := EXISTS (
+        SELECT FROM unnest(members) AS wanted
+        WHERE pg_relation_size(wanted::regclass) > 0
+        AND (publication.pubinsert IS NOT TRUE OR wanted = ANY (missing || limited)));
 
     old_comment := obj_description(publication.oid, 'pg_publication');
     slots := ARRAY(
         SELECT slot_name FROM pg_replication_slots
         WHERE plugin = 'pgoutput' AND database = current_database()
-        AND (NOT was_complete AND pg_relation_size('feedback') > 0
-             OR strpos(old_comment, format(note, slot_name)) > 0));
+        AND (skipped OR strpos(old_comment, format(note, slot_name)) > 0));
     FOREACH slot IN ARRAY slots LOOP
         RAISE WARNING 'the publication was incomplete, and the slot % skipped what it lacked', slot
             USING ERRCODE = '01M02', HINT = format(
-                'If Debezium reads feedback by this slot, drop the slot, and Debezium reads the '
-                'whole table again. Then end this warning: COMMENT ON PUBLICATION mentor_feedback '
+                'If Debezium reads feedback by this slot, drop the slot, and Debezium reads all '
+                'rows again. Then end this warning: COMMENT ON PUBLICATION mentor_feedback '
                 'IS NULL. To drop the slot: '
                 'SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots '
                 'WHERE slot_name = %L AND coalesce(pg_terminate_backend(active_pid, 10000), true)',
@@ -219,16 +266,18 @@ BEGIN
     END LOOP;
 
     IF publication.oid IS NULL THEN
-        CREATE PUBLICATION mentor_feedback FOR TABLE feedback WITH (publish = 'insert');
+        CREATE PUBLICATION mentor_feedback WITH (publish = 'insert');
         RAISE NOTICE 'created the publication mentor_feedback';
-    ELSIF is_limited THEN
-        ALTER PUBLICATION mentor_feedback DROP TABLE feedback;
-        ALTER PUBLICATION mentor_feedback ADD TABLE feedback;
-        RAISE NOTICE 'removed a limit to some rows or columns from the publication mentor_feedback';
-    ELSIF NOT covers_all AND entry IS NULL THEN
-        ALTER PUBLICATION mentor_feedback ADD TABLE feedback;
-        RAISE NOTICE 'added the table feedback to the publication mentor_feedback';
     END IF;
+    FOREACH member IN ARRAY limited LOOP
+        EXECUTE format('ALTER PUBLICATION mentor_feedback DROP TABLE %I', member);
+        EXECUTE format('ALTER PUBLICATION mentor_feedback ADD TABLE %I', member);
+        RAISE NOTICE 'removed a limit to some rows or columns of % from the publication', member;
+    END LOOP;
+    FOREACH member IN ARRAY missing LOOP
+        EXECUTE format('ALTER PUBLICATION mentor_feedback ADD TABLE %I', member);
+        RAISE NOTICE 'added the table % to the publication mentor_feedback', member;
+    END LOOP;
     IF NOT publication.pubinsert OR publication.pubupdate OR publication.pubdelete
        OR publication.pubtruncate THEN
         ALTER PUBLICATION mentor_feedback SET (publish = 'insert');
@@ -278,12 +327,13 @@ END
 $$;
 
 -- Step: grant the group roles what they need
--- mentor_writer needs SELECT for ON CONFLICT, RETURNING and repeated requests. Row-level security
--- hides rows from a snapshot of Debezium without an error.
+-- mentor_writer needs SELECT for ON CONFLICT, RETURNING, repeated requests and function/reanalyze.py.
+-- Row-level security hides rows from a snapshot of Debezium without an error.
 DO $$
 DECLARE
     needed record;
     held boolean;
+    hidden text;
 BEGIN
     FOR needed IN
         SELECT role, privilege, object,
@@ -293,8 +343,12 @@ BEGIN
             ('mentor_writer', 'USAGE', 'type', 'difficulty_level'),
             ('mentor_writer', 'INSERT', 'table', 'feedback'),
             ('mentor_writer', 'SELECT', 'table', 'feedback'),
+            ('mentor_writer', 'INSERT', 'table', 'strategy_revision'),
+            ('mentor_writer', 'SELECT', 'table', 'strategy_revision'),
             ('mentor_cdc', 'USAGE', 'schema', 'public'),
-            ('mentor_cdc', 'SELECT', 'table', 'feedback')) AS wanted (role, privilege, kind, name)
+            ('mentor_cdc', 'SELECT', 'table', 'feedback'),
+            ('mentor_cdc', 'SELECT', 'table', 'strategy_revision'))
+            AS wanted (role, privilege, kind, name)
         JOIN pg_roles ON rolname = role
         CROSS JOIN LATERAL (SELECT format('%s %I', upper(kind), name) AS object) AS named
     LOOP
@@ -317,14 +371,19 @@ BEGIN
                     needed.privilege, needed.object, needed.role);
         END IF;
     END LOOP;
-    IF (SELECT relrowsecurity FROM pg_class WHERE oid = 'feedback'::regclass) AND NOT EXISTS (
-            SELECT FROM pg_policy WHERE polrelid = 'feedback'::regclass
+    FOR hidden IN
+        SELECT relname FROM pg_class
+        WHERE oid IN ('feedback'::regclass, 'strategy_revision'::regclass) AND relrowsecurity
+        AND NOT EXISTS (
+            SELECT FROM pg_policy WHERE polrelid = pg_class.oid
             AND polpermissive AND polcmd IN ('r', '*') AND pg_get_expr(polqual, polrelid) = 'true'
-            AND polroles && ARRAY[0::oid, to_regrole('mentor_cdc')::oid]) THEN
-        RAISE WARNING 'row-level security hides rows from Debezium''s snapshots'
-            USING ERRCODE = '01M02', HINT = 'The owner: CREATE POLICY mentor_cdc ON feedback '
-                                            'FOR SELECT TO mentor_cdc USING (true)';
-    END IF;
+            AND polroles && ARRAY[0::oid, to_regrole('mentor_cdc')::oid])
+    LOOP
+        RAISE WARNING 'row-level security hides rows of % from Debezium''s snapshots', hidden
+            USING ERRCODE = '01M02', HINT = format(
+                'The owner: CREATE POLICY mentor_cdc ON %I FOR SELECT TO mentor_cdc USING (true)',
+                hidden);
+    END LOOP;
 END
 $$;
 

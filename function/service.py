@@ -90,15 +90,21 @@ async def _make_entry(submission: Submission, analysis: Awaitable[Strategy]) -> 
 def _report_concerns(entries: Iterable[Entry], rows: Stored) -> None:
     """Log each concern once, with its row; or that no row tells of it, for whatever reason."""
     for entry in entries:
-        concern = entry.strategy.concern
-        if concern in (Concern.NONE, Concern.UNASSESSED):
-            continue
-        fields = {"row_id": str(entry.id), "concern": concern.value}
         row = rows.get(entry.id)
-        if row is None or not _tells_of(row.entry, entry):
-            log.error("concern not stored", extra=fields)
-        elif not row.repeated:
-            log.warning("concern stored", extra=fields)
+        stored = row is not None and _tells_of(row.entry, entry)
+        if not (row and row.repeated and stored):
+            report_concern(entry.strategy.concern, entry.id, stored=stored)
+
+
+def report_concern(concern: Concern, row_id: UUID, *, stored: bool) -> None:
+    """Log a concern, if it is one, with the id of its feedback."""
+    if concern in (Concern.NONE, Concern.UNASSESSED):
+        return
+    fields = {"row_id": str(row_id), "concern": concern.value}
+    if stored:
+        log.warning("concern stored", extra=fields)
+    else:
+        log.error("concern not stored", extra=fields)
 
 
 def _tells_of(stored: Entry, entry: Entry) -> bool:

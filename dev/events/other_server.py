@@ -14,12 +14,15 @@ from function.store.driver import CONNECTION_ERRORS, Connection, DatabaseError
 from function.store.faults import describe, sqlstate
 
 STATE = """
+WITH needed AS (
+    SELECT oid, relname FROM pg_class WHERE relnamespace = to_regnamespace('public')
+    AND relname IN ('feedback', 'strategy_revision'))
 SELECT rolname, rolsuper, rolreplication, current_setting('wal_level'),
-       to_regclass('public.feedback') IS NOT NULL,
+       (SELECT count(*) FROM needed) = 2,
        has_schema_privilege('public', 'USAGE')
-           AND coalesce(has_table_privilege(to_regclass('public.feedback'), 'SELECT'), false),
-       EXISTS (SELECT FROM pg_publication_tables WHERE pubname = 'mentor_feedback'
-               AND schemaname = 'public' AND tablename = 'feedback'),
+           AND (SELECT bool_and(has_table_privilege(oid, 'SELECT')) FROM needed),
+       (SELECT count(*) FROM needed JOIN pg_publication_tables
+            ON schemaname = 'public' AND tablename = relname AND pubname = 'mentor_feedback') = 2,
        EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = :slot)
            OR (SELECT count(*) FROM pg_replication_slots)
               < current_setting('max_replication_slots')::int,
@@ -35,14 +38,15 @@ NO_REPLICATION = """\
 - {role} may not read PostgreSQL's log. As a superuser run
       ALTER ROLE {quoted} REPLICATION;"""
 NO_SELECT = """\
-- {role} may not read the table public.feedback. As a superuser run
+- {role} may not read the tables public.feedback and public.strategy_revision. As a superuser run
       GRANT mentor_cdc TO {quoted};"""
 NO_TABLE = """\
-- there is no table public.feedback. As the owner of the database run
+- there is no table public.feedback or public.strategy_revision. As the owner of the database run
       make migrate DATABASE_URL=postgresql://..."""
 NO_PUBLICATION = """\
-- the publication mentor_feedback is missing, or lacks the table. As a superuser run
-      CREATE PUBLICATION mentor_feedback FOR TABLE public.feedback WITH (publish = 'insert');"""
+- the publication mentor_feedback is missing, or lacks a table. As a superuser run
+      CREATE PUBLICATION mentor_feedback FOR TABLE public.feedback, public.strategy_revision
+      WITH (publish = 'insert');"""
 NO_LOGICAL = """\
 - wal_level is {wal_level}. As a superuser run this, then restart the server:
       ALTER SYSTEM SET wal_level = 'logical';"""

@@ -19,11 +19,11 @@ from function.store.driver import (
 
 # What Debezium needs of schema.sql.
 MIGRATED = """
-SELECT EXISTS (SELECT FROM pg_publication_tables
-               WHERE pubname = 'mentor_feedback' AND schemaname = 'public')
-       AND EXISTS (SELECT FROM pg_roles WHERE rolname = 'mentor_cdc')
-       AND coalesce(has_table_privilege('mentor_cdc', to_regclass('public.feedback'), 'SELECT'),
-                    false)
+SELECT count(*) = 2
+FROM pg_publication_tables JOIN pg_roles ON rolname = 'mentor_cdc'
+WHERE pubname = 'mentor_feedback' AND schemaname = 'public'
+AND tablename IN ('feedback', 'strategy_revision')
+AND has_table_privilege(rolname, format('public.%I', tablename), 'SELECT')
 """
 NOT_RUNNING = """Waiting for `make run`: start it in another terminal.
 (For a server of your own: make events DATABASE_URL=postgresql://...)"""

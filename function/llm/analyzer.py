@@ -55,6 +55,11 @@ class LlmAnalyzer:
         record.answered(answer)
         return self._strategy(feedback, answer)
 
+    @property
+    def is_paused(self) -> bool:
+        """Whether no question is asked for now: the provider fails, or the tokens are spent."""
+        return self._breaker.is_open or self._questions.tokens.are_spent()
+
     async def close(self) -> None:
         await self._warm_up.stop()
         await self._questions.close()

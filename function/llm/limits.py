@@ -20,11 +20,10 @@ class DailyTokens:
         self._day = 0
         self._spent = 0
 
-    def require_some(self) -> None:
-        """Raise NoAnswer if the tokens of this day are spent."""
+    def are_spent(self) -> bool:
+        """Whether nothing is left for the rest of this day."""
         self._turn_page()
-        if self._limit is not None and self._spent >= self._limit:
-            raise NoAnswer(Reason.DAILY_TOKENS)
+        return self._limit is not None and self._spent >= self._limit
 
     def spend(self, tokens: int) -> None:
         """Count what a question took, also beyond the limit."""

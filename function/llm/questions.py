@@ -24,7 +24,7 @@ class Questions:
     def __init__(self, settings: LlmSettings) -> None:
         self._settings = settings
         self._model: Shared[Model] = Shared(self._make_model)
-        self._tokens = DailyTokens(settings.daily_tokens)
+        self.tokens = DailyTokens(settings.daily_tokens)
         self._context = ContextCheck()
 
     def _make_model(self) -> Model:
@@ -34,7 +34,8 @@ class Questions:
 
     async def ask(self, feedback: Feedback, deadline: float) -> Answer:
         """Ask, until the deadline on the loop's clock; raises NoAnswer."""
-        self._tokens.require_some()
+        if self.tokens.are_spent():
+            raise NoAnswer(Reason.DAILY_TOKENS)
         shown = excerpt(feedback.message, self._settings.message_limit)
         model = await self._get_model(deadline)
         limit = deadline - asyncio.get_running_loop().time()
@@ -61,5 +62,5 @@ class Questions:
     def _count(self, usage: Usage, *, charged: bool) -> None:
         """`charged`: the provider may charge even if it named no tokens."""
         tokens = usage.input_tokens + usage.output_tokens
-        self._tokens.spend(tokens or (UNREPORTED if charged else 0))
+        self.tokens.spend(tokens or (UNREPORTED if charged else 0))
         self._context.look(usage)

@@ -17,6 +17,8 @@ from tests.debian.conftest import WRITER, WRITERS_PASSWORD
 from tests.debian.pgbouncer import PgBouncer, Program, pooler
 from tests.debian.server import PASSWORD, DebianPostgres
 from tests.instance import FEEDBACK, ODD, PATH, Answer, Instance, running
+from tests.llm.reanalysis import run
+from tests.llm.server import answers, serving
 from tests.migrate.job import migrate
 from tests.waiting import wait_until
 
@@ -234,6 +236,13 @@ def test_without_the_table_it_is_not_ready(
     finally:
         superuser.run("ALTER TABLE elsewhere RENAME TO feedback")
     wait_until(lambda: function.get("/health/ready").status == 200)
+
+
+def test_the_reanalysis_refuses_to_work_there_and_asks_nothing(bouncer: PgBouncer) -> None:
+    with serving(answers()) as model:
+        code, [line] = run(bouncer.url("postgres", PASSWORD), model)
+    assert (code, model.requests) == (1, [])
+    assert "name PostgreSQL itself" in line["reason"]
 
 
 def test_the_migrate_job_refuses_to_work_there_and_says_where_to_go(bouncer: PgBouncer) -> None:

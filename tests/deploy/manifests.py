@@ -65,7 +65,7 @@ def environment(manifests: Sequence[Manifest], kind: str, name: str) -> dict[str
             if manifest["kind"] == "ConfigMap"
             and manifest["metadata"]["name"] == source["configMapRef"]["name"]
         ]
-        variables |= values
+        variables = {**values, **variables}  # `env` comes before `envFrom`
     return variables
 
 

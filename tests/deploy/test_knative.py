@@ -87,7 +87,7 @@ def test_example_not_applied() -> None:
     kustomizations = [
         path.read_text(encoding="utf-8") for path in KNATIVE.rglob("kustomization.yaml")
     ]
-    assert len(kustomizations) == 5
+    assert len(kustomizations) == 6
     assert not any("secrets.example" in text for text in kustomizations)
 
 

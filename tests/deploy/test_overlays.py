@@ -121,6 +121,25 @@ def test_egress_patch(tmp_path: Path) -> None:
     assert egress(patched, "mentor-migrate") == [53, 53, 5432, 5433]
 
 
+def test_reanalyze(tmp_path: Path) -> None:
+    """The CronJob has the function's image and configuration, and bypasses the pooler."""
+    copy = shutil.copytree(KNATIVE, tmp_path / "knative") / "overlays/production"
+    file = copy / "kustomization.yaml"
+    text = file.read_text(encoding="utf-8")
+    file.write_text(text.replace("components:\n", "components:\n  - ../../components/reanalyze\n"))
+    rendered = parse(kustomized(copy))
+    cron_job = find(rendered, "CronJob", "mentor-reanalyze")
+    assert problems(cron_job) == []
+    job = {**cron_job["spec"]["jobTemplate"], "kind": "Job", "metadata": cron_job["metadata"]}
+    function = find(rendered, "Service")
+    assert container(job)["image"] == container(function)["image"]
+    objects = [job, *(one for one in rendered if one["kind"] == "ConfigMap")]
+    settings = settings_of(environment(objects, "Job", "mentor-reanalyze"), tmp_path)
+    assert settings.llm
+    [host] = settings.postgres.hosts
+    assert (host.name, host.port) == ("postgres.database.svc.cluster.local", 5432)
+
+
 def test_visibility(production: list[Manifest], local: list[Manifest]) -> None:
     """In production the Service is private to the cluster."""
     label = "networking.knative.dev/visibility"

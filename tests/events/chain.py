@@ -91,7 +91,7 @@ class Chain:
         self.post(student, last)
 
         def is_last(record: Record) -> bool:
-            return record.student == student and record.row()["message"] == last
+            return record.student == student and record.row().get("message") == last
 
         found = read(self.kafka.bootstrap, TOPIC, lambda records: any(map(is_last, records)))
         return [record for record in found if record.student == student and not is_last(record)]

@@ -114,6 +114,14 @@ def alerted() -> list[str]:
     return [mail["Message-ID"].strip("<>").removesuffix("@mentor") for mail in mails]
 
 
+def test_the_concern_of_a_revision_leads_to_its_feedback(kafka: Kafka, tmp_path: Path) -> None:
+    kafka.publish("1", concern="self_harm", feedback_id="the-feedback")
+    port = free_port()
+    with mail_server(port), running(tmp_path, kafka, port):
+        wait_until(lambda: alerted() == ["1"])
+    assert "Read feedback the-feedback: self_harm" in mails[0].get_payload()
+
+
 def test_each_concern_is_one_mail_without_the_students_words(kafka: Kafka, tmp_path: Path) -> None:
     kafka.publish("1", concern="none")
     kafka.publish("2", concern="unassessed")

@@ -110,7 +110,7 @@ def test_topic_and_headers() -> None:
     assert channel["bindings"]["kafka"]["topic"] == channel["address"]
     assert constants == {
         transforms["specversionHeader.headers"]: transforms["specversion.static.value"],
-        transforms["type.header"]: transforms["type.value.literal"],
+        transforms["updated.header"]: transforms["updated.value.literal"],
         transforms["source.header"]: transforms["source.value.literal"],
         transforms["contentType.header"]: transforms["contentType.value.literal"],
     }

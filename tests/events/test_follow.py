@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,6 +29,7 @@ from tests.events.follower import (
     messages,
     server_of_make_run,
 )
+from tests.events.revision import revise
 from tests.instance import FEEDBACK, ROOT, STUDENT, running
 
 TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
@@ -66,7 +68,7 @@ def server(server_of_all: EmbeddedPostgres) -> Iterator[EmbeddedPostgres]:
         while connection.run(f"SELECT FROM ({SLOTS}) AS slots WHERE active"):
             time.sleep(0.05)
         connection.run(f"SELECT pg_drop_replication_slot(slot_name) FROM ({SLOTS}) AS slots")
-        connection.run("TRUNCATE feedback")
+        connection.run("TRUNCATE feedback, strategy_revision")
 
 
 @pytest.fixture
@@ -121,6 +123,38 @@ def event_of_the_row(url: str) -> dict[str, object]:
             "concern": "unassessed",
         },
     }
+
+
+def test_revision(server: EmbeddedPostgres, url: str) -> None:
+    """A revised strategy is an event of its own type, in a snapshot and while rows are written."""
+    insert(url, 1, 2)
+    revise(url, "message 1")
+    with following(server.folder) as follower:
+        follower.until_following()
+        revise(url, "message 2")
+        events = follower.until_shown(4)
+        follower.stop()
+    updated, revised = "mentor.strategy.updated", "mentor.strategy.revised"
+    assert [event["headers"]["ce_type"] for event in events] == [updated, updated, revised, revised]
+    for feedback, revision in zip(events[:2], events[2:], strict=True):
+        assert_revises(revision, feedback)
+
+
+def assert_revises(event: dict[str, Any], feedback: dict[str, Any]) -> None:
+    value = event["value"]
+    assert (event["topic"], event["key"]) == (feedback["topic"], feedback["key"])
+    assert event["headers"] == {
+        **feedback["headers"],
+        "ce_id": value["id"],
+        "ce_time": value["created_at"],
+        "ce_traceparent": value["traceparent"],
+        "ce_type": "mentor.strategy.revised",
+        "ce_subject": feedback["value"]["id"],
+    }
+    assert value["feedback_id"] == feedback["value"]["id"]
+    assert value["feedback_created_at"] == feedback["value"]["created_at"]
+    assert value["perceived_difficulty"] == "hard"
+    assert "message" not in value
 
 
 def assert_debezium_has_few_rights(url: str) -> None:

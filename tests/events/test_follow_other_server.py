@@ -90,7 +90,7 @@ def test_missing_rights(data: Path) -> None:
         said = refused(data, url)
         for problem in (
             f"{ROLE} may not read PostgreSQL's log",
-            f"{ROLE} may not read the table public.feedback",
+            f"{ROLE} may not read the tables public.feedback",
             "the publication mentor_feedback is missing",
             "wal_level is replica",
             "all replication slots are taken",
@@ -110,7 +110,7 @@ def test_missing_rights(data: Path) -> None:
 
 def fix(server: EmbeddedPostgres, said: str) -> None:
     """Run the statements that the message shows."""
-    run_sql(server, *re.findall(r"^      (\w.*);$", said, flags=re.MULTILINE))
+    run_sql(server, *re.findall(r"^      (\w[^;]*);$", said, flags=re.MULTILINE))
 
 
 def test_wrong_address(server: EmbeddedPostgres, data: Path) -> None:

@@ -10,7 +10,8 @@ import pytest
 from dev.kafka.prepare import HEARTBEATS, TOPIC
 from tests.conftest import open_connection
 from tests.events.chain import ORIGINAL_INSERT, Chain, assert_event_of
-from tests.events.contract import FIELDS, FIRST_FIELDS, JSON_IN_A_STRING
+from tests.events.contract import FIELDS, FIRST_FIELDS, JSON_IN_A_STRING, message, problems
+from tests.events.revision import revise
 from tests.events.topic import read
 from tests.migrate.job import NO_TRACE
 
@@ -126,8 +127,24 @@ def test_rollback(chain: Chain, student: str) -> None:
     assert chain.records_to_the_end(student) == []
 
 
+def test_revision(chain: Chain, student: str) -> None:
+    """A revision becomes a record of its own type, after that of its feedback."""
+    answer = chain.post(student, "too hard").json()
+    revise(chain.database, student)
+    feedback, revision = chain.records_to_the_end(student)
+    headers = {name: (value or b"").decode() for name, value in revision.headers}
+    value = revision.row()
+    assert problems(revision.student, headers, value, "strategyRevised") == []
+    assert len(revision.headers) == len(message("strategyRevised")["headers"]["required"])
+    assert value["feedback_id"] == headers["ce_subject"] == feedback.row()["id"]
+    assert value["feedback_created_at"] == answer["timestamp"]
+    copied = [value["id"], value["created_at"], value["traceparent"]]
+    assert copied == [headers["ce_id"], headers["ce_time"], headers["ce_traceparent"]]
+    assert json.loads(value["topic_weights"]) == {"general": 1.0}
+
+
 def test_topic(chain: Chain, student: str) -> None:
-    """The topic contains only feedback: no heartbeats and no other tables."""
+    """The topic contains only feedback and revisions: no heartbeats and no other tables."""
     chain.run("CREATE TABLE IF NOT EXISTS other (id int PRIMARY KEY)")
     chain.run("INSERT INTO other SELECT coalesce(max(id), 0) + 1 FROM other")
     read(chain.kafka.bootstrap, HEARTBEATS, bool)  # there is one every ten seconds
@@ -136,5 +153,6 @@ def test_topic(chain: Chain, student: str) -> None:
         chain.kafka.bootstrap, TOPIC, lambda found: any(r.student == student for r in found)
     )
     for record in records:
-        assert record.header("ce_type") == b"mentor.strategy.updated"
-        assert set(FIRST_FIELDS) <= set(record.row())  # another test may have added a column
+        if record.header("ce_type") != b"mentor.strategy.revised":
+            assert record.header("ce_type") == b"mentor.strategy.updated"
+            assert set(FIRST_FIELDS) <= set(record.row())  # another test may have added a column

@@ -35,6 +35,13 @@ ORIGINAL_INSERT = """
 INSERT INTO feedback (student_id, message, perceived_difficulty, strategy_snapshot)
 VALUES (gen_random_uuid(), 'too hard', 'hard', '{"difficulty_weight": 0.5}')
 """
+REVISION = """
+INSERT INTO strategy_revision (
+    feedback_id, feedback_created_at, student_id, perceived_difficulty, difficulty_adjustment,
+    topic_weights, sentiment, strategy_snapshot, concern, traceparent)
+VALUES (gen_random_uuid(), now(), gen_random_uuid(), 'hard', -0.5, '{"general": 1}', 'negative',
+        '{"difficulty_weight": 0.5}', 'none', '')
+"""
 COPY = """
 ALTER TABLE feedback RENAME TO original;
 CREATE TABLE feedback (LIKE original INCLUDING ALL);

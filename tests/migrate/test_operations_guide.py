@@ -7,7 +7,7 @@ import pytest
 
 from dev.postgres import EmbeddedPostgres
 from tests.instance import running
-from tests.migrate.job import address, assert_refused, migrate, run, session
+from tests.migrate.job import REVISION, address, assert_refused, migrate, run, session
 from tests.operations_guide import guides_sql
 
 
@@ -38,7 +38,7 @@ def test_its_roles_suffice_for_the_job_and_for_the_function(
 
 
 def test_its_count_of_what_was_not_analyzed_runs(feedback_database: str) -> None:
-    sql = guides_sql("@>")
+    sql = guides_sql("date_trunc")
     run(
         feedback_database,
         "INSERT INTO feedback (student_id, perceived_difficulty, strategy_snapshot) VALUES"
@@ -49,6 +49,18 @@ def test_its_count_of_what_was_not_analyzed_runs(feedback_database: str) -> None
     assert count == 1
 
 
+def test_its_count_of_what_is_left_to_ask_runs(feedback_database: str) -> None:
+    run(
+        feedback_database,
+        "INSERT INTO feedback (student_id, message, perceived_difficulty, strategy_snapshot)"
+        """ SELECT gen_random_uuid(), 'hard', 'ok', '{"feedback_based": false}'"""
+        " FROM generate_series(1, 3)",
+    )
+    revised = REVISION.replace("gen_random_uuid()", "(SELECT id FROM feedback LIMIT 1)", 1)
+    run(feedback_database, revised)
+    assert run(feedback_database, guides_sql("SELECT FROM strategy_revision")) == [[2]]
+
+
 def test_its_deletion_takes_old_rows_only(feedback_database: str) -> None:
     run(
         feedback_database,
@@ -56,7 +68,10 @@ def test_its_deletion_takes_old_rows_only(feedback_database: str) -> None:
         " SELECT gen_random_uuid(), 'ok', '{}', now() - interval '1 day' * days"
         " FROM generate_series(0, 6000) AS days",
     )
+    run(feedback_database, REVISION)
+    run(feedback_database, REVISION.replace("now()", "now() - interval '2 years'"))
     run(feedback_database, guides_sql("DELETE FROM feedback"))
+    assert run(feedback_database, "SELECT count(*) FROM strategy_revision") == [[1]]
     kept = "SELECT count(*) FROM feedback WHERE created_at {} now() - interval '12 months'"
     assert run(feedback_database, kept.format("<")) == [[0]]
     assert run(feedback_database, kept.format(">=")) in ([[365]], [[366]])  # of 6001 days

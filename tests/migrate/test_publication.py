@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.migrate.job import COLUMNS, COPY, ORIGINAL_INSERT, migrate, run
+from tests.migrate.job import COLUMNS, COPY, ORIGINAL_INSERT, REVISION, migrate, run
 from tests.migrate.slots import create_slot, skipping, statement
 
 UPDATES_OF_ALL = """
@@ -11,6 +11,9 @@ CREATE PUBLICATION mentor_feedback FOR ALL TABLES WITH (publish = 'update')
 """
 WHOLE_SCHEMA_AND_FILTER = """
 FOR TABLES IN SCHEMA public, TABLE feedback WHERE (student_id IS NULL) WITH (publish = 'insert')
+"""
+BOTH_TABLES = """
+FOR TABLE feedback, strategy_revision WITH (publish = 'insert', publish_via_partition_root)
 """
 FILTERED = """
 ALTER PUBLICATION mentor_feedback SET TABLE feedback WHERE (student_id IS NULL)
@@ -23,7 +26,7 @@ def test_a_publication_of_more_than_inserts_is_narrowed(database: str) -> None:
     published = "SELECT pubinsert, pubupdate, pubdelete, pubtruncate FROM pg_publication"
     assert run(database, published) == [[True, False, False, False]]
     tables = run(database, "SELECT schemaname, tablename FROM pg_publication_tables")
-    assert tables == [["public", "feedback"]]
+    assert sorted(tables) == [["public", "feedback"], ["public", "strategy_revision"]]
 
 
 @pytest.mark.parametrize(
@@ -65,7 +68,7 @@ def test_a_damaged_publication_is_repaired_and_each_run_warns_until_the_slot_is_
         "FOR ALL TABLES WITH (publish = 'insert')",
         "FOR TABLES IN SCHEMA public WITH (publish = 'insert')",
         WHOLE_SCHEMA_AND_FILTER,  # PostgreSQL ignores the filter
-        "FOR TABLE feedback WITH (publish = 'insert', publish_via_partition_root)",
+        BOTH_TABLES,
     ],
 )
 def test_a_publication_of_more_tables_is_complete(
@@ -80,6 +83,40 @@ def test_a_publication_of_more_tables_is_complete(
     assert published(database)
     run(database, ORIGINAL_INSERT)
     assert inserts(database, slot) == 2
+
+
+def test_a_publication_of_the_release_before_gets_the_table_of_revisions(
+    database: str, slot: str
+) -> None:
+    run(database, "DROP TABLE strategy_revision")
+    run(database, ORIGINAL_INSERT)
+    done = migrate(database)
+    assert done.code == 0, done.output
+    assert "created the table strategy_revision" in done.changes
+    assert skipping(done) == []  # it had no rows that the slot could skip
+    run(database, REVISION)
+    assert inserts(database, slot) == 2
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "DROP PUBLICATION mentor_feedback",
+        "ALTER PUBLICATION mentor_feedback DROP TABLE strategy_revision",
+        "ALTER PUBLICATION mentor_feedback SET TABLE feedback, strategy_revision (id, student_id)",
+    ],
+)
+def test_skipped_revisions_are_told_too(database: str, slot: str, damage: str) -> None:
+    run(database, damage)
+    run(database, REVISION)
+    assert skipping(migrate(database)) == [slot]
+    again = migrate(database)
+    assert again.was_up_to_date
+    assert skipping(again) == [slot]
+    run(database, statement(again.hints[0]))
+    create_slot(database, slot)
+    run(database, REVISION)
+    assert inserts(database, slot) == 1
 
 
 def inserts(database: str, slot: str) -> int:

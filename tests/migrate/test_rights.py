@@ -11,6 +11,7 @@ from tests.migrate.job import (
     NO_TRACE,
     ORIGINAL,
     ORIGINAL_INSERT,
+    REVISION,
     address,
     assert_refused,
     columns,
@@ -113,8 +114,11 @@ def test_mentor_writer_runs_the_functions_statements_and_no_others(database: str
         for _ in range(2):
             connection.prepare(INSERT).run(entries=json.dumps([row]))
         assert len(connection.prepare(SELECT).run(ids=json.dumps([row["id"]]))) == 1
+        connection.run(REVISION)
         assert_refused(connection, "UPDATE feedback SET message = ''")
+        assert_refused(connection, "UPDATE strategy_revision SET concern = 'none'")
         assert_refused(connection, "DELETE FROM feedback")
+        assert_refused(connection, "DELETE FROM strategy_revision")
         assert_refused(connection, "TRUNCATE feedback")
         assert_refused(connection, "SELECT FROM grades")
         assert_refused(connection, "ALTER TABLE feedback ADD COLUMN more TEXT")
@@ -126,25 +130,29 @@ def test_mentor_cdc_reads_and_writes_nothing(database: str) -> None:
     with session(database) as connection:
         connection.run("SET ROLE mentor_cdc")
         assert connection.run("SELECT * FROM feedback") == []
+        assert connection.run("SELECT * FROM strategy_revision") == []
         assert_refused(connection, ORIGINAL_INSERT)
+        assert_refused(connection, REVISION)
 
 
 def test_rows_that_row_level_security_hides_from_a_snapshot_are_told(database: str) -> None:
     migrate(database)
-    run(database, ORIGINAL_INSERT)
-    run(database, "ALTER TABLE feedback ENABLE ROW LEVEL SECURITY")
-    for _ in range(2):
-        done = migrate(database)
-        assert done.events_missing == ["row-level security hides rows from Debezium's snapshots"]
-        assert visible(database) == 0
-    run(database, done.hints[0].removeprefix("The owner: "))
-    assert migrate(database).events_missing == []
-    assert visible(database) == 1
+    run(database, f"{ORIGINAL_INSERT}; {REVISION}")
+    for table in ("feedback", "strategy_revision"):
+        run(database, f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
+        for _ in range(2):
+            done = migrate(database)
+            [told] = done.events_missing
+            assert told == f"row-level security hides rows of {table} from Debezium's snapshots"
+            assert visible(database, table) == 0
+        run(database, done.hints[0].removeprefix("The owner: "))
+        assert migrate(database).events_missing == []
+        assert visible(database, table) == 1
 
 
-def visible(database: str) -> int:
+def visible(database: str, table: str) -> int:
     """The rows that Debezium's role can read."""
     with session(database) as connection:
         connection.run("SET ROLE mentor_cdc")
-        [[count]] = connection.run("SELECT count(*) FROM feedback")
+        [[count]] = connection.run(f"SELECT count(*) FROM {table}")
     return int(count)

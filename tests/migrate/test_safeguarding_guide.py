@@ -1,6 +1,6 @@
 """The SQL of docs/safeguarding.md."""
 
-from tests.migrate.job import run
+from tests.migrate.job import REVISION, run
 from tests.operations_guide import SAFEGUARDING, guides_sql
 
 ROW = """
@@ -21,6 +21,18 @@ def test_its_queries_find_concerns_and_what_nobody_assessed(feedback_database: s
     assert (sum(day[1] for day in days), sum(day[2] for day in days)) == (4, 1)
     unassessed = run(feedback_database, guides_sql("AND concern = 'unassessed'", SAFEGUARDING))
     assert [message for *_, message in unassessed] == ["unassessed"]
+
+
+def test_its_queries_count_what_a_revision_found(feedback_database: str) -> None:
+    run(feedback_database, ROW.format("unassessed", "1 hour"))
+    run(feedback_database, REVISION.replace("gen_random_uuid()", "(SELECT id FROM feedback)", 1))
+    [day] = run(feedback_database, guides_sql("count(*) FILTER", SAFEGUARDING))
+    assert day[1:] == [1, 0]
+    assert run(feedback_database, guides_sql("AND concern = 'unassessed'", SAFEGUARDING)) == []
+    assert run(feedback_database, guides_sql("NOT IN ('none'", SAFEGUARDING)) == []
+    run(feedback_database, "UPDATE strategy_revision SET concern = 'abuse'")
+    [found] = run(feedback_database, guides_sql("NOT IN ('none'", SAFEGUARDING))
+    assert found[-2:] == ["abuse", "unassessed"]
 
 
 def test_its_drill_leaves_a_row_with_a_concern(feedback_database: str) -> None:

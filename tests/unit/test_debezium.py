@@ -3,6 +3,8 @@
 import json
 import re
 
+import pytest
+
 from dev.debezium import CONNECTOR, connector, server_settings
 from dev.kafka.programs import WORKER
 
@@ -42,7 +44,38 @@ def test_all_transforms_are_debeziums_and_kafka_connects_own() -> None:
     ] == []
 
 
-def test_every_transform_is_for_rows_of_feedback_only() -> None:
-    assert {transform["predicate"] for transform in transforms().values()} == {"isFeedback"}
+@pytest.mark.parametrize(
+    ("topic", "types"),
+    [
+        ("mentor.public.feedback", ["mentor.strategy.updated"]),
+        ("mentor.public.strategy_revision", ["mentor.strategy.revised"]),
+        ("__debezium-heartbeat.mentor", []),
+        ("mentor.public.feedback_copy", []),
+    ],
+)
+def test_each_table_has_one_type_of_event_and_other_records_are_left_alone(
+    topic: str, types: list[str]
+) -> None:
+    applied = [one for one in transforms().values() if matches(one["predicate"], topic)]
+    assert [one["value.literal"] for one in applied if one.get("header") == "ce_type"] == types
+    routers = [one for one in applied if one["type"].endswith(".RegexRouter")]
+    assert [re.sub(one["regex"], one["replacement"], topic) for one in routers] == (
+        ["mentor.feedback"] * len(types)
+    )
+    assert bool(applied) == bool(types)
+
+
+def matches(predicate: str, topic: str) -> bool:
+    return bool(re.fullmatch(server_settings()[f"debezium.predicates.{predicate}.pattern"], topic))
+
+
+def test_each_table_has_its_key_and_the_order_of_its_snapshot() -> None:
     settings = server_settings()
-    assert settings["debezium.predicates.isFeedback.pattern"] == "mentor[.]public[.]feedback"
+    tables = settings["debezium.source.table.include.list"].split(",")
+    overrides = "debezium.source.snapshot.select.statement.overrides"
+    keys = ";".join(f"{table}:student_id" for table in tables)
+    assert settings["debezium.source.message.key.columns"] == keys
+    assert settings[overrides].split(",") == tables
+    for table in tables:
+        ordered = f"SELECT * FROM {table} ORDER BY created_at"
+        assert settings[f"{overrides}.{table}"] == ordered

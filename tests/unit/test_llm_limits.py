@@ -6,7 +6,7 @@ import pytest
 
 from function.llm.context import GAP, ContextCheck, excerpt
 from function.llm.limits import DAY, DailyTokens
-from function.llm.outcome import NoAnswer, Usage
+from function.llm.outcome import Usage
 
 MIDNIGHT = 20_000 * DAY
 
@@ -18,33 +18,25 @@ class Clock:
         return self.now
 
 
-def are_spent(tokens: DailyTokens) -> bool:
-    try:
-        tokens.require_some()
-    except NoAnswer:
-        return True
-    return False
-
-
 def test_a_day_has_a_number_of_tokens() -> None:
     tokens = DailyTokens(100, clock := Clock())
     tokens.spend(99)
-    assert not are_spent(tokens)
+    assert not tokens.are_spent()
     tokens.spend(1)
-    assert are_spent(tokens)
+    assert tokens.are_spent()
     clock.now = MIDNIGHT + DAY - 1
-    assert are_spent(tokens)
+    assert tokens.are_spent()
     clock.now += 1
-    assert not are_spent(tokens)
+    assert not tokens.are_spent()
 
 
 def test_a_clock_that_steps_back_over_midnight_gives_no_second_budget() -> None:
     tokens = DailyTokens(100, clock := Clock())
     tokens.spend(100)
     clock.now = MIDNIGHT - 1
-    assert are_spent(tokens)
+    assert tokens.are_spent()
     clock.now = MIDNIGHT + 1
-    assert are_spent(tokens)
+    assert tokens.are_spent()
 
 
 def test_a_clock_that_was_far_ahead_blocks_no_question() -> None:
@@ -52,13 +44,13 @@ def test_a_clock_that_was_far_ahead_blocks_no_question() -> None:
     clock.now += 365 * DAY
     tokens.spend(100)
     clock.now -= 365 * DAY
-    assert not are_spent(tokens)
+    assert not tokens.are_spent()
 
 
 def test_without_a_limit_all_may_be_asked() -> None:
     tokens = DailyTokens(None)
     tokens.spend(10**12)
-    assert not are_spent(tokens)
+    assert not tokens.are_spent()
 
 
 @pytest.mark.parametrize("message", ["", "a" * 100, "\U0001f600" * 100])
