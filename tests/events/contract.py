@@ -2,7 +2,7 @@
 
 import json
 import re
-from functools import reduce
+from functools import cache, reduce
 from operator import getitem
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from jsonschema.protocols import Validator
 ROOT = Path(__file__).parents[2]
 ASYNCAPI = ROOT / "docs/asyncapi.yaml"
 VALUE_SCHEMA = ROOT / "docs/strategy-updated.schema.json"
+ERASED_SCHEMA = ROOT / "docs/student-erased.schema.json"
 GUIDE = ROOT / "docs/events.md"
 JSON_IN_A_STRING = ("topic_weights", "strategy_snapshot")
 # Every event has these fields. Old events lack columns that are added later.
@@ -59,18 +60,21 @@ def _target(reference: str, document: Any) -> Any:
     return reduce(getitem, pointer.split("/"), found) if pointer else found
 
 
-def message() -> Any:
-    """Return the only message of asyncapi.yaml, resolved."""
-    return resolved(read(ASYNCAPI))["components"]["messages"]["strategyUpdated"]
+@cache
+def message(name: str = "strategyUpdated") -> Any:
+    """Return a message of asyncapi.yaml, resolved."""
+    return resolved(read(ASYNCAPI))["components"]["messages"][name]
 
 
 def validator(schema: Any) -> Validator:
     return Draft202012Validator(schema, format_checker=FormatChecker())
 
 
-def problems(key: str, headers: dict[str, str], value: Any) -> list[str]:
-    """Return how a record differs from the contract."""
-    described = message()
+def problems(
+    key: str, headers: dict[str, str], value: Any, name: str = "strategyUpdated"
+) -> list[str]:
+    """Return how a record differs from the contract of this message."""
+    described = message(name)
     parts = [
         (described["bindings"]["kafka"]["key"], key),
         (described["headers"], headers),

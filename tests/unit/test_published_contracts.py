@@ -16,11 +16,16 @@ from dev.openapi.events import JSON_TYPE
 from function.errors import InvalidRequest, UnsupportedMediaType
 from function.http.delivery import parse_delivery
 from function.http.ids import parse_idempotency_key
-from tests.events.contract import ASYNCAPI, VALUE_SCHEMA, read
+from tests.events.contract import ASYNCAPI, ERASED_SCHEMA, VALUE_SCHEMA, read
 from tests.instance import FEEDBACK
 
 API: dict[str, Any] = json.loads(FILE.read_bytes())
-PUBLISHED = {"openapi": API, "asyncapi": read(ASYNCAPI), "value": read(VALUE_SCHEMA)}
+PUBLISHED = {
+    "openapi": API,
+    "asyncapi": read(ASYNCAPI),
+    "value": read(VALUE_SCHEMA),
+    "erased": read(ERASED_SCHEMA),
+}
 COMPONENTS: dict[str, Any] = API["components"]["schemas"]
 
 in_each = pytest.mark.parametrize("published", PUBLISHED.values(), ids=PUBLISHED.keys())
