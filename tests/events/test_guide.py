@@ -15,6 +15,7 @@ from dev.kafka import Kafka
 from tests.events import guide
 from tests.events.group import lag, members
 from tests.events.poison import MARK, Content, headers, poison, value
+from tests.events.raw import write_unreadable_header
 from tests.events.topic import read_to_the_end
 from tests.waiting import wait_until
 
@@ -65,6 +66,20 @@ def assert_skipped(kafka: Kafka, topic: str, log: str) -> None:
     assert {(int(partition), int(offset)) for partition, offset in PLACE.findall(log)} == poisoned
     assert MARK not in log
     assert "Traceback" not in log
+
+
+def test_unreadable_header(kafka: Kafka, topic: str, tmp_path: Path) -> None:
+    """It skips a record whose header confluent-kafka can't decode."""
+    before, after = students(2)
+    send_to_all(kafka, topic, [strategy(before)])
+    for partition in range(PARTITIONS):
+        write_unreadable_header(kafka.bootstrap, topic, partition)
+    send_to_all(kafka, topic, [strategy(after)])
+    with guide.running(guide.program(topic, group=topic), tmp_path, kafka.bootstrap):
+        wait_until(lambda: lag(kafka.bootstrap, topic, topic) == 0, PATIENCE)
+    assert guide.counted(tmp_path, [before, after]) == Counter([before, after])
+    skipped = {(str(partition), "1") for partition in range(PARTITIONS)}
+    assert set(PLACE.findall(guide.log(tmp_path))) == skipped
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
