@@ -53,8 +53,7 @@ def running(database: Database, warm_up: int) -> Iterator[Chain]:
     with tempfile.TemporaryDirectory(prefix="mentor-bench-", dir="/var/tmp") as name:
         folder = Path(name)
         with Kafka(folder / "kafka") as kafka:
-            # By the broker's clock: a record counts when it is on the topic.
-            create_topics(kafka, message_timestamp_type="LogAppendTime")
+            create_topics(kafka)
             with closing(Topic(kafka.bootstrap, TOPIC)) as topic:
                 chain = Chain(database, kafka, topic, folder)
                 _warm_up(chain, warm_up)

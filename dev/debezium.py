@@ -116,7 +116,7 @@ def _converters(formats: Settings) -> Settings:
     return {
         "key.converter": CONVERTERS[formats["key"]],
         "value.converter": CONVERTERS[formats["value"]],
-        "value.converter.schemas.enable": formats["value.schemas.enable"],
+        **{f"value.converter.{n}": value for n, value in _under("value.", formats).items()},
         "header.converter": formats["header.class"],
     }
 

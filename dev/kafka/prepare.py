@@ -12,6 +12,19 @@ from dev.postgres import EmbeddedPostgres
 
 TOPIC = "mentor.feedback"
 HEARTBEATS = "__debezium-heartbeat.mentor"
+# As in deploy/debezium/README.md: how long a record stays.
+CONFIGS = {
+    TOPIC: {
+        "retention.ms": "604800000",
+        "segment.ms": "86400000",
+        "message.timestamp.type": "LogAppendTime",
+    },
+    HEARTBEATS: {
+        "retention.ms": "3600000",
+        "segment.ms": "3600000",
+        "message.timestamp.type": "LogAppendTime",
+    },
+}
 
 
 def create_role(server: EmbeddedPostgres) -> None:
@@ -20,10 +33,10 @@ def create_role(server: EmbeddedPostgres) -> None:
         make_role(connection)
 
 
-def create_topics(kafka: Kafka, partitions: int = 3, **config: str) -> None:
-    """Make the topic of the events, with that configuration, and the topic of the heartbeats."""
-    kafka.create_topic(TOPIC, partitions, **config)
-    kafka.create_topic(HEARTBEATS, retention_ms="60000")
+def create_topics(kafka: Kafka) -> None:
+    """Make the topic of the events and the topic of the heartbeats."""
+    kafka.create_topic(TOPIC, 3, CONFIGS[TOPIC])
+    kafka.create_topic(HEARTBEATS, 1, CONFIGS[HEARTBEATS])
 
 
 def variables(server: EmbeddedPostgres, database: str, kafka: Kafka) -> Mapping[str, str]:

@@ -33,7 +33,7 @@ def _kafka_classpath() -> str:
     return os.pathsep.join(map(str, jars.fetch("kafka")))
 
 
-def _kafka_options(megabytes: int) -> list[str]:
+def kafka_options(megabytes: int) -> list[str]:
     """Java's options for Kafka's programs, with that much heap."""
     log = f"-Dlog4j2.configurationFile={LOG4J.as_uri()}"
     return [f"-Xmx{megabytes}m", "-XX:+UseSerialGC", log, "-cp", _kafka_classpath()]
@@ -58,17 +58,19 @@ class Kafka(JavaProgram):
         super().launch()
 
     def arguments(self) -> Sequence[str]:
-        return [*_kafka_options(384), "kafka.Kafka", str(self._settings)]
+        return [*kafka_options(384), "kafka.Kafka", str(self._settings)]
 
     def is_ready(self) -> bool:
         return "] Kafka Server started" in self.log
 
-    def create_topic(self, name: str, partitions: int = 1, **config: str) -> None:
-        """Make a topic, with configuration such as `retention_ms="60000"`.
+    def create_topic(
+        self, name: str, partitions: int = 1, config: Mapping[str, str] | None = None
+    ) -> None:
+        """Make a topic, with configuration such as `{"retention.ms": "60000"}`.
 
         Raises confluent_kafka.KafkaException, also when it exists already.
         """
-        settings = {key.replace("_", "."): value for key, value in config.items()}
+        settings = dict(config or {})
         topic = NewTopic(name, num_partitions=partitions, replication_factor=1, config=settings)
         admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 4})
         admin.create_topics([topic])[name].result(30)
@@ -80,7 +82,7 @@ class Kafka(JavaProgram):
         self._settings.write_text(settings)
         options = ["--cluster-id", CLUSTER_ID, "--config", str(self._settings)]
         done = subprocess.run(
-            [java(), *_kafka_options(128), "kafka.tools.StorageTool", "format", *options],
+            [java(), *kafka_options(128), "kafka.tools.StorageTool", "format", *options],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -147,7 +149,7 @@ class ConnectWorker(JavaProgram):
         fields = {"bootstrap": self._bootstrap, "host": HOST, "plugins": plugins}
         file = self.folder / "worker.properties"
         file.write_text(WORKER.read_text().format(**fields))
-        return [*_kafka_options(512), "org.apache.kafka.connect.cli.ConnectDistributed", str(file)]
+        return [*kafka_options(512), "org.apache.kafka.connect.cli.ConnectDistributed", str(file)]
 
     def is_ready(self) -> bool:
         try:

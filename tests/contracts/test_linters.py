@@ -8,7 +8,7 @@ import pytest
 
 from dev.tools import tool
 from tests.contracts.programs import NODE_MODULES, program, run
-from tests.events.contract import ASYNCAPI, REVISED_SCHEMA, VALUE_SCHEMA
+from tests.events.contract import ASYNCAPI, ERASED_SCHEMA, REVISED_SCHEMA, VALUE_SCHEMA
 
 HERE = Path(__file__).parent
 WARNING = 1  # Spectral's severities: 0 error, 1 warning, 2 information, 3 hint
@@ -66,7 +66,7 @@ def test_asyncapi() -> None:
 )
 def test_asyncapi_mistake(tmp_path: Path, file: Path, right: str, wrong: str) -> None:
     """@asyncapi/parser finds deliberate mistakes, also in the values' schemas."""
-    for one in (ASYNCAPI, VALUE_SCHEMA, REVISED_SCHEMA):
+    for one in (ASYNCAPI, VALUE_SCHEMA, REVISED_SCHEMA, ERASED_SCHEMA):
         text = one.read_text(encoding="utf-8")
         assert one != file or right in text
         (tmp_path / one.name).write_text(text.replace(right, wrong, 1) if one == file else text)

@@ -141,7 +141,7 @@ def test_topics() -> None:
 
 
 def partitions(text: str) -> dict[str, str]:
-    return dict(re.findall(r"--topic (\S+)[\s\\]+--partitions (\d+)", text))
+    return dict(re.findall(r"(?:--topic|create) (\S+)[\s\\]+(?:--partitions )?(\d+)", text))
 
 
 def test_roles() -> None:

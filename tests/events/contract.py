@@ -2,7 +2,7 @@
 
 import json
 import re
-from functools import reduce
+from functools import cache, reduce
 from operator import getitem
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[2]
 ASYNCAPI = ROOT / "docs/asyncapi.yaml"
 VALUE_SCHEMA = ROOT / "docs/strategy-updated.schema.json"
 REVISED_SCHEMA = ROOT / "docs/strategy-revised.schema.json"
+ERASED_SCHEMA = ROOT / "docs/student-erased.schema.json"
 GUIDE = ROOT / "docs/events.md"
 JSON_IN_A_STRING = ("topic_weights", "strategy_snapshot")
 # Every event has these fields. Old events lack columns that are added later.
@@ -61,6 +62,7 @@ def _target(reference: str, document: Any) -> Any:
     return reduce(getitem, pointer.split("/"), found) if pointer else found
 
 
+@cache
 def message(name: str = "strategyUpdated") -> Any:
     """Return a message of asyncapi.yaml, resolved."""
     return resolved(read(ASYNCAPI))["components"]["messages"][name]
@@ -73,7 +75,7 @@ def validator(schema: Any) -> Validator:
 def problems(
     key: str, headers: dict[str, str], value: Any, name: str = "strategyUpdated"
 ) -> list[str]:
-    """Return how a record differs from the contract."""
+    """Return how a record differs from the contract of this message."""
     described = message(name)
     parts = [
         (described["bindings"]["kafka"]["key"], key),

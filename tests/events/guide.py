@@ -33,34 +33,48 @@ def die():
 """
 
 
-def program(group: str) -> str:
-    """Return the guide's consumer, in a group of this name.
+NOT_REACHED = ast.FunctionDef | ast.While | ast.Raise | ast.Continue
 
-    It is a static member of the group. Otherwise a restarted consumer would wait for 45 seconds
-    until the session of the killed one has expired.
-    """
+
+def program(topic: str, group: str) -> str:
+    """Return the guide's consumer, for this topic and in a group of this name."""
     (code,) = (code for code in code_blocks("python") if "import Consumer" in code)
-    its_own = '"group.id": "count-feedbacks",'
-    assert its_own in code
-    return code.replace(its_own, f'"group.id": "{group}", "group.instance.id": "1",')
+    for its_own, own in (('"mentor.feedback"', topic), ('"count-feedbacks"', group)):
+        assert code.count(its_own) == 1
+        code = code.replace(its_own, f'"{own}"')
+    return code
+
+
+def static(code: str) -> str:
+    """Return the program as a static member of its group.
+
+    Otherwise a restarted consumer would wait for 45 seconds until the session of the killed one
+    has expired.
+    """
+    return code.replace('"group.id":', '"group.instance.id": "1", "group.id":')
 
 
 def dying(code: str, nth: int, *, told: bool) -> Iterator[tuple[str, str]]:
-    """Yield each statement of the loop, and the program that is killed before it executes.
+    """Yield each statement that handles a record, and the program that is killed before it.
 
     The program is killed when it reaches the statement for the `nth` time. `told` says whether its
     offsets, which it commits in the background, are committed before.
     """
     lines = code.splitlines()
-    (loop,) = (node for node in ast.parse(code).body if isinstance(node, ast.While))
-    for node in ast.walk(loop):
-        # These statements may not be reached.
-        if not isinstance(node, ast.stmt) or isinstance(node, ast.While | ast.Raise | ast.Continue):
-            continue
+    for node in _statements(ast.parse(code)):
         before, after = lines[: node.lineno - 1], lines[node.lineno - 1 :]
         death = " " * node.col_offset + "die()"
         function = DEATH.format(nth=nth, told=told)
         yield after[0].strip(), "\n".join([function, *before, death, *after])
+
+
+def _statements(code: ast.Module) -> Iterator[ast.stmt]:
+    """Yield the statements of `handle` and of the loop, except those that may not be reached."""
+    (handle,) = (node for node in code.body if getattr(node, "name", "") == "handle")
+    (loop,) = (node for node in ast.walk(code) if isinstance(node, ast.While))
+    for node in (*ast.walk(handle), *ast.walk(loop)):
+        if isinstance(node, ast.stmt) and not isinstance(node, NOT_REACHED):
+            yield node
 
 
 @contextmanager

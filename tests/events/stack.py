@@ -57,8 +57,7 @@ def running_stack(folder: Path, overrides: Mapping[str, str] | None = None) -> I
         url = postgres.create_database(DATABASE)
         apply_schema(url)
         create_role(postgres)
-        # A record's time is the time at which Kafka stores it.
-        create_topics(kafka, message_timestamp_type="LogAppendTime")
+        create_topics(kafka)
         environ = variables(postgres, DATABASE, kafka)
         with (
             DebeziumServer(folder / "debezium", environ, overrides) as debezium,

@@ -8,13 +8,13 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from confluent_kafka import Consumer, Producer, TopicPartition
 
 from dev.kafka.prepare import TOPIC
 from tests.conftest import open_connection
 from tests.events import guide
 from tests.events.chain import Chain
 from tests.events.contract import code_blocks, problems
+from tests.events.group import lag, new_group
 from tests.events.topic import Record, read
 from tests.waiting import wait_until
 
@@ -31,30 +31,10 @@ def test_contract(chain: Chain) -> None:
     assert breaches(of_students([original, *sent], records)) == []
 
 
-def test_killed_consumer(chain: Chain, tmp_path: Path) -> None:
-    """The guide's consumer counts each event once, no matter where it is killed."""
-    group = new_group(chain)
-    code = guide.program(group)
-    sent = post(chain, students(10), each=20)
-    # Only some are repeated: a repeat must not hide an event that the consumer skipped.
-    repeated = of_students([*sent][:5], records_of(chain, sent))
-    send_again(chain, repeated)
-
-    for told in (False, True):
-        for statement, program in guide.dying(code, nth=7, told=told):
-            with guide.running(program, tmp_path, chain.kafka.bootstrap) as process:
-                assert process.wait(60) == -9, f"{statement}: {guide.log(tmp_path)}"
-    assert 0 < guide.counted(tmp_path, sent).total() < sent.total()
-
-    send_again(chain, repeated)
-    with guide.running(code, tmp_path, chain.kafka.bootstrap):
-        wait_until(lambda: lag(chain, group) == 0, PATIENCE)
-    assert guide.counted(tmp_path, sent) == sent
-
-
 def test_added_column(chain: Chain, tmp_path: Path) -> None:
     """A column can be added while the chain and a consumer run."""
-    group = new_group(chain)
+    bootstrap = chain.kafka.bootstrap
+    group = new_group(bootstrap, TOPIC)
     sent: Counter[str] = Counter()
     enough = threading.Event()
     some = students(5)
@@ -64,7 +44,7 @@ def test_added_column(chain: Chain, tmp_path: Path) -> None:
             sent.update(post(chain, some, each=1))
 
     poster = threading.Thread(target=keep_posting)
-    with guide.running(guide.program(group), tmp_path, chain.kafka.bootstrap) as consumer:
+    with guide.running(guide.program(TOPIC, group), tmp_path, bootstrap) as consumer:
         poster.start()
         try:
             wait_until(lambda: sent.total() >= 50, PATIENCE)
@@ -78,7 +58,7 @@ def test_added_column(chain: Chain, tmp_path: Path) -> None:
                 "ALTER TABLE feedback DROP COLUMN classroom"
             )  # the next test uses the same chain
         records = of_students(sent, records_of(chain, sent))
-        wait_until(lambda: lag(chain, group) == 0, PATIENCE)
+        wait_until(lambda: lag(bootstrap, TOPIC, group) == 0, PATIENCE)
         assert consumer.poll() is None, guide.log(tmp_path)
 
     assert guide.counted(tmp_path, sent) == sent
@@ -124,16 +104,6 @@ def of_students(some: Iterable[str], records: Iterable[Record]) -> list[Record]:
     return [record for record in records if record.student in some]
 
 
-def send_again(chain: Chain, records: Iterable[Record]) -> None:
-    """Repeat records in their partitions, as Debezium does after it was killed."""
-    producer = Producer({"bootstrap.servers": chain.kafka.bootstrap})
-    for record in records:
-        producer.produce(
-            TOPIC, record.value, record.key, record.partition, headers=list(record.headers)
-        )
-    assert producer.flush(30) == 0
-
-
 def breaches(records: Iterable[Record]) -> list[str]:
     """Return how records differ from the contract."""
     found: list[str] = []
@@ -142,28 +112,3 @@ def breaches(records: Iterable[Record]) -> list[str]:
         assert len(headers) == len(record.headers)
         found += problems(record.student, headers, record.row())
     return found
-
-
-def new_group(chain: Chain) -> str:
-    """Return a new group that starts at the end of the topic, after records of other tests."""
-    group = f"test-{uuid.uuid4()}"
-    with closing(Consumer({"bootstrap.servers": chain.kafka.bootstrap, "group.id": group})) as it:
-        it.commit(offsets=ends(it), asynchronous=False)
-    return group
-
-
-def lag(chain: Chain, group: str) -> int:
-    """Return how many records the group has not committed."""
-    with closing(Consumer({"bootstrap.servers": chain.kafka.bootstrap, "group.id": group})) as it:
-        last = ends(it)
-        done = it.committed(last, timeout=30)
-    return sum(partition.offset for partition in last) - sum(p.offset for p in done)
-
-
-def ends(consumer: Consumer) -> list[TopicPartition]:
-    """Return the topic's partitions, each with the offset of its next record."""
-    numbers = consumer.list_topics(TOPIC, timeout=30).topics[TOPIC].partitions
-    partitions = [TopicPartition(TOPIC, number) for number in numbers]
-    for partition in partitions:
-        _, partition.offset = consumer.get_watermark_offsets(partition, timeout=30)
-    return partitions

@@ -13,6 +13,7 @@ from function.domain import Concern
 from tests.conftest import open_connection
 from tests.events.contract import (
     ASYNCAPI,
+    ERASED_SCHEMA,
     FIELDS,
     FIRST_FIELDS,
     JSON_IN_A_STRING,
@@ -42,21 +43,33 @@ def test_value_schema_in_asyncapi() -> None:
     assert sent["payload"] == read(VALUE_SCHEMA)
 
 
+def test_reserved_event() -> None:
+    """Consumers must expect the reserved event, but no operation sends it yet."""
+    document = resolved(read(ASYNCAPI))
+    described = message("studentErased")
+    assert document["channels"]["feedback"]["messages"]["studentErased"] == described
+    assert described not in document["operations"]["publishStrategyUpdated"]["messages"]
+    assert described["payload"] == read(ERASED_SCHEMA)
+    assert described["name"] == described["headers"]["properties"]["ce_type"]["const"]
+
+
 def test_value_schema() -> None:
-    """The value's schema is a valid JSON Schema."""
+    """The values' schemas are valid JSON Schemas."""
     schema = read(VALUE_SCHEMA)
     Draft202012Validator.check_schema(schema)
+    Draft202012Validator.check_schema(read(ERASED_SCHEMA))
     for name in JSON_IN_A_STRING:
         Draft202012Validator.check_schema(schema["properties"][name]["contentSchema"])
 
 
-def test_example() -> None:
+@pytest.mark.parametrize("name", ["strategyUpdated", "studentErased"])
+def test_example(name: str) -> None:
     """The example matches the schemas."""
-    (example,) = message()["examples"]
+    (example,) = message(name)["examples"]
     headers, value = example["headers"], example["payload"]
-    assert problems(value["student_id"], headers, value) == []
-    copied = [headers["ce_id"], headers["ce_time"], headers["ce_traceparent"]]
-    assert copied == [value["id"], value["created_at"], value["traceparent"]]
+    assert problems(value["student_id"], headers, value, name) == []
+    copied = [headers["ce_id"], headers["ce_time"], headers.get("ce_traceparent")]
+    assert copied == [value["id"], value["created_at"], value.get("traceparent")]
 
 
 @pytest.mark.parametrize(

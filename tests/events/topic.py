@@ -21,7 +21,7 @@ class Record:
     key: bytes | None
     headers: Headers
     value: bytes | None
-    timestamp: float  # seconds since 1970, set by the producer or by Kafka, depending on the topic
+    timestamp: float  # seconds since 1970, when Kafka stored it
 
     @property
     def student(self) -> str:

@@ -19,7 +19,8 @@ DOCUMENTS = sorted(
 # By this module, and by tests/hosts/test_documented_requests.py.
 TESTED = {"make", "curl"}
 # They need Docker, a cluster or a download. CI runs compose.yaml and reads the event from Kafka.
-NEEDS_MORE = {"docker", "func", "kafka-consumer-groups.sh", "kubectl", "pip", "psql"}
+KAFKA = {"kafka-console-consumer.sh", "kafka-consumer-groups.sh"}
+NEEDS_MORE = {"docker", "func", "kubectl", "pip", "psql", *KAFKA}
 
 
 def read(document: Path) -> str:

@@ -16,7 +16,13 @@ from dev.openapi.events import JSON_TYPE
 from function.errors import InvalidRequest, UnsupportedMediaType
 from function.http.delivery import parse_delivery
 from function.http.ids import parse_idempotency_key
-from tests.events.contract import ASYNCAPI, REVISED_SCHEMA, VALUE_SCHEMA, read
+from tests.events.contract import (
+    ASYNCAPI,
+    ERASED_SCHEMA,
+    REVISED_SCHEMA,
+    VALUE_SCHEMA,
+    read,
+)
 from tests.instance import FEEDBACK
 
 API: dict[str, Any] = json.loads(FILE.read_bytes())
@@ -25,6 +31,7 @@ PUBLISHED = {
     "asyncapi": read(ASYNCAPI),
     "updated": read(VALUE_SCHEMA),
     "revised": read(REVISED_SCHEMA),
+    "erased": read(ERASED_SCHEMA),
 }
 COMPONENTS: dict[str, Any] = API["components"]["schemas"]
 
