@@ -15,7 +15,7 @@ SCHEMA, CONNECTOR = FOLDER / "schema.json", FOLDER / "connector.json"
 NAME = "mentor-feedback-table"
 ERRORS = "mentor.feedback.errors"
 
-TYPES = {"string": "string", "number": "double"}
+TYPES = {"string": "string", "number": "double", "integer": "int64", "boolean": "boolean"}
 # For a text of such a format or media type Debezium's sink makes a column of PostgreSQL's type.
 # Other sinks ignore these names.
 NAMES = {
