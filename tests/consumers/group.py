@@ -27,12 +27,21 @@ class Group:
         self._environ = {**os.environ, "KAFKA_BOOTSTRAP_SERVERS": bootstrap}
         self._command = BUILDS[language](folder)
         self._instances: list[Process] = []
+        self.restarts = 0
 
     def start(self) -> None:
         """Start one more instance."""
         self._instances.append(
             Process(self._command, log=self._log, env=self._environ, cwd=self._folder)
         )
+
+    def restart(self) -> None:
+        """Start again each instance that ended by itself, as a platform does."""
+        for instance in [one for one in self._instances if one.poll() is not None]:
+            instance.kill()  # what is left of it
+            self._instances.remove(instance)
+            self.start()
+            self.restarts += 1
 
     def disturb(self) -> None:
         """Kill one instance, and replace it; then end the other one, and replace it."""
@@ -63,10 +72,6 @@ class Group:
     @property
     def log(self) -> str:
         return self._log.read_text(encoding="utf-8") if self._log.exists() else ""
-
-    def is_complete(self) -> bool:
-        """Whether both instances run."""
-        return all(instance.poll() is None for instance in self._instances)
 
     def _seen(self) -> list[str]:
         with closing(sqlite3.connect(self._folder / "feedbacks.db", timeout=30)) as database:

@@ -76,7 +76,7 @@ def _disturbed_load(
         [record, *_] = read(chain.kafka.bootstrap, TOPIC, bool)
         sent += foreign.send(chain.kafka.bootstrap, record, PARTITIONS)
         chain.debezium.kill()
-        chain.debezium.start()
+        chain.debezium.launch()  # it is ready only when there is another row
         for group in groups.values():
             group.disturb()
         sink.disturb()
@@ -114,6 +114,8 @@ def _wait_for_readers(run: Run) -> None:
     ids, deadline = run.ids(), time.monotonic() + PATIENCE
 
     def done() -> bool:
+        for group in run.groups.values():
+            group.restart()
         return time.monotonic() > deadline or (
             all(ids <= {*group.handled()} for group in run.groups.values())
             and ids <= run.sink.ids()

@@ -18,7 +18,7 @@ def test_kcat(run: Run) -> None:
     command = ["kcat", "-C", "-b", bootstrap, "-t", TOPIC, "-o", "beginning", "-e", "-q", "-J"]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
     shown = {
-        (one["partition"], one["offset"]): (one["headers"], one["key"], one["payload"])
+        (one["partition"], one["offset"]): (one.get("headers", []), one["key"], one["payload"])
         for one in map(json.loads, done.stdout.splitlines())
     }
     expected = {
