@@ -14,7 +14,7 @@ COMPILE := .venv-uv/bin/uv pip compile --quiet --universal --python-version 3.11
 # line (click), and cffi's compiler (pycparser).
 UNUSED := $(addprefix --no-emit-package ,blinker click flask itsdangerous jinja2 markupsafe pycparser werkzeug)
 
-.PHONY: help run check-model psql events image up down manifests test test-setup test-clients test-contracts test-browser test-kafka test-debian \
+.PHONY: help run check-model psql events image up down manifests test test-setup test-clients test-consumers test-contracts test-browser test-kafka test-debian \
 	test-deploy test-image test-models migrate connector openapi bench load eval lint check lock lock-jars clean environment-func environment-events check-interpreter
 
 help: ## list these targets
@@ -79,8 +79,13 @@ test-clients: .venv/$(READY) environment-func ## try real clients, SDKs and prox
 test-models: .venv/$(READY) .venv-models/$(READY) ## ask real model servers, and compare with the official SDKs (ARGS=--long: 60 messages, not 12)
 	@$(BIN)/python -m pytest -m models tests/models $(ARGS)
 
-connector: .venv/$(READY) ## write deploy/debezium/connector.json from application.properties
+test-consumers: .venv/$(READY) environment-events ## read the events with other teams' software (node, go, jdk; ARGS="--rounds 10")
+	@$(BIN)/python -m tests.consumers.prepare
+	@$(BIN)/python -m pytest -m consumers tests/consumers $(ARGS)
+
+connector: .venv/$(READY) ## write the connectors in deploy/debezium, from application.properties and the schema of the value
 	@$(BIN)/python -m dev.debezium
+	@$(BIN)/python -m dev.sink
 
 openapi: .venv/$(READY) ## write function/http/openapi.json, the description of the API
 	@$(BIN)/python -m dev.openapi

@@ -8,7 +8,7 @@ for python in .venv/bin/python .venv-run/bin/python .venv-events/bin/python pyth
     break
 done
 
-for path in .data build .venv* tests/clients/js/node_modules tests/contracts/node_modules .coverage* .hypothesis .schemathesis .*_cache; do
+for path in .data build .venv* tests/*/js/node_modules tests/contracts/node_modules .coverage* .hypothesis .schemathesis .*_cache; do
     [ ! -e "$path" ] || echo "Removing $path ..."
     rm -rf "$path"
 done

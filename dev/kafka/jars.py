@@ -19,7 +19,8 @@ from dev.paths import CLONE, cache_folder
 
 REPOSITORY = Path.home() / ".m2/repository"
 CENTRAL = os.environ.get("MAVEN_CENTRAL", "https://repo1.maven.org/maven2").rstrip("/")
-PLUGIN, SERVER = "*-plugin.tar.gz", "*/debezium-server-dist-*.tar.gz"
+PLUGIN, SERVER = "*/debezium-connector-postgres-*.tar.gz", "*/debezium-server-dist-*.tar.gz"
+SINK = "*/debezium-connector-jdbc-*.tar.gz"
 # The rest of Debezium Server is for other databases, metrics and scripts.
 NEEDED = ("debezium-server/lib/*", "debezium-server/config/lib/*", "*-runner.jar")
 
@@ -29,7 +30,7 @@ class DownloadError(Exception):
 
 
 def lock_file(group: str) -> Path:
-    """The registry of a group of files: kafka, contracts or clients."""
+    """The registry of a group of files: kafka, contracts, clients or consumers."""
     return CLONE / f"requirements/{group}-jars.txt"
 
 
@@ -50,13 +51,13 @@ def fetch(group: str, pattern: str = "*.jar") -> list[Path]:
         ) from exc
 
 
-def unpacked(pattern: str, needed: tuple[str, ...] = ("*",)) -> Path:
+def unpacked(pattern: str, needed: tuple[str, ...] = ("*",), group: str = "kafka") -> Path:
     """The folder with the contents of the one archive of that name. Raises DownloadError."""
-    registry = _files("kafka").registry
+    registry = _files(group).registry
     [name] = [name for name in registry if fnmatch(name, pattern)]
     folder = cache_folder() / f"{Path(name).name.removesuffix('.tar.gz')}-{registry[name][:8]}"
     if not folder.exists():
-        [archive] = fetch("kafka", pattern)
+        [archive] = fetch(group, pattern)
         print(f"Unpacking {archive.name} ...", file=sys.stderr, flush=True)
         _unpack(archive, needed, folder)
     return folder

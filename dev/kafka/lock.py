@@ -10,7 +10,12 @@ import pooch
 from dev.kafka.jars import CENTRAL, lock_file
 from dev.paths import CLONE
 
-POMS = {"kafka": "pom.xml", "contracts": "contracts-pom.xml", "clients": "clients-pom.xml"}
+POMS = {
+    "kafka": "pom.xml",
+    "contracts": "contracts-pom.xml",
+    "clients": "clients-pom.xml",
+    "consumers": "consumers-pom.xml",
+}
 # Its parent POM is not in Maven Central, so Maven can't fetch it.
 SERVER = "io/debezium/debezium-server-dist/{0}/debezium-server-dist-{0}.tar.gz"
 COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies"

@@ -14,7 +14,7 @@ import httpx
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic  # where its types are
 
-from dev.debezium import CONNECTOR, NAME, SERVER
+from dev.debezium import SERVER
 from dev.kafka import jars
 from dev.kafka.java import JavaProgram, ProgramError, java
 from dev.ports import HOST, free_port
@@ -133,22 +133,22 @@ class DebeziumServer(JavaProgram):
 
 
 class ConnectWorker(JavaProgram):
-    """Kafka Connect: one worker of a distributed cluster, with Debezium's connector.
+    """Kafka Connect: one worker of a distributed cluster, with the connectors in `plugins`.
 
-    `environ` has the variables that connector.json names (PGHOST and so on).
+    `environ` has the variables that the connectors name (PGHOST and so on).
     """
 
     name = "kafka-connect"
 
-    def __init__(self, folder: Path, bootstrap: str, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self, folder: Path, bootstrap: str, environ: Mapping[str, str], plugins: Path
+    ) -> None:
         super().__init__(folder, environ)
-        self._bootstrap = bootstrap
+        self._fields = {"bootstrap": bootstrap, "host": HOST, "plugins": plugins}
 
     def arguments(self) -> Sequence[str]:
-        plugins = jars.unpacked(jars.PLUGIN)
-        fields = {"bootstrap": self._bootstrap, "host": HOST, "plugins": plugins}
         file = self.folder / "worker.properties"
-        file.write_text(WORKER.read_text().format(**fields))
+        file.write_text(WORKER.read_text().format(**self._fields))
         return [*kafka_options(512), "org.apache.kafka.connect.cli.ConnectDistributed", str(file)]
 
     def is_ready(self) -> bool:
@@ -157,22 +157,22 @@ class ConnectWorker(JavaProgram):
         except httpx.HTTPError:
             return False
 
-    def create_connector(self) -> None:
-        """Post the deployed connector.json, and wait until its task runs.
+    def create_connector(self, file: Path) -> None:
+        """Post a deployed connector, and wait until its task runs.
 
         Raises ProgramError, and httpx.HTTPStatusError when the worker refuses the connector.
         """
-        connector = json.loads(CONNECTOR.read_text(encoding="utf-8"))
+        connector = json.loads(file.read_text(encoding="utf-8"))
         httpx.post(f"{self._url()}/connectors", json=connector, timeout=30).raise_for_status()
         deadline = time.monotonic() + self.start_limit
-        while (states := self._states()) != ["RUNNING", "RUNNING"]:
+        while (states := self.states(connector["name"])) != ["RUNNING", "RUNNING"]:
             if "FAILED" in states or time.monotonic() > deadline:
                 raise self.failure(f"has its connector and task in the states {states}")
             time.sleep(0.1)
 
-    def _states(self) -> list[str]:
+    def states(self, name: str) -> list[str]:
         """The states of the connector and its task: RUNNING, FAILED, ...; none at first."""
-        answer = httpx.get(f"{self._url()}/connectors/{NAME}/status", timeout=30)
+        answer = httpx.get(f"{self._url()}/connectors/{name}/status", timeout=30)
         if answer.status_code == 404:
             return []
         found = answer.raise_for_status().json()

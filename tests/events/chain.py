@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dev.kafka import ConnectWorker, DebeziumServer, Kafka
+from dev.debezium import CONNECTOR
+from dev.kafka import ConnectWorker, DebeziumServer, Kafka, jars
 from dev.kafka.prepare import TOPIC, create_role, variables
 from dev.postgres import EmbeddedPostgres
 from tests.conftest import apply_schema, open_connection, select
@@ -44,8 +45,9 @@ def server(folder: Path, environ: Mapping[str, str]) -> Iterator[None]:
 
 @contextmanager
 def connect(folder: Path, environ: Mapping[str, str]) -> Iterator[None]:
-    with ConnectWorker(folder, environ["KAFKA_BOOTSTRAP_SERVERS"], environ) as worker:
-        worker.create_connector()
+    kafka, plugins = environ["KAFKA_BOOTSTRAP_SERVERS"], jars.unpacked(jars.PLUGIN)
+    with ConnectWorker(folder, kafka, environ, plugins) as worker:
+        worker.create_connector(CONNECTOR)
         yield
 
 

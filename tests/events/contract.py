@@ -102,6 +102,6 @@ def _problems_inside(schema: Any, value: Any) -> list[str]:
 
 
 def code_blocks(language: str, guide: Path = GUIDE) -> list[str]:
-    """Return the guide's code blocks in this language."""
+    """Return the code blocks of a guide in this language."""
     text = guide.read_text(encoding="utf-8")
     return re.findall(rf"^ *```{language}\n(.*?)^ *```$", text, re.DOTALL | re.MULTILINE)

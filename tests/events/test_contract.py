@@ -161,7 +161,7 @@ def test_guide_example() -> None:
 
 @pytest.mark.parametrize(("version", "environment"), [("1.x", ".venv"), ("2.x", ".venv-func")])
 def test_guide_sdk(version: str, environment: str) -> None:
-    """The guide's code for each version of the CloudEvents SDK parses an event."""
+    """The guide's code for each version of the CloudEvents SDK parses an event, fit for JSON."""
     (example,) = message()["examples"]
     headers, value = example["headers"], example["payload"]
     (lines,) = [
@@ -171,14 +171,19 @@ def test_guide_sdk(version: str, environment: str) -> None:
     ]
     python = sys.executable if version == "1.x" else ROOT / environment / "bin/python"
     done = subprocess.run(
-        [python, "-c", RECORD.format(headers=headers, value=value) + lines],
+        [python, "-c", RECORD.format(headers=headers, value=value) + lines + TO_JSON[version]],
         capture_output=True,
         text=True,
         check=False,
     )
+    assert done.returncode == 0, done.stderr
     assert done.stdout.split() == [value["id"], value["traceparent"], value["student_id"]], done
 
 
+TO_JSON = {
+    "1.x": "from cloudevents.conversion import to_json; to_json(event)",
+    "2.x": "from cloudevents.core.formats.json import JSONFormat; JSONFormat().write(event)",
+}
 # A record like confluent-kafka's, for environments without that package.
 RECORD = """
 import json
