@@ -28,7 +28,9 @@ def test_an_answer_that_can_not_be_used_shows_that_the_provider_works() -> None:
 def test_what_says_nothing_about_the_provider_changes_nothing() -> None:
     breaker = CircuitBreaker(failures=2)
     breaker.learn(PROVIDER)
-    for failure in (NoAnswer(Reason.BUSY), NoAnswer(Reason.NO_KEY), NoAnswer(Reason.STATUS, 400)):
+    long_message = NoAnswer(Reason.TIMEOUT)
+    long_message.by_message = True
+    for failure in (NoAnswer(Reason.BUSY), NoAnswer(Reason.NO_KEY), long_message):
         breaker.learn(failure)
         assert not breaker.is_open
     breaker.learn(PROVIDER)
