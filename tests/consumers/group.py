@@ -13,7 +13,7 @@ from tests.consumers.programs import BUILDS
 UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 HANDLED = re.compile(rf"^({UUID}) {UUID}$", re.MULTILINE)
 SKIPPED = re.compile(r"skipped .*(partition \d+, offset \d+)")
-STOP_LIMIT = 60  # seconds
+STOP_LIMIT = 180  # seconds; kafkajs waits for the end of a rebalance, up to 60 of them
 
 
 class Group:

@@ -1,4 +1,4 @@
-// Usage: node generated_names.mjs SCHEMA ASYNCAPI; prints the types that generators make of them, as JSON.
+// Usage: node generated_names.mjs ASYNCAPI SCHEMA...; prints the types that generators make of them, as JSON.
 import { readFileSync } from "node:fs";
 import { basename } from "node:path";
 import { JavaGenerator } from "@asyncapi/modelina";
@@ -18,12 +18,16 @@ async function byModelina(document) {
   return models.map((model) => model.modelName);
 }
 
-const [schema, asyncapi] = process.argv.slice(2);
+async function ofEach(files, lang) {
+  return (await Promise.all(files.map((file) => byQuicktype(file, lang)))).flat();
+}
+
+const [asyncapi, ...schemas] = process.argv.slice(2);
 console.log(
   JSON.stringify({
-    typescript: await byQuicktype(schema, "typescript"),
-    go: await byQuicktype(schema, "go"),
-    java: await byQuicktype(schema, "java"),
+    typescript: await ofEach(schemas, "typescript"),
+    go: await ofEach(schemas, "go"),
+    java: await ofEach(schemas, "java"),
     modelina: await byModelina(`file://${asyncapi}`),
   }),
 );

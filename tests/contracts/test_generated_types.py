@@ -1,4 +1,4 @@
-"""Generators give the types of an event good names."""
+"""Generators give the types of the events good names."""
 
 import json
 from pathlib import Path
@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 
 from tests.contracts.programs import program, run
-from tests.events.contract import ASYNCAPI, VALUE_SCHEMA
+from tests.events.contract import ASYNCAPI, ERASED_SCHEMA, REVISED_SCHEMA, VALUE_SCHEMA
 
 HERE = Path(__file__).parent
+SCHEMAS = (VALUE_SCHEMA, REVISED_SCHEMA, ERASED_SCHEMA)
+VALUES = {"StrategyUpdatedSchema", "StrategyRevisedSchema", "StudentErasedSchema"}
 
 pytestmark = [pytest.mark.contracts, pytest.mark.timeout(300)]
 
@@ -17,17 +19,21 @@ pytestmark = [pytest.mark.contracts, pytest.mark.timeout(300)]
 @pytest.fixture(scope="module")
 def names() -> Any:
     """Return the names of the types by generator."""
-    return json.loads(run(program("node"), "generated_names.mjs", VALUE_SCHEMA, ASYNCAPI, cwd=HERE))
+    return json.loads(run(program("node"), "generated_names.mjs", ASYNCAPI, *SCHEMAS, cwd=HERE))
 
 
 def test_modelina(names: Any) -> None:
-    """Modelina takes the titles."""
-    assert names["modelina"] == ["StrategyUpdated", "PerceivedDifficulty"]
+    """Modelina takes the titles, and makes one type of what both events have."""
+    assert sorted(names["modelina"]) == [
+        "PerceivedDifficulty",
+        "StrategyRevised",
+        "StrategyUpdated",
+    ]
 
 
 @pytest.mark.parametrize(
     ("language", "helpers"), [("typescript", {"Convert"}), ("go", set()), ("java", {"Converter"})]
 )
 def test_quicktype(names: Any, language: str, helpers: set[str]) -> None:
-    """quicktype names the value after the file, and takes the other title."""
-    assert set(names[language]) - helpers == {"StrategyUpdatedSchema", "PerceivedDifficulty"}
+    """quicktype names each value after its file, and takes the other title."""
+    assert set(names[language]) - helpers == {*VALUES, "PerceivedDifficulty"}

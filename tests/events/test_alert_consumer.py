@@ -3,8 +3,9 @@
 librdkafka's mock brokers take the place of Kafka.
 """
 
-import json
 import os
+import re
+import signal
 import socketserver
 import subprocess
 import sys
@@ -14,21 +15,36 @@ from contextlib import contextmanager
 from email import message_from_string
 from email.message import Message
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from confluent_kafka import Producer
 
 from dev.kafka.prepare import TOPIC
 from dev.ports import free_port
-from tests.events.contract import code_blocks, message
+from tests.events.contract import code_blocks
+from tests.events.group import lag
+from tests.events.poison import MARK, NOT_ROWS, Content, Headers, headers, value
 from tests.instance import ROOT
 from tests.waiting import wait_until
 
-(GUIDES_PROGRAM,) = code_blocks("python", ROOT / "docs/safeguarding.md")
-GROUP = '"group.id": "safeguarding",'
-# Otherwise the next start waits 45 seconds for the member that died.
-PROGRAM = GUIDES_PROGRAM.replace(GROUP, f'{GROUP} "session.timeout.ms": 6000,')
-WORDS = "Mia hits me"
+[PROGRAM] = code_blocks("python", ROOT / "docs/safeguarding.md")
+LOG = "consumer.log"
+PLACE = re.compile(r"skipped topic \S+, partition (\d+), offset (\d+): ")
+REVISED = "strategyRevised"
+FOREIGN: list[Content] = [
+    ([], value(concern="abuse")),
+    (headers(ce_type=None), value(concern="abuse")),
+    (headers(ce_type=b"another.type"), value(concern="abuse")),
+    (headers("studentErased"), value("studentErased")),
+    (headers(ce_id=None), value(concern="abuse")),
+    (headers(ce_id=MARK.encode()), value(concern="abuse")),
+    (headers(), value(id=MARK, concern="abuse")),
+    (headers(REVISED), value(REVISED, feedback_id=None, concern="abuse")),
+    (headers(), None),
+    *((headers(), broken) for broken in NOT_ROWS),
+]
+IDS = [str(UUID(int=number)) for number in range(6)]
 
 
 class Kafka:
@@ -39,11 +55,12 @@ class Kafka:
         (broker,) = self._producer.list_topics(timeout=30).brokers.values()
         self.bootstrap = f"{broker.host}:{broker.port}"
 
-    def publish(self, row_id: str, **fields: str) -> None:
-        (example,) = message()["examples"]
-        row = {**example["payload"], "id": row_id, "message": WORDS, **fields}
-        headers = {**example["headers"], "ce_id": row_id}
-        self._producer.produce(TOPIC, json.dumps(row), row["student_id"], headers=headers)
+    def publish(self, row_id: str, name: str = "strategyUpdated", **fields: str) -> None:
+        self.send(headers(name, ce_id=row_id.encode()), value(name, id=row_id, **fields))
+
+    def send(self, its_headers: Headers, its_value: bytes | None) -> None:
+        """Send a record to partition 0."""
+        self._producer.produce(TOPIC, its_value, partition=0, headers=[*its_headers])
         assert self._producer.flush(30) == 0
 
 
@@ -102,7 +119,10 @@ def running(folder: Path, kafka: Kafka, port: int) -> "Iterator[subprocess.Popen
         "ALERT_TO": "duty@school.example",
     }
     program = [sys.executable, "-c", PROGRAM]
-    process = subprocess.Popen(program, cwd=folder, env={**os.environ, **environ})
+    with (folder / LOG).open("wb") as log:
+        process = subprocess.Popen(
+            program, cwd=folder, env={**os.environ, **environ}, stdout=log, stderr=log
+        )
     try:
         yield process
     finally:
@@ -115,35 +135,59 @@ def alerted() -> list[str]:
 
 
 def test_the_concern_of_a_revision_leads_to_its_feedback(kafka: Kafka, tmp_path: Path) -> None:
-    kafka.publish("1", concern="self_harm", feedback_id="the-feedback")
+    kafka.publish(IDS[0], REVISED, concern="none")
+    kafka.publish(IDS[1], REVISED, feedback_id=IDS[2], concern="self_harm")
     port = free_port()
     with mail_server(port), running(tmp_path, kafka, port):
-        wait_until(lambda: alerted() == ["1"])
-    assert "Read feedback the-feedback: self_harm" in mails[0].get_payload()
+        wait_until(lambda: alerted() == [IDS[1]])
+    assert f"Read feedback {IDS[2]}: 'self_harm'" in mails[0].get_payload()
 
 
 def test_each_concern_is_one_mail_without_the_students_words(kafka: Kafka, tmp_path: Path) -> None:
-    kafka.publish("1", concern="none")
-    kafka.publish("2", concern="unassessed")
-    kafka.publish("3", concern="self_harm")
-    kafka.publish("3", concern="self_harm")  # Debezium was killed
-    kafka.publish("4", concern="unheard_of")  # of a later release
-    kafka.publish("5", concern="abuse")
+    kafka.publish(IDS[1], concern="none")
+    kafka.publish(IDS[2], concern="unassessed")
+    kafka.publish(IDS[3], concern="self_harm")
+    kafka.publish(IDS[3], concern="self_harm")  # Debezium was killed
+    kafka.publish(IDS[4], concern="unheard_of \ud800")  # of a later release
+    kafka.publish(IDS[5], concern="abuse")
     port = free_port()
     with mail_server(port), running(tmp_path, kafka, port) as process:
-        wait_until(lambda: "5" in alerted() or process.poll() is not None)
-    assert alerted() == ["3", "4", "5"]
+        wait_until(lambda: IDS[5] in alerted() or process.poll() is not None)
+    assert alerted() == IDS[3:]
     assert mails[0]["To"] == "duty@school.example"
-    assert WORDS not in str(mails[0])
+    assert MARK not in str(mails[0])
     assert "self_harm" in mails[0].get_payload()
+
+
+def test_records_that_are_no_events_are_skipped(kafka: Kafka, tmp_path: Path) -> None:
+    for its_headers, its_value in FOREIGN:
+        kafka.send(its_headers, its_value)
+    kafka.publish(IDS[1], concern="abuse")
+    port = free_port()
+    with mail_server(port), running(tmp_path, kafka, port) as process:
+        wait_until(lambda: alerted() != [] or process.poll() is not None)
+    log = (tmp_path / LOG).read_text(encoding="utf-8")
+    assert alerted() == [IDS[1]], log
+    assert PLACE.findall(log) == [("0", str(offset)) for offset in range(len(FOREIGN))]
+    assert MARK not in log
+
+
+def test_sigterm_commits_the_offsets(kafka: Kafka, tmp_path: Path) -> None:
+    kafka.publish(IDS[1], concern="abuse")
+    port = free_port()
+    with mail_server(port), running(tmp_path, kafka, port) as process:
+        wait_until(lambda: alerted() != [] or process.poll() is not None)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(120) == 0
+    assert lag(kafka.bootstrap, TOPIC, "safeguarding") == 0
 
 
 def test_a_mail_that_is_not_accepted_is_sent_by_the_next_start(
     kafka: Kafka, tmp_path: Path
 ) -> None:
-    kafka.publish("1", concern="bullying")
+    kafka.publish(IDS[1], concern="bullying")
     port = free_port()
     with running(tmp_path, kafka, port) as process:
         assert process.wait(120) != 0
     with mail_server(port), running(tmp_path, kafka, port):
-        wait_until(lambda: alerted() == ["1"])
+        wait_until(lambda: alerted() == [IDS[1]])

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -17,6 +18,7 @@ from tests.events.contract import (
     FIELDS,
     FIRST_FIELDS,
     JSON_IN_A_STRING,
+    REVISED_SCHEMA,
     ROOT,
     VALUE_SCHEMA,
     code_blocks,
@@ -60,6 +62,15 @@ def test_value_schema() -> None:
     Draft202012Validator.check_schema(read(ERASED_SCHEMA))
     for name in JSON_IN_A_STRING:
         Draft202012Validator.check_schema(schema["properties"][name]["contentSchema"])
+
+
+@pytest.mark.parametrize("file", [VALUE_SCHEMA, REVISED_SCHEMA, ERASED_SCHEMA])
+def test_names(file: Path) -> None:
+    """A schema's id and title are made of the file's name, and each choice has a title."""
+    schema, name = read(file), file.name.removesuffix(".schema.json")
+    assert schema["$id"] == f"urn:mathtrail:mentor:{name}"
+    assert schema["title"] == name.capitalize().replace("-", " ")
+    assert all("title" in field for field in schema["properties"].values() if "enum" in field)
 
 
 @pytest.mark.parametrize("name", ["strategyUpdated", "studentErased"])
