@@ -196,6 +196,33 @@ def test_a_concern_is_never_swallowed(given: object, concern: Concern) -> None:
     assert ("concern" in found.repairs) is (given != concern.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "concern"),
+    [
+        ('{"concern": "self_harm"}', Concern.SELF_HARM),
+        (
+            '{"perceived_difficulty": "?", "concern": "abuse", "sentiment": "hopeless"}',
+            Concern.ABUSE,
+        ),
+        ('{"answer": {"concern": "bullying"}}', Concern.BULLYING),
+        ('{"concern": "violence"} {"concern": "none"}', Concern.VIOLENCE),
+        ('{"concern": "none"}', Concern.UNASSESSED),
+        ('{"concern": {"type": "object", "properties": {}}}', Concern.UNASSESSED),
+    ],
+)
+def test_the_concern_of_an_answer_that_is_not_usable(text: str, concern: Concern) -> None:
+    """It is kept; that all is well is not believed."""
+    with pytest.raises(NoAnswer) as caught:
+        read(text)
+    assert caught.value.concern is concern
+
+
+def test_the_concern_in_an_object_of_its_own() -> None:
+    without = {key: value for key, value in ANSWER.items() if key != "concern"}
+    found = read(f'{json.dumps(without)}\n{{"concern": "self_harm"}}')
+    assert found.strategy.concern is Concern.SELF_HARM
+
+
 def test_a_missing_concern_is_not_none() -> None:
     without = {key: value for key, value in ANSWER.items() if key != "concern"}
     assert read(json.dumps(without)).strategy.concern is Concern.UNASSESSED
