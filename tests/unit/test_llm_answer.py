@@ -68,6 +68,13 @@ def answer(**changes: object) -> Answer:
     return read(json.dumps({**ANSWER, **changes}))
 
 
+def nested(value: object, depth: int) -> object:
+    """The value inside of lists."""
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
 @given(ANSWERS)
 def test_an_answer_within_the_schema_needs_no_repair_but_that_of_the_sign(
     given: dict[str, Any],
@@ -181,6 +188,18 @@ def test_weights_that_can_not_be_cut_evenly_still_sum_to_one() -> None:
         ("None.", Concern.NONE),
         ("no concern", Concern.NONE),
         ("N/A", Concern.NONE),
+        ("None (an idiom)", Concern.NONE),
+        ("no safety concerns", Concern.NONE),
+        ("not safe at home", Concern.OTHER),
+        ("nothing to live for", Concern.OTHER),
+        ("No one would miss me", Concern.OTHER),
+        ("not sure", Concern.OTHER),
+        ({"type": "self_harm", "severity": "high"}, Concern.SELF_HARM),
+        ({"self_harm": False, "abuse": True}, Concern.ABUSE),
+        ({"type": "none", "reason": "an idiom"}, Concern.NONE),
+        ({"type": "string", "enum": ["none", "self_harm"]}, Concern.UNASSESSED),
+        ([[["bullying"]]], Concern.BULLYING),
+        (nested("self_harm", 300), Concern.OTHER),
         ("", Concern.UNASSESSED),
         (None, Concern.UNASSESSED),
         (False, Concern.UNASSESSED),
