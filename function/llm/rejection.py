@@ -49,7 +49,7 @@ class Rejection:
 
 
 def words_for_log(rejection: Rejection, *secrets: str) -> Mapping[str, str]:
-    """The error's code, type and parameter, where they are plain words and no part of a secret."""
+    """The error's code, type and parameter, where they are plain words and quote no secret."""
     error = rejection.error()
     found = {f"error_{name}": error.get(name) for name in ("code", "type", "param")}
     return {
@@ -57,8 +57,13 @@ def words_for_log(rejection: Rejection, *secrets: str) -> Mapping[str, str]:
         for name, word in found.items()
         if isinstance(word, str)
         and PLAIN_WORD.fullmatch(word)
-        and not any(word in secret for secret in secrets)
+        and not any(_quotes(word.casefold(), secret.casefold()) for secret in secrets)
     }
+
+
+def _quotes(word: str, secret: str) -> bool:
+    """Whether one contains the other. Anything may contain a secret of a few letters."""
+    return word in secret or (len(secret) > 3 and secret in word)
 
 
 def filtered(rejection: Rejection) -> Concern | None:

@@ -3,6 +3,7 @@
 Servers differ in all that is optional, so what has another type than expected counts as missing.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -24,6 +25,9 @@ PROBLEMS = {
     **dict.fromkeys(("insufficient_system_resource",), Reason.PROVIDER_ERROR),
 }
 
+# Of a stream. str.splitlines knows more, and JSON may have those inside of texts.
+LINE_END = re.compile(r"\r\n|\n|\r")
+STATUSES = range(400, 600)
 THOUGHTS = ("thinking", "redacted_thinking", "reasoning")  # types of parts
 
 
@@ -47,7 +51,7 @@ def read_events(body: bytes) -> list[Object]:
     """
     text = body.decode("utf-8", "replace").strip("\ufeff \t\r\n")
     if text.startswith(("data:", "event:", "id:", ":")):
-        lines = [line[5:].strip() for line in text.splitlines() if line.startswith("data:")]
+        lines = [line[5:].strip() for line in LINE_END.split(text) if line.startswith("data:")]
     else:
         lines = [text]
     events = [_read_object(line) for line in lines if line and line != "[DONE]"]
@@ -65,7 +69,8 @@ def _read_object(text: str) -> Object:
         raise NoAnswer(Reason.NOT_THE_API)
     if error := value.get("error"):
         code = as_object(error).get("code")
-        raise NoAnswer(Reason.PROVIDER_ERROR, code if isinstance(code, int) else None)
+        status = code if isinstance(code, int) and code in STATUSES else None
+        raise NoAnswer(Reason.PROVIDER_ERROR, status)
     return value
 
 

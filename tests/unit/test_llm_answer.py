@@ -262,6 +262,23 @@ def test_the_last_answer_counts_because_models_draft() -> None:
     assert read(thoughts + json.dumps(ANSWER) + ' {"x": 1}').strategy.sentiment == "neutral"
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_the_lines_of_a_stream_end_where_its_standard_says(end: str) -> None:
+    """Words of a student may have other ends of lines."""
+    text = json.dumps({**ANSWER, "evidence": "a\u2028b\x85c"}, ensure_ascii=False)
+    chunk = {"choices": [{"delta": {"content": text}}]}
+    body = f"data: {json.dumps(chunk, ensure_ascii=False)}{end}{end}data: [DONE]{end}"
+    assert read_answer(OpenAiFormat(), body.encode(), "model-1").repairs == ()
+
+
+@pytest.mark.parametrize(("code", "status"), [("502", 502), ("9" * 4000, None), ("true", None)])
+def test_only_a_status_is_logged_as_one(code: str, status: int | None) -> None:
+    body = f'{{"error": {{"code": {code}}}}}'
+    with pytest.raises(NoAnswer) as caught:
+        read_answer(OpenAiFormat(), body.encode(), "model-1")
+    assert caught.value.status == status
+
+
 @pytest.mark.parametrize("text", ["[" * 99_999, '{"a":' * 99_999, '{"' * 99_999, "{" * 99_999])
 def test_text_without_an_end_is_no_answer(text: str) -> None:
     with pytest.raises(NoAnswer):

@@ -105,3 +105,9 @@ def test_neither_the_key_nor_the_students_words_are_logged() -> None:
     body = {"error": {"code": "sk-secret", "type": "dead", "param": "max_tokens"}}
     words = words_for_log(rejection(body), "sk-secret", "I wish I was dead")
     assert words == {"error_param": "max_tokens"}
+
+
+def test_a_word_around_a_secret_is_not_logged() -> None:
+    body = {"error": {"code": "bad_key_sk-secret", "type": "no_HILBERT", "param": "max_tokens"}}
+    words = words_for_log(rejection(body), "sk-secret", "Hilbert", "", "m")
+    assert words == {"error_param": "max_tokens"}
