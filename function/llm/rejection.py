@@ -68,10 +68,11 @@ def _quotes(word: str, secret: str) -> bool:
 
 def filtered(rejection: Rejection) -> Concern | None:
     """What a filter of the provider saw in the message; None where no filter stopped it."""
-    if rejection.status not in FILTER_STATUSES or not rejection.error():
+    if not rejection.error():
         return None
     found = rejection.json()
+    if filtered_categories(found):
+        return filtered_concern(found)
     text = rejection.body.decode(errors="replace")
-    if not filtered_categories(found) and not FILTER.search(text):
-        return None
-    return filtered_concern(found)
+    is_filter = rejection.status in FILTER_STATUSES and FILTER.search(text)
+    return Concern.UNASSESSED if is_filter else None

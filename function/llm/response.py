@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pydantic_core import from_json, to_json
 
 from function.domain import Concern
+from function.llm.concerns import filtered_categories, filtered_concern
 from function.llm.outcome import NoAnswer, Reason, Usage
 
 Object = Mapping[str, object]
@@ -67,11 +68,19 @@ def _read_object(text: str) -> Object:
         raise NoAnswer(Reason.NOT_THE_API) from None
     if not isinstance(value, dict):
         raise NoAnswer(Reason.NOT_THE_API)
-    if error := value.get("error"):
-        code = as_object(error).get("code")
-        status = code if isinstance(code, int) and code in STATUSES else None
-        raise NoAnswer(Reason.PROVIDER_ERROR, status)
+    if value.get("error"):
+        raise provider_error(value)
     return value
+
+
+def provider_error(*events: Object) -> NoAnswer:
+    """What an error with 200 means; it may be that of a filter."""
+    code = as_object(events[0].get("error")).get("code")
+    status = code if isinstance(code, int) and code in STATUSES else None
+    is_filter = bool(filtered_categories(list(events)))
+    failure = NoAnswer(Reason.REFUSED if is_filter else Reason.PROVIDER_ERROR, status)
+    failure.concern = filtered_concern(list(events))
+    return failure
 
 
 def problem_of(reason: object) -> Reason | None:

@@ -279,6 +279,24 @@ def test_only_a_status_is_logged_as_one(code: str, status: int | None) -> None:
     assert caught.value.status == status
 
 
+FLAGGED = {"content_filter_results": {"self_harm": {"filtered": True, "severity": "high"}}}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"error": {"code": 403, "message": "m", "metadata": {"reasons": ["self-harm"]}}},
+        {"error": {"code": "content_filter", **FLAGGED}},
+        {"choices": [], "prompt_filter_results": [FLAGGED]},
+        {"choices": [{"error": {"code": 400}, "finish_reason": "error", **FLAGGED}]},
+    ],
+)
+def test_the_error_of_a_filter_with_a_status_of_200(body: object) -> None:
+    with pytest.raises(NoAnswer) as caught:
+        read_answer(OpenAiFormat(), json.dumps(body).encode(), "model-1")
+    assert (caught.value.reason, caught.value.concern) == (Reason.REFUSED, Concern.SELF_HARM)
+
+
 @pytest.mark.parametrize("text", ["[" * 99_999, '{"a":' * 99_999, '{"' * 99_999, "{" * 99_999])
 def test_text_without_an_end_is_no_answer(text: str) -> None:
     with pytest.raises(NoAnswer):
