@@ -6,13 +6,13 @@ repaired is repaired, because the student gets a neutral strategy otherwise.
 
 import math
 from collections.abc import Iterator
-from itertools import chain
 
 from function.domain import Concern, Difficulty, ModelSnapshot, Strategy
 from function.llm.json_text import find_objects
 from function.llm.outcome import Answer, NoAnswer, Reason
 from function.llm.prompt import PROMPT_VERSION
 from function.llm.repair import Values
+from function.llm.response import Completion
 from function.llm.wire import WireFormat
 
 DIGITS = 6  # of a weight, behind the point
@@ -25,16 +25,24 @@ def read_answer(wire_format: WireFormat, body: bytes, model: str) -> Answer:
     A text that was cut off may still hold enough; one that was refused is not read.
     """
     completion = wire_format.read(body)
-    values = None
+    concern = completion.concern
+    for values in _readable(completion):
+        if concern is Concern.UNASSESSED:  # what the provider's filter saw counts more
+            concern = values.concern
+        if values.usable:
+            strategy = _strategy(values, concern, model)
+            return Answer(strategy, completion.usage, 1, tuple(sorted(values.repairs)))
+        if concern is Concern.NONE:
+            concern = Concern.UNASSESSED  # what can't be used does not tell that all is well
+    failure = NoAnswer(completion.problem or Reason.INVALID_ANSWER)
+    failure.usage, failure.concern = completion.usage, concern
+    raise failure
+
+
+def _readable(completion: Completion) -> Iterator[Values]:
     if completion.problem in {None, Reason.TRUNCATED}:
-        found = chain.from_iterable(map(_answers, completion.texts))
-        values = next((one for one in found if one.usable), None)
-    if values is None:
-        failure = NoAnswer(completion.problem or Reason.INVALID_ANSWER)
-        failure.usage, failure.concern = completion.usage, completion.concern
-        raise failure
-    strategy = _strategy(values, completion.concern, model)
-    return Answer(strategy, completion.usage, 1, tuple(sorted(values.repairs)))
+        for text in completion.texts:
+            yield from _answers(text)
 
 
 def _answers(text: str) -> Iterator[Values]:
@@ -46,8 +54,7 @@ def _answers(text: str) -> Iterator[Values]:
                 yield Values(inner, "extra key")
 
 
-def _strategy(values: Values, filtered: Concern, model: str) -> Strategy:
-    """What the provider's filter saw counts more than what the model says."""
+def _strategy(values: Values, concern: Concern, model: str) -> Strategy:
     difficulty, sentiment = values.difficulty or "ok", values.sentiment or "neutral"
     adjustment = values.adjustment(difficulty)
     weights = _normalise(values.topics)
@@ -67,7 +74,7 @@ def _strategy(values: Values, filtered: Concern, model: str) -> Strategy:
         topic_weights=weights,
         sentiment=sentiment,
         snapshot=snapshot,
-        concern=values.concern if filtered is Concern.UNASSESSED else filtered,
+        concern=concern,
     )
 
 

@@ -24,29 +24,41 @@ PARTS = {
     "hate": Concern.OTHER,
     "danger": Concern.OTHER,
 }
-NOTHING = re.compile(r"(no|none|not|nothing|na|n_a|null|false|safe)(_|$)")
+NOTHING = re.compile(
+    r"none(_.*)?|no|nothing|na|n_a|null|false|safe|not_applicable"
+    r"|no(_[a-z]+)?_(concerns?|issues?|risks?)|nothing_(concerning|detected|found|reported)"
+)
 # Of several, the first one counts.
 ORDER = (
     *(Concern.SELF_HARM, Concern.ABUSE, Concern.VIOLENCE, Concern.BULLYING, Concern.OTHER),
     *(Concern.NONE, Concern.UNASSESSED),
 )
-DEPTH = 8  # of a filter's results
+DEPTH = 8  # of a filter's results, or of what a model wrote
 
 
-def read_concern(value: object) -> Concern:
+def read_concern(value: object, depth: int = DEPTH) -> Concern:
     """Read what the model wrote as the concern.
 
     Without a word the model did not look: UNASSESSED, never NONE. A word that is not known is
-    OTHER, so that a person looks.
+    OTHER, so that a person looks; but not in an object, which may be a schema.
     """
+    if not depth:
+        return Concern.OTHER
     if isinstance(value, list):
-        return _first(map(read_concern, value))
-    word = plain_word(value)
-    if not word:
+        return _first(read_concern(one, depth - 1) for one in value)
+    if isinstance(value, dict):
+        words = (name if inner is True else inner for name, inner in value.items())
+        return _first(_known_concern(word) or Concern.UNASSESSED for word in words)
+    if not plain_word(value):
         return Concern.OTHER if value is True else Concern.UNASSESSED
+    return _known_concern(value) or Concern.OTHER
+
+
+def _known_concern(text: object) -> Concern | None:
+    word = plain_word(text)
     if word in {concern.value for concern in Concern}:
         return Concern(word)
-    return named_concern(word) or (Concern.NONE if NOTHING.match(word) else Concern.OTHER)
+    return named_concern(word) or (Concern.NONE if NOTHING.fullmatch(word) else None)
 
 
 def named_concern(text: object) -> Concern | None:

@@ -24,6 +24,7 @@ FORMATS: dict[str, WireFormat] = {"openai": OpenAiFormat(), "anthropic": Anthrop
 # Code points. A model needs longer for a long message, and may have no room for it.
 LONG_MESSAGE = 1000
 STATUSES_BY_MESSAGE = (400, 413, 422)
+STATUSES_OF_DIALECT = (400, 404, 422)
 REMEMBERED = 100  # messages
 
 log = logging.getLogger("function.llm")
@@ -78,6 +79,7 @@ class Model:
                     self._note_taken(learned)
                 other = learn(learned or dialect, exc.rejection) if exc.rejection else None
                 if other is None or exc.reason is not Reason.STATUS:
+                    self._note_failed(exc)
                     raise
                 learned = other
             else:
@@ -90,6 +92,11 @@ class Model:
         if learned and learned != self.dialect:  # another question may have learned the same
             log.info("learned what the server takes", extra=learned.describe())
             self.dialect = learned
+
+    def _note_failed(self, failure: NoAnswer) -> None:
+        """Another server may be behind the address now, so the next question learns anew."""
+        if failure.reason is Reason.STATUS and failure.status in STATUSES_OF_DIALECT:
+            self.dialect = self._format.dialect(self._settings)
 
     async def _post(self, feedback: Feedback, dialect: Dialect) -> Answer:
         key = read_key(self._settings)

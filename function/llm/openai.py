@@ -17,6 +17,7 @@ from function.llm.response import (
     as_object,
     count,
     problem_of,
+    provider_error,
     read_events,
     text_of,
 )
@@ -82,7 +83,7 @@ class OpenAiFormat:
             raise NoAnswer(Reason.NOT_THE_API)
         choices = [as_object(one) for event in events for one in as_list(event.get("choices"))[:1]]
         if not choices or any(choice.get("error") for choice in choices):
-            raise NoAnswer(Reason.PROVIDER_ERROR)  # of the provider behind a gateway
+            raise provider_error(*events)  # of the provider behind a gateway
         messages = [as_object(one.get("message") or one.get("delta")) for one in choices]
         refusal = "".join(map(_refusal, messages))
         stops = (problem_of(choice.get("finish_reason")) for choice in choices)

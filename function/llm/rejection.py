@@ -49,7 +49,7 @@ class Rejection:
 
 
 def words_for_log(rejection: Rejection, *secrets: str) -> Mapping[str, str]:
-    """The error's code, type and parameter, where they are plain words and no part of a secret."""
+    """The error's code, type and parameter, where they are plain words and quote no secret."""
     error = rejection.error()
     found = {f"error_{name}": error.get(name) for name in ("code", "type", "param")}
     return {
@@ -57,16 +57,22 @@ def words_for_log(rejection: Rejection, *secrets: str) -> Mapping[str, str]:
         for name, word in found.items()
         if isinstance(word, str)
         and PLAIN_WORD.fullmatch(word)
-        and not any(word in secret for secret in secrets)
+        and not any(_quotes(word.casefold(), secret.casefold()) for secret in secrets)
     }
+
+
+def _quotes(word: str, secret: str) -> bool:
+    """Whether one contains the other. Anything may contain a secret of a few letters."""
+    return word in secret or (len(secret) > 3 and secret in word)
 
 
 def filtered(rejection: Rejection) -> Concern | None:
     """What a filter of the provider saw in the message; None where no filter stopped it."""
-    if rejection.status not in FILTER_STATUSES or not rejection.error():
+    if not rejection.error():
         return None
     found = rejection.json()
+    if filtered_categories(found):
+        return filtered_concern(found)
     text = rejection.body.decode(errors="replace")
-    if not filtered_categories(found) and not FILTER.search(text):
-        return None
-    return filtered_concern(found)
+    is_filter = rejection.status in FILTER_STATUSES and FILTER.search(text)
+    return Concern.UNASSESSED if is_filter else None

@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 
 from function.domain import Concern
 from function.llm.concerns import read_concern
@@ -51,10 +52,9 @@ class Values:
 
     def __init__(self, answer: Mapping[str, object], found: str) -> None:
         self.repairs = {found} - {""}
-        keys = {_letters(key): key for key in KEYS}
         self._values: dict[str, object] = {}
         for given, value in answer.items():
-            if key := keys.get(_letters(given)):
+            if key := _keys().get(_letters(given)):
                 self._values[key] = value
             self._note("spelling" if key else "extra key", unless=given in KEYS)
 
@@ -127,6 +127,12 @@ class Values:
     def _note(self, name: str, *, unless: bool) -> None:
         if not unless:
             self.repairs.add(name)
+
+
+@cache
+def _keys() -> Mapping[str, str]:
+    """The keys by their letters."""
+    return {_letters(key): key for key in KEYS}
 
 
 def _letters(key: str) -> str:

@@ -3,12 +3,14 @@
 Servers differ in all that is optional, so what has another type than expected counts as missing.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pydantic_core import from_json, to_json
 
 from function.domain import Concern
+from function.llm.concerns import filtered_categories, filtered_concern
 from function.llm.outcome import NoAnswer, Reason, Usage
 
 Object = Mapping[str, object]
@@ -24,6 +26,9 @@ PROBLEMS = {
     **dict.fromkeys(("insufficient_system_resource",), Reason.PROVIDER_ERROR),
 }
 
+# Of a stream. str.splitlines knows more, and JSON may have those inside of texts.
+LINE_END = re.compile(r"\r\n|\n|\r")
+STATUSES = range(400, 600)
 THOUGHTS = ("thinking", "redacted_thinking", "reasoning")  # types of parts
 
 
@@ -47,7 +52,7 @@ def read_events(body: bytes) -> list[Object]:
     """
     text = body.decode("utf-8", "replace").strip("\ufeff \t\r\n")
     if text.startswith(("data:", "event:", "id:", ":")):
-        lines = [line[5:].strip() for line in text.splitlines() if line.startswith("data:")]
+        lines = [line[5:].strip() for line in LINE_END.split(text) if line.startswith("data:")]
     else:
         lines = [text]
     events = [_read_object(line) for line in lines if line and line != "[DONE]"]
@@ -63,10 +68,19 @@ def _read_object(text: str) -> Object:
         raise NoAnswer(Reason.NOT_THE_API) from None
     if not isinstance(value, dict):
         raise NoAnswer(Reason.NOT_THE_API)
-    if error := value.get("error"):
-        code = as_object(error).get("code")
-        raise NoAnswer(Reason.PROVIDER_ERROR, code if isinstance(code, int) else None)
+    if value.get("error"):
+        raise provider_error(value)
     return value
+
+
+def provider_error(*events: Object) -> NoAnswer:
+    """What an error with 200 means; it may be that of a filter."""
+    code = as_object(events[0].get("error")).get("code")
+    status = code if isinstance(code, int) and code in STATUSES else None
+    is_filter = bool(filtered_categories(list(events)))
+    failure = NoAnswer(Reason.REFUSED if is_filter else Reason.PROVIDER_ERROR, status)
+    failure.concern = filtered_concern(list(events))
+    return failure
 
 
 def problem_of(reason: object) -> Reason | None:

@@ -125,14 +125,14 @@ def envelope(path: str, text: str, stop: str = "", refusal: str | None = None) -
     if path.endswith("/chat/completions"):
         message = {"role": "assistant", "content": text, "refusal": refusal}
         choice = {"index": 0, "message": message, "finish_reason": stop or "stop"}
-        usage = {"prompt_tokens": 900, "completion_tokens": 60, "total_tokens": 960}
+        usage = {"prompt_tokens": 1900, "completion_tokens": 60, "total_tokens": 1960}
         return json.dumps({"choices": [choice], "usage": usage}).encode()
     response = {
         "type": "message",
         "role": "assistant",
         "content": [{"type": "text", "text": text}],
         "stop_reason": stop or "end_turn",
-        "usage": {"input_tokens": 900, "output_tokens": 60},
+        "usage": {"input_tokens": 1900, "output_tokens": 60},
     }
     return json.dumps(response).encode()
 

@@ -37,7 +37,7 @@ def test_a_model_that_works(provider: str, model_server: ModelServer) -> None:
     assert report["Asking"].startswith(f"{MODEL} at {model_server.url}")
     assert report["Answer"] == "usable: hard (-0.6), frustrated, decimals 0.25, fractions 0.75"
     assert report["Latency"].endswith("s, 2 requests")
-    assert report["Tokens"] == "900 in, 60 out"
+    assert report["Tokens"] == "1900 in, 60 out"
     assert report["Sent temperature"] == "the server's default"
     assert "The model works." in done.stdout
 

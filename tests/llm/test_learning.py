@@ -134,6 +134,19 @@ def test_a_message_that_names_a_parameter_teaches_nothing(model_server: ModelSer
     assert model_server.requests[-1].json()["temperature"] == 0
 
 
+def test_a_server_that_changes_is_learned_again(model_server: ModelServer) -> None:
+    """Another server behind the same address may take only what the first one refused."""
+    model_server.behavior = refuses("max_tokens", "json_schema")
+    model = make_model("openai", model_server.url)
+    [taken] = ask_all(model, "one")
+    model_server.behavior = refuses("max_completion_tokens")
+    refused, again = ask_all(model, "two", "three")
+    assert isinstance(taken, Answer)
+    assert isinstance(refused, NoAnswer)
+    assert isinstance(again, Answer)
+    assert model_server.requests[-1].json()["response_format"]["type"] == "json_schema"
+
+
 def test_questions_at_the_same_time(model_server: ModelServer) -> None:
     """Each of them learns in one step, and nothing is learned twice."""
     model_server.behavior = refuses("max_tokens", "json_schema")

@@ -34,7 +34,7 @@ def test_daily_tokens(
 ) -> None:
     """Beyond LLM_DAILY_TOKENS the row says so, and a repeat of the request gets the same."""
     key, task = {"Idempotency-Key": str(uuid.uuid4())}, str(uuid.uuid4())
-    environ = llm_environ("openai", model_server.url, LLM_DAILY_TOKENS="1920")
+    environ = llm_environ("openai", model_server.url, LLM_DAILY_TOKENS="3920")
     with running(tmp_path / "log", llm_database, **environ) as function:
         function.wait_until_ready()
         wait_until(lambda: "model answered" in function.log)  # the warm-up counts, too

@@ -25,7 +25,7 @@ SNAPSHOT = {
     "prompt_version": "2",
     "kind": "task",
     "understanding": "partial",
-    "input_tokens": 900,
+    "input_tokens": 1900,
     "output_tokens": 60,
 }
 
@@ -139,7 +139,7 @@ def test_repeat_of_an_older_prompt(
 
 def test_log(function: Instance, server: ModelServer) -> None:
     """Each question has one line in the log: what it took, and how it ended."""
-    asked = {"model": MODEL, "input_tokens": 900, "output_tokens": 60, "attempts": 1}
+    asked = {"model": MODEL, "input_tokens": 1900, "output_tokens": 60, "attempts": 1}
     for behavior, level, event, reason in (
         (answers(), "INFO", "model answered", None),
         (answers("prose"), "WARNING", "model gave no answer", "invalid answer"),

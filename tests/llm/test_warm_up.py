@@ -31,7 +31,7 @@ def test_sleeping_model(llm_database: str, tmp_path: Path, model_server: ModelSe
         wait_until(lambda: analyzed(function))
         lines = warm_ups(function)
         assert lines[0]["duration_ms"] > 2000
-        assert {(line["input_tokens"], line.get("request_id")) for line in lines} == {(900, None)}
+        assert {(line["input_tokens"], line.get("request_id")) for line in lines} == {(1900, None)}
 
 
 def test_model_falls_asleep(llm_database: str, tmp_path: Path, model_server: ModelServer) -> None:

@@ -68,6 +68,13 @@ def answer(**changes: object) -> Answer:
     return read(json.dumps({**ANSWER, **changes}))
 
 
+def nested(value: object, depth: int) -> object:
+    """The value inside of lists."""
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
 @given(ANSWERS)
 def test_an_answer_within_the_schema_needs_no_repair_but_that_of_the_sign(
     given: dict[str, Any],
@@ -181,6 +188,18 @@ def test_weights_that_can_not_be_cut_evenly_still_sum_to_one() -> None:
         ("None.", Concern.NONE),
         ("no concern", Concern.NONE),
         ("N/A", Concern.NONE),
+        ("None (an idiom)", Concern.NONE),
+        ("no safety concerns", Concern.NONE),
+        ("not safe at home", Concern.OTHER),
+        ("nothing to live for", Concern.OTHER),
+        ("No one would miss me", Concern.OTHER),
+        ("not sure", Concern.OTHER),
+        ({"type": "self_harm", "severity": "high"}, Concern.SELF_HARM),
+        ({"self_harm": False, "abuse": True}, Concern.ABUSE),
+        ({"type": "none", "reason": "an idiom"}, Concern.NONE),
+        ({"type": "string", "enum": ["none", "self_harm"]}, Concern.UNASSESSED),
+        ([[["bullying"]]], Concern.BULLYING),
+        (nested("self_harm", 300), Concern.OTHER),
         ("", Concern.UNASSESSED),
         (None, Concern.UNASSESSED),
         (False, Concern.UNASSESSED),
@@ -194,6 +213,33 @@ def test_a_concern_is_never_swallowed(given: object, concern: Concern) -> None:
     found = answer(concern=given)
     assert found.strategy.concern is concern
     assert ("concern" in found.repairs) is (given != concern.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "concern"),
+    [
+        ('{"concern": "self_harm"}', Concern.SELF_HARM),
+        (
+            '{"perceived_difficulty": "?", "concern": "abuse", "sentiment": "hopeless"}',
+            Concern.ABUSE,
+        ),
+        ('{"answer": {"concern": "bullying"}}', Concern.BULLYING),
+        ('{"concern": "violence"} {"concern": "none"}', Concern.VIOLENCE),
+        ('{"concern": "none"}', Concern.UNASSESSED),
+        ('{"concern": {"type": "object", "properties": {}}}', Concern.UNASSESSED),
+    ],
+)
+def test_the_concern_of_an_answer_that_is_not_usable(text: str, concern: Concern) -> None:
+    """It is kept; that all is well is not believed."""
+    with pytest.raises(NoAnswer) as caught:
+        read(text)
+    assert caught.value.concern is concern
+
+
+def test_the_concern_in_an_object_of_its_own() -> None:
+    without = {key: value for key, value in ANSWER.items() if key != "concern"}
+    found = read(f'{json.dumps(without)}\n{{"concern": "self_harm"}}')
+    assert found.strategy.concern is Concern.SELF_HARM
 
 
 def test_a_missing_concern_is_not_none() -> None:
@@ -214,6 +260,41 @@ def test_the_last_answer_counts_because_models_draft() -> None:
     draft = json.dumps({**ANSWER, "sentiment": "bored"})
     thoughts = f"Is \\frac{{1}}{{2}} meant? Perhaps {draft}. No:\n"
     assert read(thoughts + json.dumps(ANSWER) + ' {"x": 1}').strategy.sentiment == "neutral"
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_the_lines_of_a_stream_end_where_its_standard_says(end: str) -> None:
+    """Words of a student may have other ends of lines."""
+    text = json.dumps({**ANSWER, "evidence": "a\u2028b\x85c"}, ensure_ascii=False)
+    chunk = {"choices": [{"delta": {"content": text}}]}
+    body = f"data: {json.dumps(chunk, ensure_ascii=False)}{end}{end}data: [DONE]{end}"
+    assert read_answer(OpenAiFormat(), body.encode(), "model-1").repairs == ()
+
+
+@pytest.mark.parametrize(("code", "status"), [("502", 502), ("9" * 4000, None), ("true", None)])
+def test_only_a_status_is_logged_as_one(code: str, status: int | None) -> None:
+    body = f'{{"error": {{"code": {code}}}}}'
+    with pytest.raises(NoAnswer) as caught:
+        read_answer(OpenAiFormat(), body.encode(), "model-1")
+    assert caught.value.status == status
+
+
+FLAGGED = {"content_filter_results": {"self_harm": {"filtered": True, "severity": "high"}}}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"error": {"code": 403, "message": "m", "metadata": {"reasons": ["self-harm"]}}},
+        {"error": {"code": "content_filter", **FLAGGED}},
+        {"choices": [], "prompt_filter_results": [FLAGGED]},
+        {"choices": [{"error": {"code": 400}, "finish_reason": "error", **FLAGGED}]},
+    ],
+)
+def test_the_error_of_a_filter_with_a_status_of_200(body: object) -> None:
+    with pytest.raises(NoAnswer) as caught:
+        read_answer(OpenAiFormat(), json.dumps(body).encode(), "model-1")
+    assert (caught.value.reason, caught.value.concern) == (Reason.REFUSED, Concern.SELF_HARM)
 
 
 @pytest.mark.parametrize("text", ["[" * 99_999, '{"a":' * 99_999, '{"' * 99_999, "{" * 99_999])

@@ -49,6 +49,8 @@ def openrouter(*reasons: str) -> dict[str, Any]:
         (azure(), 400, Concern.UNASSESSED),
         (litellm("self_harm"), 400, Concern.SELF_HARM),
         (litellm(), 400, Concern.UNASSESSED),
+        (azure("self_harm"), 451, Concern.SELF_HARM),
+        (azure("self_harm"), 500, Concern.SELF_HARM),  # a gateway may hide the status
         (openrouter("self-harm/intent", "violence"), 403, Concern.SELF_HARM),
         (openrouter("violence/graphic"), 403, Concern.VIOLENCE),
         (openrouter("harassment"), 403, Concern.BULLYING),
@@ -70,7 +72,7 @@ def test_filters(body: object, status: int, concern: Concern) -> None:
     [
         ({"error": {"message": "Invalid model name", "code": "400"}}, 400),
         ({"error": {"message": "permission denied", "type": "permission_error"}}, 403),
-        (azure("self_harm"), 500),
+        (azure(), 500),
         ("moderation", 403),
         ([], 400),
     ],
@@ -104,4 +106,10 @@ def test_a_body_that_was_cut_off() -> None:
 def test_neither_the_key_nor_the_students_words_are_logged() -> None:
     body = {"error": {"code": "sk-secret", "type": "dead", "param": "max_tokens"}}
     words = words_for_log(rejection(body), "sk-secret", "I wish I was dead")
+    assert words == {"error_param": "max_tokens"}
+
+
+def test_a_word_around_a_secret_is_not_logged() -> None:
+    body = {"error": {"code": "bad_key_sk-secret", "type": "no_HILBERT", "param": "max_tokens"}}
+    words = words_for_log(rejection(body), "sk-secret", "Hilbert", "", "m")
     assert words == {"error_param": "max_tokens"}
