@@ -47,6 +47,7 @@ def test_settings(
     assert {name: engine[name] for name in engine.keys() - server.keys()} == {
         "name": "mentor-events",
         "offset.storage.file.filename": "offsets",
+        "value.converter.replace.null.with.default": "false",
         "value.converter.schemas.enable": "false",
         "header.converter.class": "org.apache.kafka.connect.storage.StringConverter",
     }
