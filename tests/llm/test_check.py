@@ -72,6 +72,12 @@ def test_a_server_that_does_not_run() -> None:
     assert "not usable: unreachable. Is the server running" in done.stdout
 
 
+def test_a_misspelled_name(model_server: ModelServer) -> None:
+    environ = llm_environ("openai", model_server.url, LLM_TIMEOUT="20")
+    report = lines(check(**environ, LLM_TEMPRATURE="0"))
+    assert report["Not read"] == "LLM_TEMPRATURE: correct the names"
+
+
 def test_a_wrong_configuration(model_server: ModelServer) -> None:
     model_server.behavior = answers()
     url = f"{model_server.url}/api/chat"
