@@ -1,6 +1,7 @@
 """`python -m function.llm.check` asks the configured model one question, and says how it went.
 
-It reads LLM_* and nothing else. It exits with 0 if the answer was usable, and with 1 if not.
+It reads LLM_* and nothing else. It exits with 0 if the answer was usable, with 1 if not, and with
+130 after Ctrl-C.
 """
 
 import asyncio
@@ -49,7 +50,10 @@ def main() -> int:
     if settings is None:
         print("LLM_PROVIDER names no provider, so the stub answers.", file=sys.stderr)
         return 1
-    return asyncio.run(_check(settings, find_unused(variables, settings)))
+    try:
+        return asyncio.run(_check(settings, find_unused(variables, settings)))
+    except KeyboardInterrupt:  # a model may load for minutes
+        return 130
 
 
 async def _check(settings: LlmSettings, unused: Sequence[str]) -> int:
