@@ -93,6 +93,7 @@ def parse_http_url(text: str) -> SplitResult | None:
     try:
         parts = urlsplit(text)
         valid = parts.port != 0 and bool(parts.hostname) and "@" not in parts.netloc
+        valid = valid and parts.netloc.partition("]")[2][:1] in ("", ":")
     except ValueError:
         return None
     printable = text.isascii() and text.isprintable() and " " not in text

@@ -8,6 +8,7 @@ import math
 from collections.abc import Iterator
 
 from function.domain import Concern, Difficulty, ModelSnapshot, Strategy
+from function.llm.concerns import gravest
 from function.llm.json_text import find_objects
 from function.llm.outcome import Answer, NoAnswer, Reason
 from function.llm.prompt import PROMPT_VERSION
@@ -27,15 +28,14 @@ def read_answer(wire_format: WireFormat, body: bytes, model: str) -> Answer:
     completion = wire_format.read(body)
     concern = completion.concern
     for values in _readable(completion):
-        if concern is Concern.UNASSESSED:  # what the provider's filter saw counts more
-            concern = values.concern
+        concern = gravest([concern, values.concern])
         if values.usable:
             strategy = _strategy(values, concern, model)
             return Answer(strategy, completion.usage, 1, tuple(sorted(values.repairs)))
-        if concern is Concern.NONE:
-            concern = Concern.UNASSESSED  # what can't be used does not tell that all is well
     failure = NoAnswer(completion.problem or Reason.INVALID_ANSWER)
-    failure.usage, failure.concern = completion.usage, concern
+    failure.usage = completion.usage
+    if concern is not Concern.NONE:  # what can't be used does not tell that all is well
+        failure.concern = concern
     raise failure
 
 

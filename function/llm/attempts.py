@@ -23,16 +23,22 @@ class Attempts:
 
     def __init__(self, limit: float) -> None:
         self.made = 0
+        self._retried = False
         self._deadline = time.monotonic() + limit
 
     async def run(self, attempt: Callable[[], Awaitable[T]]) -> T:
-        """Make an attempt, and one more if that failed for now only; raises NoAnswer."""
+        """Make an attempt; raises NoAnswer.
+
+        If it failed for now only, one more is made, but only once for the whole question.
+        """
         try:
             return await self._make(attempt)
         except NoAnswer as exc:
             pause = _pause(exc)
-            if pause is None or time.monotonic() + pause + LEAST > self._deadline:
+            is_late = time.monotonic() + (pause or 0) + LEAST > self._deadline
+            if pause is None or self._retried or is_late:
                 raise
+        self._retried = True
         await asyncio.sleep(pause)
         return await self._make(attempt)
 

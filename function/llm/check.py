@@ -1,19 +1,21 @@
 """`python -m function.llm.check` asks the configured model one question, and says how it went.
 
-It reads LLM_* and nothing else. It exits with 0 if the answer was usable, and with 1 if not.
+It reads LLM_* and nothing else. It exits with 0 if the answer was usable, with 1 if not, and with
+130 after Ctrl-C.
 """
 
 import asyncio
 import os
 import sys
 import time
+from collections.abc import Sequence
 from uuid import UUID
 
 from function.domain import Feedback, Strategy
 from function.llm.model import Model
 from function.llm.outcome import Answer, NoAnswer, Reason
 from function.llm.warm_up import LOAD_LIMIT
-from function.llm_settings import LlmSettings, read_llm_settings
+from function.llm_settings import LlmSettings, find_unused, read_llm_settings
 from function.variables import Variables
 
 QUESTION = Feedback(
@@ -48,12 +50,17 @@ def main() -> int:
     if settings is None:
         print("LLM_PROVIDER names no provider, so the stub answers.", file=sys.stderr)
         return 1
-    return asyncio.run(_check(settings))
+    try:
+        return asyncio.run(_check(settings, find_unused(variables, settings)))
+    except KeyboardInterrupt:  # a model may load for minutes
+        return 130
 
 
-async def _check(settings: LlmSettings) -> int:
+async def _check(settings: LlmSettings, unused: Sequence[str]) -> int:
     endpoint = settings.endpoint
     _say("Asking", f"{settings.model} at {endpoint.base_url}, in the format of {settings.provider}")
+    if unused:
+        _say("Not read", f"{', '.join(unused)}: correct the names")
     model = Model(settings)
     started = time.perf_counter()
     try:

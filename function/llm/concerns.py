@@ -28,7 +28,6 @@ NOTHING = re.compile(
     r"none(_.*)?|no|nothing|na|n_a|null|false|safe|not_applicable"
     r"|no(_[a-z]+)?_(concerns?|issues?|risks?)|nothing_(concerning|detected|found|reported)"
 )
-# Of several, the first one counts.
 ORDER = (
     *(Concern.SELF_HARM, Concern.ABUSE, Concern.VIOLENCE, Concern.BULLYING, Concern.OTHER),
     *(Concern.NONE, Concern.UNASSESSED),
@@ -45,10 +44,10 @@ def read_concern(value: object, depth: int = DEPTH) -> Concern:
     if not depth:
         return Concern.OTHER
     if isinstance(value, list):
-        return _first(read_concern(one, depth - 1) for one in value)
+        return gravest(read_concern(one, depth - 1) for one in value)
     if isinstance(value, dict):
         words = (name if inner is True else inner for name, inner in value.items())
-        return _first(_known_concern(word) or Concern.UNASSESSED for word in words)
+        return gravest(_known_concern(word) or Concern.UNASSESSED for word in words)
     if not plain_word(value):
         return Concern.OTHER if value is True else Concern.UNASSESSED
     return _known_concern(value) or Concern.OTHER
@@ -74,7 +73,7 @@ def filtered_concern(results: object) -> Concern:
     https://learn.microsoft.com/en-us/azure/ai-services/openai/concepts/content-filter
     """
     found = map(named_concern, filtered_categories(results))
-    return _first(concern or Concern.UNASSESSED for concern in found)
+    return gravest(concern or Concern.UNASSESSED for concern in found)
 
 
 def filtered_categories(results: object) -> list[str]:
@@ -97,5 +96,6 @@ def _filtered(results: object, depth: int) -> Iterator[str]:
         yield from _filtered(inner, depth - 1)
 
 
-def _first(concerns: Iterable[Concern]) -> Concern:
+def gravest(concerns: Iterable[Concern]) -> Concern:
+    """The first of them in ORDER."""
     return min(concerns, key=ORDER.index, default=Concern.UNASSESSED)

@@ -1,6 +1,7 @@
 """`python -m function.llm.check` says whether the model works, and what its server takes."""
 
 import os
+import signal
 import subprocess
 import sys
 
@@ -9,7 +10,8 @@ import pytest
 from dev.ports import free_port
 from tests.instance import ROOT
 from tests.llm.conftest import KEY, MODEL, llm_environ
-from tests.llm.server import ModelServer, answers, refuses, replies, says, sleeps
+from tests.llm.server import ModelServer, answers, hang, refuses, replies, says, sleeps
+from tests.waiting import wait_until
 
 CHECK = [sys.executable, "-m", "function.llm.check"]
 
@@ -70,6 +72,22 @@ def test_a_server_that_does_not_run() -> None:
     done = check(**llm_environ("openai", f"http://127.0.0.1:{free_port()}"))
     assert done.returncode == 1
     assert "not usable: unreachable. Is the server running" in done.stdout
+
+
+def test_ctrl_c(model_server: ModelServer) -> None:
+    model_server.behavior = hang
+    environ = {**os.environ, **llm_environ("openai", model_server.url)}
+    with subprocess.Popen(CHECK, cwd=ROOT, env=environ, text=True, stderr=subprocess.PIPE) as done:
+        wait_until(lambda: len(model_server.requests) == 1)
+        done.send_signal(signal.SIGINT)
+        assert done.communicate(timeout=60)[1] == ""
+        assert done.returncode == 130
+
+
+def test_a_misspelled_name(model_server: ModelServer) -> None:
+    environ = llm_environ("openai", model_server.url, LLM_TIMEOUT="20")
+    report = lines(check(**environ, LLM_TEMPRATURE="0"))
+    assert report["Not read"] == "LLM_TEMPRATURE: correct the names"
 
 
 def test_a_wrong_configuration(model_server: ModelServer) -> None:

@@ -44,6 +44,7 @@ NEUTRAL = {
         "sentiment": "neutral",
     },
 }
+INVENTED = {**dict.fromkeys(GOOD, OUTPUT), "concern": "none"}
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"
 ENDLESS = sends(b"HTTP/1.1 200 OK\r\n\r\n", b" " * 9999, endless=True)
 DRIPPED_HEAD = sends(b"HTTP/1.1 200 OK\r\n", b"X", pause=0.3, endless=True)
@@ -152,7 +153,7 @@ FAULTS: dict[str, tuple[Behavior, str, int]] = {
     "says nothing": (says(""), "invalid answer", 1),
     "chats": (says(f"Sure! {OUTPUT}"), "invalid answer", 1),
     "forgets what is needed": (answers({"kind": "task"}), "invalid answer", 1),
-    "invents it": (answers(dict.fromkeys(GOOD, OUTPUT)), "invalid answer", 1),
+    "invents it": (answers(INVENTED), "invalid answer", 1),
 }  # fmt: skip
 
 

@@ -147,6 +147,16 @@ def test_a_server_that_changes_is_learned_again(model_server: ModelServer) -> No
     assert model_server.requests[-1].json()["response_format"]["type"] == "json_schema"
 
 
+def test_a_question_has_one_retry(model_server: ModelServer) -> None:
+    """Each refusal leads to another question, and none of them to another retry."""
+    busy = replies(429, b"", "Retry-After: 0")
+    refusal = refuses("max_tokens", "temperature")
+    model_server.behavior = in_turn(busy, refusal, busy)
+    [failure] = ask_all(make_model("openai", model_server.url), "one")
+    assert isinstance(failure, NoAnswer)
+    assert (failure.status, failure.attempts) == (429, 3)
+
+
 def test_questions_at_the_same_time(model_server: ModelServer) -> None:
     """Each of them learns in one step, and nothing is learned twice."""
     model_server.behavior = refuses("max_tokens", "json_schema")

@@ -242,6 +242,15 @@ def test_the_concern_in_an_object_of_its_own() -> None:
     assert found.strategy.concern is Concern.SELF_HARM
 
 
+def test_the_gravest_of_what_the_filter_and_the_model_saw_counts() -> None:
+    choice = {
+        "message": {"content": json.dumps({**ANSWER, "concern": "abuse"})},
+        "content_filter_results": {"sexual": {"filtered": True}},
+    }
+    body = json.dumps({"choices": [choice]}).encode()
+    assert read_answer(OpenAiFormat(), body, "model-1").strategy.concern is Concern.ABUSE
+
+
 def test_a_missing_concern_is_not_none() -> None:
     without = {key: value for key, value in ANSWER.items() if key != "concern"}
     assert read(json.dumps(without)).strategy.concern is Concern.UNASSESSED

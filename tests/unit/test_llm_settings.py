@@ -133,7 +133,7 @@ def test_a_key_comes_from_one_place(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "url",
     ["host", "ftp://host", "http://", "http://host:port", "http://h/?a=b", "http://h/#a", "http://[",
-     "http://h/v1?", "http://h/v1#", "http://h/a b", "http://hö/"],
+     "http://[::1]x", "http://h/v1?", "http://h/v1#", "http://h/a b", "http://hö/"],
 )  # fmt: skip
 def test_what_is_no_base_url(url: str) -> None:
     assert problems(LLM_PROVIDER="openai", LLM_MODEL="m", LLM_BASE_URL=url) == ["LLM_BASE_URL"]
