@@ -9,9 +9,9 @@ from bench.output import say
 from eval.examples import Example
 from eval.run import Answer, Reading
 from function.domain import Feedback, Strategy
-from function.llm.context import excerpt
 from function.llm.model import Model
 from function.llm.outcome import NoAnswer, Reason, Usage
+from function.llm.questions import excerpt
 from function.llm_settings import LlmSettings
 
 STUDENT = UUID("550e8400-e29b-41d4-a716-446655440000")  # not sent to the model

@@ -8,11 +8,9 @@ from uuid import UUID
 from function.analysis import FALLBACK_STRATEGY
 from function.buckets import Buckets
 from function.domain import Concern, Feedback, ModelSnapshot, NotAskedSnapshot, Strategy
-from function.llm.breaker import CircuitBreaker
-from function.llm.limits import Places
-from function.llm.outcome import Answer, NoAnswer, Reason
+from function.llm.limits import CircuitBreaker, Places
+from function.llm.outcome import Answer, NoAnswer, Reason, Record
 from function.llm.questions import Questions
-from function.llm.record import Record
 from function.llm.warm_up import WarmUp
 from function.llm_settings import LlmSettings
 

@@ -1,13 +1,41 @@
-"""What keeps the function from asking: the tokens of the day are spent, or no place is free."""
+"""What keeps the function from asking: the provider fails, tokens are spent, no place is free."""
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from function.llm.outcome import NoAnswer, Reason
 
+log = logging.getLogger("function.llm")
+
+FAILURES = 5  # in a row, which open the circuit
 DAY = 24 * 60 * 60  # seconds
+
+
+class CircuitBreaker:
+    """Opens after `failures` of the provider's in a row, until a question is answered."""
+
+    def __init__(self, failures: int = FAILURES) -> None:
+        self._limit = failures
+        self._failures = 0
+
+    @property
+    def is_open(self) -> bool:
+        """Whether requests are turned away."""
+        return self._failures >= self._limit
+
+    def learn(self, failure: NoAnswer | None) -> None:
+        """Count how a question ended. What says nothing about the provider changes nothing."""
+        if failure is None or failure.clears_provider:
+            if self.is_open:
+                log.warning("model back, circuit closed")
+            self._failures = 0
+        elif failure.blames_provider:
+            self._failures += 1
+            if self._failures == self._limit:
+                log.warning("model failing, circuit open")
 
 
 class DailyTokens:

@@ -1,12 +1,12 @@
-"""Asks the model, and counts the tokens of a day."""
+"""Asks the model what fits into its context, and counts the tokens of a day."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import TYPE_CHECKING
 
 from function.llm.background import Shared
-from function.llm.context import ContextCheck, excerpt
 from function.llm.limits import DailyTokens
 from function.llm.outcome import Answer, NoAnswer, Reason, Usage
 
@@ -15,7 +15,12 @@ if TYPE_CHECKING:
     from function.llm.model import Model
     from function.llm_settings import LlmSettings
 
+log = logging.getLogger("function.llm")
+
 UNREPORTED = 2000  # tokens that count for a question where the provider named none
+GAP = " [...] "
+HEAD = 2 / 3  # of the characters that are kept; the rest are the last ones
+CHARACTERS_PER_TOKEN = 6  # at most, in an English prompt; 4 to 5 are usual
 
 
 class Questions:
@@ -28,7 +33,7 @@ class Questions:
         self._context = ContextCheck()
 
     def _make_model(self) -> Model:
-        from function.llm.model import Model  # a cold start does without pydantic's models
+        from function.llm.model import Model  # a cold start does without it
 
         return Model(self._settings)
 
@@ -64,3 +69,35 @@ class Questions:
         tokens = usage.input_tokens + usage.output_tokens
         self.tokens.spend(tokens or (UNREPORTED if charged else 0))
         self._context.look(usage)
+
+
+def excerpt(message: str, limit: int) -> str:
+    """Keep the beginning and the end of a message that is longer than `limit` characters."""
+    if len(message) <= limit:
+        return message
+    kept = limit - len(GAP)
+    head = round(kept * HEAD)
+    return message[:head] + GAP + message[head - kept :]
+
+
+class ContextCheck:
+    """Warns, once, if a server can't have seen all of the instructions.
+
+    Ollama silently drops the front of a prompt that is longer than its context.
+    """
+
+    def __init__(self) -> None:
+        self._warned = False
+
+    def look(self, usage: Usage) -> None:
+        """Compare the tokens of a question with what the instructions take at least."""
+        from function.llm.prompt import system_prompt  # a cold start does without it
+
+        least = len(system_prompt()) // CHARACTERS_PER_TOKEN
+        # Some servers do not count the tokens that they had in a cache.
+        if self._warned or usage.cached_tokens or not 0 < usage.input_tokens < least:
+            return
+        self._warned = True
+        fields = {"input_tokens": usage.input_tokens, "at_least": least}
+        hint = "give the model a larger context: docs/models.md"
+        log.warning("the server cuts the prompt", extra={**fields, "hint": hint})

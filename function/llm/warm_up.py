@@ -12,10 +12,9 @@ from contextvars import Context
 from uuid import UUID
 
 from function.domain import Feedback
-from function.llm.breaker import CircuitBreaker
-from function.llm.outcome import NoAnswer
+from function.llm.limits import CircuitBreaker
+from function.llm.outcome import NoAnswer, Record
 from function.llm.questions import Questions
-from function.llm.record import Record
 from function.llm_settings import LlmSettings
 
 log = logging.getLogger("function.llm")

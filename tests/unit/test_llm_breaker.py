@@ -1,6 +1,6 @@
 """The circuit breaker: what opens it, and what closes it."""
 
-from function.llm.breaker import CircuitBreaker
+from function.llm.limits import CircuitBreaker
 from function.llm.outcome import NoAnswer, Reason
 
 PROVIDER = NoAnswer(Reason.TIMEOUT)

@@ -4,9 +4,9 @@ import logging
 
 import pytest
 
-from function.llm.context import GAP, ContextCheck, excerpt
 from function.llm.limits import DAY, DailyTokens
 from function.llm.outcome import Usage
+from function.llm.questions import GAP, ContextCheck, excerpt
 
 MIDNIGHT = 20_000 * DAY
 

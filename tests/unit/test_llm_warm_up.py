@@ -6,7 +6,7 @@ from typing import cast
 import pytest
 
 from function.domain import Feedback
-from function.llm.breaker import CircuitBreaker
+from function.llm.limits import CircuitBreaker
 from function.llm.outcome import Answer, NoAnswer, Reason
 from function.llm.questions import Questions
 from function.llm.warm_up import WarmUp
