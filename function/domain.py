@@ -31,6 +31,11 @@ class Concern(Enum):
     BULLYING = "bullying"
     OTHER = "other"
 
+    @property
+    def is_danger(self) -> bool:
+        """Whether a person must look."""
+        return self is not Concern.NONE and self is not Concern.UNASSESSED
+
 
 class Feedback(NamedTuple):
     """What a student says about a task."""

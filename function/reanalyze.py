@@ -18,7 +18,6 @@ from contextlib import closing, contextmanager, suppress
 from uuid import UUID
 
 from function import logs
-from function.domain import Concern
 from function.http.traceparent import continue_trace
 from function.llm.analyzer import LlmAnalyzer
 from function.service import report_concern
@@ -108,8 +107,7 @@ async def _revise(connection: Connection, analyzer: LlmAnalyzer, row_id: UUID) -
         return False  # deleted or erased since the run began
     feedback, traceparent = found
     strategy = await analyzer.analyze(feedback)
-    is_concern = strategy.concern not in {Concern.NONE, Concern.UNASSESSED}
-    if not strategy.snapshot.feedback_based and not is_concern:
+    if not strategy.snapshot.feedback_based and not strategy.concern.is_danger:
         return False
     stored = False
     try:
@@ -119,7 +117,8 @@ async def _revise(connection: Connection, analyzer: LlmAnalyzer, row_id: UUID) -
             raise
         log.error("revision refused", extra={"reason": describe(exc)})
     finally:
-        report_concern(strategy.concern, row_id, stored=stored)
+        if strategy.concern.is_danger:
+            report_concern(strategy.concern, row_id, stored=stored)
     return stored
 
 

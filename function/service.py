@@ -15,8 +15,6 @@ from function.store import Store
 
 log = logging.getLogger("function.safeguarding")  # function/logs.py gives it a level of its own
 
-NO_CONCERN = (Concern.NONE, Concern.UNASSESSED)
-
 
 class Submission(NamedTuple):
     """Feedback before it has a strategy.
@@ -92,7 +90,7 @@ async def _make_entry(submission: Submission, analysis: Awaitable[Strategy]) -> 
 def _report_concerns(entries: Iterable[Entry], rows: Stored) -> None:
     """Log each concern once, with its row; or that no row tells of it, for whatever reason."""
     for entry in entries:
-        if entry.strategy.concern in NO_CONCERN:
+        if not entry.strategy.concern.is_danger:
             continue
         row = rows.get(entry.id)
         stored = row is not None and _tells_of(row.entry, entry)
@@ -101,9 +99,7 @@ def _report_concerns(entries: Iterable[Entry], rows: Stored) -> None:
 
 
 def report_concern(concern: Concern, row_id: UUID, *, stored: bool) -> None:
-    """Log a concern, if it is one, with the id of its feedback."""
-    if concern in NO_CONCERN:
-        return
+    """Log a danger, with the id of its feedback."""
     fields = {"row_id": str(row_id), "concern": concern.value}
     if stored:
         log.warning("concern stored", extra=fields)
