@@ -2,12 +2,11 @@
 
 import asyncio
 import logging
-from dataclasses import replace
 from uuid import UUID
 
 from function.analysis import FALLBACK_STRATEGY
 from function.buckets import Buckets
-from function.domain import Concern, Feedback, ModelSnapshot, NotAskedSnapshot, Strategy
+from function.domain import Feedback, NotAskedSnapshot, Strategy
 from function.llm.limits import CircuitBreaker, Places
 from function.llm.outcome import Answer, NoAnswer, Reason, Record
 from function.llm.questions import Questions
@@ -51,7 +50,7 @@ class LlmAnalyzer:
             log.exception("internal error")
             return FALLBACK_STRATEGY
         record.answered(answer)
-        return self._strategy(feedback, answer)
+        return answer.strategy
 
     @property
     def is_paused(self) -> bool:
@@ -91,21 +90,6 @@ class LlmAnalyzer:
         sleeps = self._settings.own_server and failure.reason is Reason.TIMEOUT
         if self._breaker.is_open or sleeps:
             self._warm_up.begin()
-
-    def _strategy(self, feedback: Feedback, answer: Answer) -> Strategy:
-        """Put the tokens into the snapshot. In what the model did not see may be a concern."""
-        strategy, usage = answer.strategy, answer.usage
-        snapshot = strategy.snapshot
-        if isinstance(snapshot, ModelSnapshot):
-            snapshot = replace(
-                snapshot,
-                input_tokens=usage.input_tokens or None,
-                output_tokens=usage.output_tokens or None,
-            )
-        concern = strategy.concern
-        if concern is Concern.NONE and len(feedback.message) > self._settings.message_limit:
-            concern = Concern.UNASSESSED
-        return strategy._replace(snapshot=snapshot, concern=concern)
 
 
 def _fallback(failure: NoAnswer) -> Strategy:

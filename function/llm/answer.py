@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from function.domain import Concern, Difficulty, ModelSnapshot, Strategy
 from function.llm.concerns import gravest
 from function.llm.json_text import find_objects
-from function.llm.outcome import Answer, NoAnswer, Reason
+from function.llm.outcome import Answer, NoAnswer, Reason, Usage
 from function.llm.prompt import PROMPT_VERSION
 from function.llm.repair import Values
 from function.llm.response import Completion
@@ -30,7 +30,7 @@ def read_answer(wire_format: WireFormat, body: bytes, model: str) -> Answer:
     for values in _readable(completion):
         concern = gravest([concern, values.concern])
         if values.usable:
-            strategy = _strategy(values, concern, model)
+            strategy = _strategy(values, concern, model, completion.usage)
             return Answer(strategy, completion.usage, 1, tuple(sorted(values.repairs)))
     failure = NoAnswer(completion.problem or Reason.INVALID_ANSWER)
     failure.usage = completion.usage
@@ -54,7 +54,7 @@ def _answers(text: str) -> Iterator[Values]:
                 yield Values(inner, "extra key")
 
 
-def _strategy(values: Values, concern: Concern, model: str) -> Strategy:
+def _strategy(values: Values, concern: Concern, model: str, usage: Usage) -> Strategy:
     difficulty, sentiment = values.difficulty or "ok", values.sentiment or "neutral"
     adjustment = values.adjustment(difficulty)
     weights = _normalise(values.topics)
@@ -67,6 +67,8 @@ def _strategy(values: Values, concern: Concern, model: str) -> Strategy:
         prompt_version=PROMPT_VERSION,
         kind=values.kind,
         understanding=values.understanding,
+        input_tokens=usage.input_tokens or None,
+        output_tokens=usage.output_tokens or None,
     )
     return Strategy(
         perceived_difficulty=Difficulty(difficulty),

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
+from function.domain import Concern
 from function.llm.background import Shared
 from function.llm.limits import DailyTokens
 from function.llm.outcome import Answer, NoAnswer, Reason, Usage
@@ -24,7 +25,7 @@ CHARACTERS_PER_TOKEN = 6  # at most, in an English prompt; 4 to 5 are usual
 
 
 class Questions:
-    """The configured model. Open nothing: the first question does."""
+    """The configured model. The first question opens its connections."""
 
     def __init__(self, settings: LlmSettings) -> None:
         self._settings = settings
@@ -50,7 +51,7 @@ class Questions:
             self._count(exc.usage, charged=exc.clears_provider or exc.reason is Reason.TIMEOUT)
             raise
         self._count(answer.usage, charged=True)
-        return answer
+        return answer if shown == feedback.message else _without_all_clear(answer)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -69,6 +70,13 @@ class Questions:
         tokens = usage.input_tokens + usage.output_tokens
         self.tokens.spend(tokens or (UNREPORTED if charged else 0))
         self._context.look(usage)
+
+
+def _without_all_clear(answer: Answer) -> Answer:
+    """In what the model did not see may be a concern."""
+    if answer.strategy.concern is not Concern.NONE:
+        return answer
+    return answer._replace(strategy=answer.strategy._replace(concern=Concern.UNASSESSED))
 
 
 def excerpt(message: str, limit: int) -> str:
