@@ -72,8 +72,12 @@ def filtered_concern(results: object) -> Concern:
     A category without a danger to the student, such as Azure's `jailbreak`, is UNASSESSED.
     https://learn.microsoft.com/en-us/azure/ai-services/openai/concepts/content-filter
     """
-    found = map(named_concern, filtered_categories(results))
-    return gravest(concern or Concern.UNASSESSED for concern in found)
+    return concern_of(filtered_categories(results))
+
+
+def concern_of(categories: Iterable[str]) -> Concern:
+    """The gravest danger among the categories of a filter."""
+    return gravest(named_concern(one) or Concern.UNASSESSED for one in categories)
 
 
 def filtered_categories(results: object) -> list[str]:

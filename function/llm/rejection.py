@@ -3,10 +3,11 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from function.domain import Concern
-from function.llm.concerns import filtered_categories, filtered_concern
+from function.llm.concerns import concern_of, filtered_categories
 
 PLAIN_WORD = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 FILTER_STATUSES = (400, 403, 422)
@@ -18,7 +19,7 @@ FILTER = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Rejection:
     """A response with another status than 2xx. The names of headers are in lower case.
 
@@ -29,7 +30,8 @@ class Rejection:
     headers: Mapping[str, str]
     body: bytes
 
-    def json(self) -> object:
+    @cached_property
+    def content(self) -> object:
         """The body, as far as it is JSON."""
         from pydantic_core import from_json  # a cold start does without it
 
@@ -40,7 +42,7 @@ class Rejection:
 
     def error(self) -> Mapping[str, Any]:
         """The error object: inside `error` or not, and in Gemini's case inside a list."""
-        found = self.json()
+        found = self.content
         if isinstance(found, list) and found:
             found = found[0]
         if isinstance(found, dict):
@@ -70,9 +72,8 @@ def filtered(rejection: Rejection) -> Concern | None:
     """What a filter of the provider saw in the message; None where no filter stopped it."""
     if not rejection.error():
         return None
-    found = rejection.json()
-    if filtered_categories(found):
-        return filtered_concern(found)
+    if categories := filtered_categories(rejection.content):
+        return concern_of(categories)
     text = rejection.body.decode(errors="replace")
     is_filter = rejection.status in FILTER_STATUSES and FILTER.search(text)
     return Concern.UNASSESSED if is_filter else None

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pydantic_core import from_json, to_json
 
 from function.domain import Concern
-from function.llm.concerns import filtered_categories, filtered_concern
+from function.llm.concerns import concern_of, filtered_categories
 from function.llm.outcome import NoAnswer, Reason, Usage
 
 Object = Mapping[str, object]
@@ -77,9 +77,9 @@ def provider_error(*events: Object) -> NoAnswer:
     """What an error with 200 means; it may be that of a filter."""
     code = as_object(events[0].get("error")).get("code")
     status = code if isinstance(code, int) and code in STATUSES else None
-    is_filter = bool(filtered_categories(list(events)))
-    failure = NoAnswer(Reason.REFUSED if is_filter else Reason.PROVIDER_ERROR, status)
-    failure.concern = filtered_concern(list(events))
+    categories = filtered_categories(list(events))
+    failure = NoAnswer(Reason.REFUSED if categories else Reason.PROVIDER_ERROR, status)
+    failure.concern = concern_of(categories)
     return failure
 
 
