@@ -2,7 +2,8 @@
 
 import signal
 import threading
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 
 import pytest
 
@@ -10,6 +11,7 @@ from function.analysis import FALLBACK_STRATEGY
 from function.store import revisions
 from tests.conftest import open_connection
 from tests.llm.reanalysis import (
+    Job,
     execute,
     insert,
     revised,
@@ -24,6 +26,18 @@ from tests.llm.server import (
     in_turn,
 )
 from tests.waiting import wait_until
+
+
+@contextmanager
+def asking(
+    database: str, model_server: ModelServer, *options: str
+) -> Iterator[tuple[Job, threading.Event]]:
+    """A job whose first question is under way. The model answers it when the event is set."""
+    go = threading.Event()
+    model_server.behavior = answers(once=go)
+    with running(database, model_server, *options) as job:
+        wait_until(lambda: model_server.requests != [])
+        yield job, go
 
 
 def test_a_run_that_is_killed_has_lost_nothing(
@@ -48,10 +62,7 @@ def test_of_two_runs_at_once_one_does_the_work(
     feedback_database: str, model_server: ModelServer
 ) -> None:
     insert(feedback_database, 3)
-    go = threading.Event()
-    model_server.behavior = answers(once=go)
-    with running(feedback_database, model_server) as first:
-        wait_until(lambda: model_server.requests != [])
+    with asking(feedback_database, model_server) as (first, go):
         code, [line] = run(feedback_database, model_server)
         assert (code, line["reason"]) == (1, "another run is in progress")
         go.set()
@@ -64,10 +75,7 @@ def test_a_second_revision_of_a_feedback_is_not_stored(
     feedback_database: str, model_server: ModelServer
 ) -> None:
     insert(feedback_database, 1)
-    go = threading.Event()
-    model_server.behavior = answers(once=go)
-    with running(feedback_database, model_server) as job:
-        wait_until(lambda: model_server.requests != [])
+    with asking(feedback_database, model_server) as (job, go):
         with closing(open_connection(feedback_database)) as connection:
             [[row_id]] = connection.run("SELECT id FROM feedback")
             assert revisions.insert(connection, row_id, FALLBACK_STRATEGY, "theirs")
@@ -82,10 +90,7 @@ def test_a_signal_ends_the_run_after_the_row(
     feedback_database: str, model_server: ModelServer, number: signal.Signals
 ) -> None:
     insert(feedback_database, 3)
-    go = threading.Event()
-    model_server.behavior = answers(once=go)
-    with running(feedback_database, model_server, "--per-minute", "1") as job:
-        wait_until(lambda: model_server.requests != [])
+    with asking(feedback_database, model_server, "--per-minute", "1") as (job, go):
         job.process.send_signal(number)
         go.set()
         code, log = job.end()
@@ -98,10 +103,7 @@ def test_what_is_erased_during_the_question_gets_no_revision(
     feedback_database: str, model_server: ModelServer, erase: str
 ) -> None:
     insert(feedback_database, 2)
-    go = threading.Event()
-    model_server.behavior = answers(once=go)
-    with running(feedback_database, model_server) as job:
-        wait_until(lambda: model_server.requests != [])
+    with asking(feedback_database, model_server) as (job, go):
         execute(feedback_database, erase)
         go.set()
         code, log = job.end()
