@@ -10,6 +10,9 @@ READY := ready-$(firstword $(shell pwd | cksum))
 COMPILE := .venv-uv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(ARGS)
 
+# What every place where the function runs can be configured to do.
+EXTRAS := --extra llm --extra auth --extra metrics --extra otel
+
 # Not in the image, because nothing imports it there: what flask-swagger-ui needs beside its files, uvicorn's command
 # line (click), and cffi's compiler (pycparser).
 UNUSED := $(addprefix --no-emit-package ,blinker click flask itsdangerous jinja2 markupsafe pycparser werkzeug)
@@ -112,13 +115,13 @@ check: lint ## lint, then the unit tests; run it before a commit
 	@$(BIN)/python -m pytest --quiet tests/unit $(ARGS)
 
 lock: .venv/$(READY) ## make the locks again from pyproject.toml (ARGS=--upgrade: newest versions)
-	@$(COMPILE) pyproject.toml --extra server --extra functions-framework --extra docs --extra llm --extra auth --group embedded \
+	@$(COMPILE) pyproject.toml --extra server --extra functions-framework --extra docs $(EXTRAS) --group embedded \
 		--group test --group kafka --group deploy --group lint --group bench --output-file requirements/dev.txt
-	@$(COMPILE) pyproject.toml --extra server --extra functions-framework --extra docs --extra llm --extra auth --group embedded \
+	@$(COMPILE) pyproject.toml --extra server --extra functions-framework --extra docs $(EXTRAS) --group embedded \
 		--constraint requirements/dev.txt --output-file requirements/run.txt
 	@$(COMPILE) pyproject.toml --group events --output-file requirements/events.txt
-	@$(COMPILE) pyproject.toml --extra llm --extra auth --group func --output-file requirements/func.txt
-	@$(COMPILE) pyproject.toml --extra server --extra docs --extra llm --extra auth $(UNUSED) \
+	@$(COMPILE) pyproject.toml $(EXTRAS) --group func --output-file requirements/func.txt
+	@$(COMPILE) pyproject.toml --extra server --extra docs $(EXTRAS) $(UNUSED) \
 		--output-file requirements/server.txt
 	@$(COMPILE) pyproject.toml --group contracts --output-file requirements/contracts.txt
 	@$(COMPILE) --group models --output-file requirements/models.txt

@@ -11,6 +11,7 @@ from weakref import WeakValueDictionary
 from function.analysis import Analyzer
 from function.domain import Concern, Entry, Feedback, Stored, StoredEntry, Strategy
 from function.errors import IdempotencyKeyReused
+from function.metrics import CONCERNS, FEEDBACK
 from function.store import Store
 
 log = logging.getLogger("function.safeguarding")  # function/logs.py gives it a level of its own
@@ -66,7 +67,10 @@ class Service:
         finally:
             _report_concerns(entries, rows)
         _require_same(submissions, rows)  # another request may have been faster
-        return [rows[one.row_id] for one in submissions]
+        kept = [rows[one.row_id] for one in submissions]
+        for row in kept:
+            FEEDBACK.add(1, "true" if row.repeated else "false")
+        return kept
 
     def _analyze(self, submission: Submission) -> Awaitable[Strategy]:
         """Begin the analysis, or join that of a concurrent repeat."""
@@ -100,6 +104,7 @@ def _report_concerns(entries: Iterable[Entry], rows: Stored) -> None:
 
 def report_concern(concern: Concern, row_id: UUID, *, stored: bool) -> None:
     """Log a danger, with the id of its feedback."""
+    CONCERNS.add(1, concern.value, "true" if stored else "false")
     fields = {"row_id": str(row_id), "concern": concern.value}
     if stored:
         log.warning("concern stored", extra=fields)

@@ -8,11 +8,11 @@ from function import access_settings
 from function.access_settings import RateLimit, TokenSettings
 from function.llm_settings import LlmSettings, find_unused, read_llm_settings
 from function.postgres_settings import PostgresSettings, read_settings
-from function.variables import Variables
+from function.telemetry_settings import MetricsSettings, read_metrics_settings
+from function.variables import OFF, ON, Variables
 
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 LOG_FORMATS = ("auto", "json", "google")
-ON, OFF = ("on", "true", "1"), ("off", "false", "0")
 
 # Platforms kill a process 30 seconds after its SIGTERM. Of these:
 DRAIN_TIMEOUT = 25  # seconds for the requests in progress
@@ -43,6 +43,7 @@ class Settings:
     tokens: TokenSettings | None
     cors_origins: tuple[str, ...]
     rate_limit: RateLimit | None
+    metrics: MetricsSettings
     llm: LlmSettings | None
     unused: tuple[str, ...]
 
@@ -69,6 +70,7 @@ def load(environ: Mapping[str, str]) -> Settings:
         tokens=access_settings.read_token_settings(variables),
         cors_origins=access_settings.read_origins(variables),
         rate_limit=access_settings.read_rate_limit(variables),
+        metrics=read_metrics_settings(variables),
         llm=llm,
         unused=find_unused(variables, llm),
     )

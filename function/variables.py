@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
+ON, OFF = ("on", "true", "1"), ("off", "false", "0")
+
 
 @dataclass(frozen=True, slots=True)
 class Variables:

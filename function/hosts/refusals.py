@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import NamedTuple
 
+from function.metrics import REFUSALS
+
 Header = tuple[bytes, bytes]
 
 
@@ -19,6 +21,7 @@ class Refusal(NamedTuple):
 
     def parts(self) -> tuple[int, list[Header], bytes]:
         """Return the status, the headers and the body."""
+        REFUSALS.add(1, str(self.status))
         body = json.dumps({"code": self.code, "message": self.message}).encode()
         headers = [
             (b"content-type", b"application/json"),

@@ -12,9 +12,10 @@ import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from function import logs
+from function import logs, metrics
 from function.analysis import Analyzer, StubAnalyzer
 from function.errors import ClientDisconnected, PayloadTooLarge
+from function.http import observation
 from function.http.access import make_access
 from function.http.handler import Handler
 from function.http.messages import Request, Response
@@ -51,6 +52,7 @@ class Application:
 
     def start(self) -> None:
         """Connect to PostgreSQL, and wake the model. Each host calls this on the event loop."""
+        metrics.reach("listening")
         self._store.start()
         self._analyzer.start()
 
@@ -81,15 +83,20 @@ class Application:
         request_id = _request_id(request)
         trace_id = request.headers["traceparent"].split("-")[1]
         logs.request_fields.set({"request_id": request_id, "trace_id": trace_id})
+        route = self._handler.route(request.path)
+        observation.begin(request)
         try:
             response = await self._handler.handle(request)
             await _send(scope, send, response, request_id)
         except (ClientDisconnected, TimeoutError):  # the host closes the connection
             _log(request, 499, "CLIENT_DISCONNECTED", started)
+            observation.end(request, route, None, started)
             return
         _log(request, response.status, response.code, started)
+        observation.end(request, route, response.status, started)
         if not self._warm and request.method == "POST":
             self._warm = True
+            metrics.reach("first answer")
             warm_up = threading.Thread(target=_import_rest, name="warm-up", daemon=True)
             asyncio.get_running_loop().call_later(WARM_DELAY, warm_up.start)
 
@@ -107,8 +114,14 @@ def create_application(settings: Settings, store: Store) -> Application:
         hint = "set LLM_PROVIDER, or correct the names"
         fields = {"variables": ", ".join(settings.unused), "hint": hint}
         log.warning("variables without effect", extra=fields)
+    if settings.metrics.served:
+        metrics.enable()
     analyzer = _make_analyzer(settings)
-    handler = Handler(Service(analyzer, store), store, make_access(settings), docs=settings.docs)
+    handler = Handler(
+        *(Service(analyzer, store), store, make_access(settings)),
+        docs=settings.docs,
+        metrics=settings.metrics,
+    )
     return Application(handler, analyzer, store)
 
 

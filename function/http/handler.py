@@ -9,10 +9,12 @@ from function.http import messages
 from function.http.access import Access
 from function.http.delivery import parse_delivery
 from function.http.messages import Request, Response
+from function.http.metrics import MetricsPage
 from function.http.origins import answer_preflight, is_preflight
 from function.service import Service
 from function.store import Store
 from function.store.jobs import RowRefused
+from function.telemetry_settings import MetricsSettings
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -24,7 +26,15 @@ log = logging.getLogger("function.http.handler")
 class Handler:
     """Answers requests. It uses the store only for the readiness check."""
 
-    def __init__(self, service: Service, store: Store, access: Access, *, docs: bool) -> None:
+    def __init__(
+        self,
+        service: Service,
+        store: Store,
+        access: Access,
+        *,
+        docs: bool,
+        metrics: MetricsSettings | None = None,
+    ) -> None:
         self._service = service
         self._store = store
         self._access = access
@@ -42,6 +52,8 @@ class Handler:
         }
         if docs:
             self._routes["/docs"] = ("GET", _show_docs)
+        if metrics and metrics.served:
+            self._routes["/metrics"] = ("GET", MetricsPage(metrics.token_file).show)
 
     async def handle(self, request: Request) -> Response:
         """Answer the request, and let a page of an allowed origin read the answer."""
@@ -68,9 +80,7 @@ class Handler:
             return messages.internal_error_response(request)
 
     def _route(self, request: Request) -> Endpoint:
-        path = request.path.removesuffix("/")
-        if path.startswith("/docs/"):
-            path = "/docs"
+        path = _template(request.path)
         if path not in self._routes:
             raise errors.NotFound("there is nothing at this path")
         if self._leads_to_docs(request, path):
@@ -82,6 +92,11 @@ class Handler:
         if request.method not in allowed:
             raise errors.MethodNotAllowed(f"only {' and '.join(allowed)} can be used here", allowed)
         return endpoint
+
+    def route(self, path: str) -> str:
+        """Return the route of a path; "" where there is none, so that routes are few."""
+        template = _template(path)
+        return (template or "/") if template in self._routes else ""
 
     def _leads_to_docs(self, request: Request, path: str) -> bool:
         """Tell a browser that opens the function's address."""
@@ -105,6 +120,10 @@ class Handler:
         if await self._store.is_ready():
             return Response(200, b'{"status": "ready"}')
         return Response(503, b'{"status": "not ready"}')
+
+
+def _template(path: str) -> str:
+    return "/docs" if path.startswith("/docs/") else path.removesuffix("/")
 
 
 def _say(status: str) -> Endpoint:

@@ -14,7 +14,9 @@ import time
 from concurrent.futures import Future
 from contextvars import Context
 
+from function.metrics import CONNECTS
 from function.postgres_settings import PostgresSettings
+from function.store import observation
 from function.store.connection import PATIENCE, connect, disconnect
 from function.store.driver import CONNECTION_ERRORS, DatabaseError
 from function.store.faults import CANCELED, OF_THE_STATEMENT, is_loss, is_refusal, sqlstate
@@ -107,8 +109,12 @@ class GroupCommit:
             self.connect()
             assert self._opening
             self._table = await asyncio.wrap_future(self._opening)
+        except Exception as exc:
+            CONNECTS.add(1, observation.error_type(exc))
+            raise
         finally:
             self._opening = None
+        CONNECTS.add(1, "")
         self._table.attach(self._queue.wake.set)
         self._health.pooled = self._table.session.pooled
         self._health.succeeded()
@@ -116,6 +122,7 @@ class GroupCommit:
 
     async def _try(self, table: FeedbackTable, jobs: list[Job]) -> None:
         started = time.monotonic()
+        observation.observe_wait(jobs, started)
         table.limit = self._limit_for(jobs)
         work = jobs[0].work if jobs else insert
         await work(table, jobs, self._health)

@@ -6,6 +6,7 @@ import logging
 import math
 import time
 
+from function import metrics
 from function.postgres_settings import PostgresSettings
 from function.store.faults import describe
 
@@ -43,6 +44,7 @@ class Health:
         """PostgreSQL accepted a statement, maybe one without a row."""
         if self.writable:
             self._reasons.clear()
+            metrics.reach("ready")
             if not self._logged:
                 log.info("database connected", extra={"pooled": self.pooled})
             self._logged = True

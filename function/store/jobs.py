@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import math
+import time
 from collections.abc import Awaitable, Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from function.domain import Entry, Stored
@@ -39,6 +40,7 @@ class Job:
     deadline: float
     future: asyncio.Future[Stored]
     failures: int = 0
+    since: float = field(default_factory=time.monotonic)
     limit: float | None = None
     """Seconds for a statement with this job alone, which may be why a batch failed."""
 

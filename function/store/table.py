@@ -21,6 +21,7 @@ from function.domain import (
     StrategySnapshot,
 )
 from function.store.driver import Rows, Session
+from function.store.observation import Statement
 from function.store.stream import Stream
 
 CREATED_AT = """to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
@@ -104,7 +105,8 @@ class FeedbackTable:
         from pydantic_core import to_json  # the store connects before this import
 
         rows = [_row(entry) for entry in entries]
-        [[created]] = await self._query(INSERT, to_json(rows).decode())
+        with Statement("INSERT", len(rows)):
+            [[created]] = await self._query(INSERT, to_json(rows).decode())
         stored = {
             entry.id: StoredEntry(entry, created[row["id"]], repeated=False)
             for entry, row in zip(entries, rows, strict=True)
@@ -114,7 +116,8 @@ class FeedbackTable:
 
     async def select(self, ids: Iterable[UUID]) -> Stored:
         """Return those rows that are there."""
-        rows = await self._query(SELECT, json.dumps([str(row_id) for row_id in ids]))
+        with Statement("SELECT", 0):
+            rows = await self._query(SELECT, json.dumps([str(row_id) for row_id in ids]))
         return {row.entry.id: row for row in map(_stored_entry, rows)}
 
     async def _query(self, sql: str, parameter: str) -> Rows:

@@ -1,0 +1,1 @@
+"""Telemetry: what was counted and traced, for a scrape and for a collector."""
