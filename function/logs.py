@@ -26,6 +26,7 @@ GOOGLE_NAMES = {
     "level": "severity",
     "event": "message",
     "trace_id": "logging.googleapis.com/trace",
+    "span_id": "logging.googleapis.com/spanId",
 }
 
 # What a LogRecord has of its own; the other attributes came by `extra`.

@@ -159,6 +159,10 @@ REPAIRS = Metric(
     "Repairs of the model's answers.",
     ("repair",),
 )
+SPANS_DROPPED = Metric(
+    *("counter", "mentor.spans.dropped", "{span}"),
+    "Spans that were not exported, because too many waited or the collector did not take them.",
+)
 START_DURATION = Metric(
     *("gauge", "mentor.start.duration", "s"),
     "Time from the start of the process.",

@@ -8,7 +8,12 @@ from function import access_settings
 from function.access_settings import RateLimit, TokenSettings
 from function.llm_settings import LlmSettings, find_unused, read_llm_settings
 from function.postgres_settings import PostgresSettings, read_settings
-from function.telemetry_settings import MetricsSettings, read_metrics_settings
+from function.telemetry_settings import (
+    MetricsSettings,
+    OtlpSettings,
+    read_metrics_settings,
+    read_otlp_settings,
+)
 from function.variables import OFF, ON, Variables
 
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
@@ -44,6 +49,7 @@ class Settings:
     cors_origins: tuple[str, ...]
     rate_limit: RateLimit | None
     metrics: MetricsSettings
+    otlp: OtlpSettings | None
     llm: LlmSettings | None
     unused: tuple[str, ...]
 
@@ -71,6 +77,7 @@ def load(environ: Mapping[str, str]) -> Settings:
         cors_origins=access_settings.read_origins(variables),
         rate_limit=access_settings.read_rate_limit(variables),
         metrics=read_metrics_settings(variables),
+        otlp=read_otlp_settings(variables),
         llm=llm,
         unused=find_unused(variables, llm),
     )

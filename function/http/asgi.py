@@ -10,9 +10,9 @@ import re
 import threading
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from function import logs, metrics
+from function import logs, metrics, tracing
 from function.analysis import Analyzer, StubAnalyzer
 from function.errors import ClientDisconnected, PayloadTooLarge
 from function.http import observation
@@ -23,6 +23,9 @@ from function.http.traceparent import continue_trace
 from function.service import Service
 from function.settings import Settings
 from function.store import Store
+
+if TYPE_CHECKING:
+    from function.telemetry import Exporter
 
 # ASGI's own types: its messages are dictionaries of anything.
 Message = MutableMapping[str, Any]
@@ -35,6 +38,7 @@ HTTP_1 = ("1.0", "1.1")
 PIECE = 16 * 1024  # bytes of a body that are sent at a time
 WRITE_TIMEOUT = 15  # seconds for a client to take a piece
 WARM_DELAY = 1  # seconds after the first feedback; more requests arrive during a cold start
+EXPORT_DELAY = 10  # seconds after the start, if no feedback comes
 ABSOLUTE_FORM = re.compile(r"https?://[^/]*", re.IGNORECASE)
 REQUEST_ID = re.compile(r"[ -~]{1,128}")
 
@@ -44,10 +48,13 @@ log = logging.getLogger("function.http.asgi")
 class Application:
     """The ASGI application; it owns the analyzer and the store."""
 
-    def __init__(self, handler: Handler, analyzer: Analyzer, store: Store) -> None:
+    def __init__(
+        self, handler: Handler, analyzer: Analyzer, store: Store, exporter: "Exporter | None"
+    ) -> None:
         self._handler = handler
         self._analyzer = analyzer
         self._store = store
+        self._exporter = exporter
         self._warm = False
 
     def start(self) -> None:
@@ -55,11 +62,15 @@ class Application:
         metrics.reach("listening")
         self._store.start()
         self._analyzer.start()
+        if self._exporter:  # also where no feedback comes
+            asyncio.get_running_loop().call_later(EXPORT_DELAY, self._exporter.start)
 
     async def aclose(self) -> None:
         """Close all connections. Each host calls this when all requests have their answers."""
         await self._analyzer.close()
         await self._store.close()
+        if self._exporter:
+            self._exporter.stop()
         logs.flush()
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
@@ -81,8 +92,9 @@ class Application:
         started = time.perf_counter()
         request = _request(scope, receive)
         request_id = _request_id(request)
-        trace_id = request.headers["traceparent"].split("-")[1]
-        logs.request_fields.set({"request_id": request_id, "trace_id": trace_id})
+        _, trace_id, span_id, _ = request.headers["traceparent"].split("-")
+        fields = {"request_id": request_id, "trace_id": trace_id, "span_id": span_id}
+        logs.request_fields.set(fields)
         route = self._handler.route(request.path)
         observation.begin(request)
         try:
@@ -98,7 +110,10 @@ class Application:
             self._warm = True
             metrics.reach("first answer")
             warm_up = threading.Thread(target=_import_rest, name="warm-up", daemon=True)
-            asyncio.get_running_loop().call_later(WARM_DELAY, warm_up.start)
+            loop = asyncio.get_running_loop()
+            loop.call_later(WARM_DELAY, warm_up.start)
+            if self._exporter:
+                loop.call_later(WARM_DELAY, self._exporter.start)
 
 
 def _import_rest() -> None:
@@ -114,7 +129,8 @@ def create_application(settings: Settings, store: Store) -> Application:
         hint = "set LLM_PROVIDER, or correct the names"
         fields = {"variables": ", ".join(settings.unused), "hint": hint}
         log.warning("variables without effect", extra=fields)
-    if settings.metrics.served:
+    exporter = _make_exporter(settings)
+    if settings.metrics.served or (settings.otlp and settings.otlp.metrics):
         metrics.enable()
     analyzer = _make_analyzer(settings)
     handler = Handler(
@@ -122,7 +138,17 @@ def create_application(settings: Settings, store: Store) -> Application:
         docs=settings.docs,
         metrics=settings.metrics,
     )
-    return Application(handler, analyzer, store)
+    return Application(handler, analyzer, store, exporter)
+
+
+def _make_exporter(settings: Settings) -> "Exporter | None":
+    if settings.otlp is None:
+        return None
+    from function.telemetry import Exporter  # an instance without a collector does without it
+
+    if settings.otlp.traces:
+        tracing.enable(settings.otlp.sampler, settings.otlp.queue_size)
+    return Exporter(settings.otlp)
 
 
 def _make_analyzer(settings: Settings) -> Analyzer:
@@ -140,7 +166,8 @@ def _request(scope: Message, receive: Receive) -> Request:
         # https://www.rfc-editor.org/rfc/rfc9110#section-5.5
         name, value = raw_name.decode("latin-1"), raw_value.strip(b" \t").decode("latin-1")
         headers[name] = f"{headers[name]}, {value}" if name in headers else value
-    headers["traceparent"] = continue_trace(headers.get("traceparent", ""))
+    caller = headers.get("traceparent", "")
+    headers["traceparent"] = continue_trace(caller)
 
     async def read() -> bytes:
         return await _read(receive, headers.get("content-length", ""))
@@ -148,6 +175,7 @@ def _request(scope: Message, receive: Receive) -> Request:
     path: str = scope["path"]
     if not path.startswith("/"):  # hypercorn leaves an absolute-form target as it is
         path = ABSOLUTE_FORM.sub("", path) or "/"
+    observation.begin_span(path, headers["traceparent"], caller, headers.get("tracestate", ""))
     return Request(scope["method"], path, headers, read)
 
 

@@ -61,7 +61,7 @@ def _read_binary(headers: Mapping[str, str], body: bytes, hop: str) -> Submissio
     attributes = read_headers(headers)
     check(attributes)
     needed = {f"ce-{name}": attributes[name] for name in REQUIRED}
-    return _submission(needed, body, attributes.get("traceparent") or hop)
+    return _submission(needed, body, (hop, attributes.get("traceparent", "")))
 
 
 def _read_document(document: object, hop: str) -> Submission:
@@ -76,7 +76,7 @@ def _read_document(document: object, hop: str) -> Submission:
         name: attributes[name] for name in (*REQUIRED, "data", "data_base64") if name in attributes
     }
     trace = attributes.get("traceparent")
-    return _submission({}, needed, trace if isinstance(trace, str) and trace else hop)
+    return _submission({}, needed, (hop, trace if isinstance(trace, str) else ""))
 
 
 def _read_batch(documents: object, hop: str) -> list[Submission]:
@@ -110,7 +110,7 @@ def _require_agreement(submissions: Sequence[Submission]) -> None:
 
 
 def _submission(
-    headers: dict[str, str], body: bytes | dict[str, object], traceparent: str
+    headers: dict[str, str], body: bytes | dict[str, object], traces: tuple[str, str]
 ) -> Submission:
     """Let the SDK read an event that was checked; in JSON it is a document without headers."""
     try:
@@ -120,7 +120,7 @@ def _submission(
         raise _data_error(exc.__context__ or exc) from None
     feedback, payload = read_feedback(event.get_data(), DATA)
     row_id = event_row_id(feedback.student_id, event["source"], event["id"], payload)
-    return make_repeatable(row_id, feedback, payload, "this event's source and id", traceparent)
+    return make_repeatable(row_id, feedback, payload, "this event's source and id", traces)
 
 
 def _read_data(content: bytes | str) -> object:

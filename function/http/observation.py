@@ -1,22 +1,35 @@
-"""What metrics tell of requests.
+"""What metrics and spans tell of requests.
 
 https://opentelemetry.io/docs/specs/semconv/http/
 """
 
 import time
+from collections.abc import Sequence
 
+from function import tracing
 from function.http.messages import Request
 from function.metrics import HTTP_ACTIVE, HTTP_DURATION, OTHER
+from function.tracing import Span
 
 METHODS = frozenset(
     ("CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "TRACE")
 )
 ABANDONED = "client_disconnected"
+PROBES = ("/health/", "/_/", "/metrics")  # too frequent for spans
+PATH_LIMIT = 200  # characters
 
 
 def begin(request: Request) -> None:
     """Note that a request is under way."""
     HTTP_ACTIVE.add(1, _method(request))
+
+
+def begin_span(path: str, traceparent: str, caller: str, tracestate: str) -> None:
+    """Begin the span of the request; the context of its task keeps it."""
+    if path.startswith(PROBES):
+        return
+    if span := tracing.begin("SERVER", "", traceparent, caller, tracestate):
+        tracing.current.set([span])
 
 
 def end(request: Request, route: str, status: int | None, started: float) -> None:
@@ -26,6 +39,30 @@ def end(request: Request, route: str, status: int | None, started: float) -> Non
     code = str(status or "")
     error = ABANDONED if status is None else code if status >= 500 else ""
     HTTP_DURATION.observe(time.perf_counter() - started, method, route, code, error)
+    if spans := tracing.current.get():
+        _end_spans(spans, request, route, status, error)
+
+
+def _end_spans(
+    spans: Sequence[Span], request: Request, route: str, status: int | None, error: str
+) -> None:
+    attributes: dict[str, str | int | bool] = {
+        "http.request.method": _method(request),
+        "url.scheme": "http",
+        "url.path": request.path[:PATH_LIMIT],
+    }
+    if route:
+        attributes["http.route"] = route
+    if status:
+        attributes["http.response.status_code"] = status
+    if error:
+        attributes["error.type"] = error
+    for span in spans:
+        if span.kind == "SERVER":
+            span.name = f"{_method(request)} {route}".strip()
+            span.attributes = attributes
+        span.failed = bool(status and status >= 500)
+        span.finish()
 
 
 def _method(request: Request) -> str:

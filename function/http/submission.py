@@ -10,7 +10,7 @@ from function.http.document import require_shallow
 from function.http.ids import Payload, payload_span_id
 from function.http.messages import Response
 from function.http.schema import parse_feedback
-from function.http.traceparent import continue_trace
+from function.http.traceparent import continue_event
 from function.service import Submission
 
 
@@ -33,16 +33,21 @@ def read_feedback(document: object, name: str = "the body") -> tuple[Feedback, P
 
 
 def make_repeatable(
-    row_id: UUID, feedback: Feedback, payload: Payload, key_name: str, traceparent: str
+    row_id: UUID,
+    feedback: Feedback,
+    payload: Payload,
+    key_name: str,
+    traces: tuple[str, str],
 ) -> Submission:
     """Make a submission whose repeats can be told from other payloads.
 
     Texts that differ may be stored alike where they have U+FFFD. There the row's span id, which
-    has no other meaning, is made of the payload.
+    has no other meaning, is made of the payload. `traces` are the traceparents of the request and
+    of the event, which may be empty.
     """
     ambiguous = "\ufffd" in feedback.task_id or "\ufffd" in feedback.message
     span_id = payload_span_id(row_id, payload) if ambiguous else ""
-    trace = continue_trace(traceparent, span_id)
+    trace = continue_event(*traces, span_id)
     return Submission(row_id, feedback, trace, True, key_name, span_id)
 
 

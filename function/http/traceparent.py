@@ -3,6 +3,8 @@
 import random
 import re
 
+from function import tracing
+
 # Versions after 00 may append fields; ff is not a version, and zeros are not an id.
 TRACEPARENT = re.compile(
     r"(?!ff)(?P<version>[0-9a-f]{2})-(?P<trace>(?!0{32})[0-9a-f]{32})-(?!0{16})[0-9a-f]{16}"
@@ -19,5 +21,20 @@ def continue_trace(traceparent: str, span_id: str = "") -> str:
     caller = TRACEPARENT.fullmatch(traceparent.strip())
     span_id = span_id or f"{random.getrandbits(64) or 1:016x}"
     if caller is None or (caller["version"] == "00" and caller["more"]):
-        return f"00-{random.getrandbits(128) or 1:032x}-{span_id}-00"
-    return f"00-{caller['trace']}-{span_id}-{int(caller['flags'], 16) & FLAGS:02x}"
+        trace_id = f"{random.getrandbits(128) or 1:032x}"
+        return f"00-{trace_id}-{span_id}-{tracing.flags(trace_id, None):02x}"
+    flags = tracing.flags(caller["trace"], int(caller["flags"], 16) & FLAGS)
+    return f"00-{caller['trace']}-{span_id}-{flags:02x}"
+
+
+def continue_event(request: str, event: str, span_id: str) -> str:
+    """Return the `traceparent` for an event's row: the span of its request, or one of its own.
+
+    It has one of its own where the event has a trace, or its `span_id` is given.
+    """
+    if not (event or span_id):
+        return request
+    caller = event or request
+    own = continue_trace(caller, span_id)
+    tracing.begin_event(own, caller)
+    return own

@@ -15,6 +15,7 @@ from function.store.driver import DatabaseError
 from function.store.faults import is_refusal, sqlstate
 from function.store.health import Health
 from function.store.table import FeedbackTable
+from function.tracing import Span, current
 
 SWEEP_INTERVAL = 0.1  # seconds between two looks at the deadlines
 BATCH_LIMIT = 128  # rows a statement; more only where one job has more
@@ -41,6 +42,7 @@ class Job:
     future: asyncio.Future[Stored]
     failures: int = 0
     since: float = field(default_factory=time.monotonic)
+    spans: Sequence[Span] = field(default_factory=current.get)
     limit: float | None = None
     """Seconds for a statement with this job alone, which may be why a batch failed."""
 

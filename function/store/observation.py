@@ -1,10 +1,11 @@
-"""What metrics tell of statements.
+"""What metrics and spans tell of statements.
 
 https://opentelemetry.io/docs/specs/semconv/database/postgresql/
 """
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterable
 from types import TracebackType
@@ -12,9 +13,13 @@ from typing import TYPE_CHECKING
 
 from function.metrics import STATEMENT_DURATION, STATEMENT_ROWS, STATEMENT_WAIT
 from function.store.faults import sqlstate
+from function.tracing import current, record_client
 
 if TYPE_CHECKING:
     from function.store.jobs import Job
+
+
+SQLSTATE = re.compile("[0-9A-Z]{5}")
 
 
 class Statement:
@@ -25,6 +30,7 @@ class Statement:
         self._rows = rows
 
     def __enter__(self) -> None:
+        self._began = time.time_ns() if current.get() else 0
         self._started = time.perf_counter()
         if self._rows:
             STATEMENT_ROWS.observe(self._rows)
@@ -35,6 +41,24 @@ class Statement:
         seconds = time.perf_counter() - self._started
         kind = error_type(error) if error else ""
         STATEMENT_DURATION.observe(seconds, "postgresql", "feedback", self._operation, kind)
+        if self._began:
+            self._record(kind)
+
+    def _record(self, kind: str) -> None:
+        attributes: dict[str, str | int | bool] = {
+            "db.system.name": "postgresql",
+            "db.collection.name": "feedback",
+            "db.operation.name": self._operation,
+            "db.query.summary": f"{self._operation} feedback",
+        }
+        if self._rows:
+            attributes["mentor.group_commit.rows"] = self._rows
+        if kind:
+            attributes["error.type"] = kind
+        if SQLSTATE.fullmatch(kind):
+            attributes["db.response.status_code"] = kind
+        name = f"{self._operation} feedback"
+        record_client(current.get(), name, self._began, attributes, failed=bool(kind))
 
 
 def error_type(error: BaseException) -> str:
@@ -43,7 +67,8 @@ def error_type(error: BaseException) -> str:
 
 
 def observe_wait(jobs: Iterable[Job], now: float) -> None:
-    """Observe how long jobs have waited for their first statement."""
+    """Observe how long jobs have waited for their first statement, and whose spans it has."""
+    current.set([span for job in jobs for span in job.spans])
     for job in jobs:
         if job.ids and not job.failures:
             STATEMENT_WAIT.observe(now - job.since)

@@ -128,7 +128,9 @@ def test_terminal(host: str, hosts_database: str, tmp_path: Path) -> None:
 
     [line] = [line for line in text.splitlines() if "of-the-test" in line]
     assert re.match(
-        r"\d\d:\d\d:\d\d INFO +request request_id=of-the-test trace_id=\w{32} method=POST ", line
+        r"\d\d:\d\d:\d\d INFO +request request_id=of-the-test trace_id=\w{32} span_id=\w{16} "
+        r"method=POST ",
+        line,
     )
     assert " status=200 duration_ms=" in line
     assert "{" not in line

@@ -1,0 +1,122 @@
+"""Spans, as plain records that an export reads later.
+
+A record takes about 3 us. A span of OpenTelemetry's SDK takes 102 us, and 20 us if it is not
+sampled. https://opentelemetry.io/docs/specs/otel/trace/api/
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from function.metrics import SPANS_DROPPED
+
+SAMPLED = 0x01
+TRACE, SPAN = slice(3, 35), slice(36, 52)  # in a traceparent
+
+
+class Sampler(NamedTuple):
+    """Which traces to record: `ratio` of them, or with `parent_based` those of callers who do."""
+
+    parent_based: bool
+    ratio: float
+
+    def flags(self, trace_id: str, caller: int | None) -> int:
+        """The flags of a span; `caller` are those of its parent, if it has one."""
+        if self.parent_based and caller is not None:
+            return caller
+        chosen = int(trace_id[16:], 16) < round(self.ratio * 2**64)
+        return (caller or 0) & ~SAMPLED | chosen
+
+
+@dataclass(eq=False, slots=True)
+class Span:
+    """A span that is sampled. The times are nanoseconds since 1970."""
+
+    traceparent: str
+    parent_id: str
+    kind: str
+    name: str
+    started: int
+    tracestate: str = ""
+    attributes: Mapping[str, str | int | bool] = field(default_factory=dict)
+    links: list[str] = field(default_factory=list)  # traceparents
+    failed: bool = False
+    ended: int = 0
+
+    def finish(self) -> None:
+        """Hand it over to the export. If too many wait, the oldest one is dropped."""
+        self.ended = time.time_ns()
+        if spans is not None:
+            if len(spans) == spans.maxlen:
+                SPANS_DROPPED.add(1)
+            spans.append(self)
+
+
+sampler: Sampler | None = None
+spans: deque[Span] | None = None  # finished ones, until they are exported
+# The spans of the request in progress: its own first, then one for each event with its own trace.
+current: ContextVar[Sequence[Span]] = ContextVar("current", default=())
+
+
+def enable(chosen: Sampler, limit: int) -> None:
+    """Begin to record, at most `limit` finished spans at a time."""
+    global sampler, spans
+    sampler, spans = chosen, deque(maxlen=limit)
+
+
+def take(limit: int) -> list[Span]:
+    """Take at most `limit` finished spans, the oldest first; any thread may do so."""
+    assert spans is not None
+    return [spans.popleft() for _ in range(min(limit, len(spans)))]
+
+
+def flags(trace_id: str, caller: int | None) -> int:
+    """Return the flags of a new span; without tracing, the caller's decision goes on."""
+    return sampler.flags(trace_id, caller) if sampler else caller or 0
+
+
+def begin(kind: str, name: str, traceparent: str, caller: str, tracestate: str = "") -> Span | None:
+    """Begin the span that this traceparent names; None where it is not sampled."""
+    if spans is None or not int(traceparent[-2:], 16) & SAMPLED:
+        return None
+    caller = caller.strip()
+    same = caller[TRACE] == traceparent[TRACE]
+    return Span(traceparent, caller[SPAN] if same else "", kind, name, time.time_ns(), tracestate)
+
+
+def begin_event(traceparent: str, caller: str) -> None:
+    """Begin the span of an event whose trace is not its request's; it ends with the request."""
+    span = begin("CONSUMER", "process mentor.feedback.submitted", traceparent, caller)
+    if span:
+        known = current.get()
+        span.links.extend(one.traceparent for one in known[:1])
+        current.set([*known, span])
+
+
+def record_client(
+    parents: Sequence[Span],
+    name: str,
+    started: int,
+    attributes: Mapping[str, str | int | bool],
+    *,
+    failed: bool,
+) -> None:
+    """Record a finished call, as a child of the first parent and linked from the others."""
+    if not parents:
+        return
+    first, *others = parents
+    traceparent = (
+        f"{first.traceparent[:36]}{random.getrandbits(64) or 1:016x}{first.traceparent[52:]}"
+    )
+    parent_id = first.traceparent[SPAN]
+    span = Span(traceparent, parent_id, "CLIENT", name, started, first.tracestate, attributes)
+    span.failed = failed
+    for one in others:
+        one.links.append(traceparent)
+    span.finish()

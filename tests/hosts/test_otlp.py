@@ -1,0 +1,136 @@
+"""Spans and metrics, as a collector gets them."""
+
+import socket
+import time
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+from tests.hosts.collector import attributes, collecting
+from tests.hosts.conftest import Rows
+from tests.hosts.events import binary_headers
+from tests.instance import FEEDBACK, PATH, running
+
+TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+EVENT_TRACE = "0af7651916cd43dd8448eb211c80319c"
+NAME = f"POST {PATH}"
+
+
+def test_a_request_and_its_row(
+    host: str, hosts_database: str, tmp_path: Path, rows: Rows, student: str
+) -> None:
+    """The row's traceparent is the request's span; no text of the student leaves."""
+    feedback = {**FEEDBACK, "student_id": student}
+    headers = {"traceparent": f"00-{TRACE}-{PARENT}-03", "tracestate": "vendor=1,other=2"}
+    with collecting() as collector:
+        environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url}
+        with running(tmp_path / "log", hosts_database, host, **environ) as function:
+            function.wait_until_ready()
+            function.post(feedback, headers)
+            function.post(feedback, {**headers, "Idempotency-Key": "k"})
+            function.post(feedback, {"traceparent": f"00-{EVENT_TRACE}-{PARENT}-00"})
+            assert function.terminate() == 0  # the last export needs no interval
+        requests = collector.named(NAME)
+        inserts = collector.named("INSERT feedback")
+
+    assert {span.trace_id.hex() for span in collector.spans} == {TRACE}
+    assert {row["traceparent"] for row in rows(student)} >= {
+        f"00-{TRACE}-{span.span_id.hex()}-03" for span in requests
+    }
+    assert len(requests) == len(inserts) == 2
+    for span in requests:
+        assert (span.kind, span.trace_state) == (Span.SPAN_KIND_SERVER, "vendor=1,other=2")
+        assert span.parent_span_id.hex() == PARENT
+        assert span.end_time_unix_nano > span.start_time_unix_nano
+        assert attributes(span.attributes).items() >= {
+            ("http.request.method", "POST"),
+            ("http.route", PATH),
+            ("http.response.status_code", 200),
+        }
+    assert {span.parent_span_id for span in inserts} == {span.span_id for span in requests}
+    assert attributes(inserts[0].attributes)["mentor.group_commit.rows"] == 1
+    resource = attributes(collector.metrics[-1].resource.attributes)
+    assert resource["service.name"] == "mentor-function"
+    assert uuid.UUID(resource["service.instance.id"]).version == 4
+    [point] = collector.metric("mentor.feedback").sum.data_points
+    assert point.as_double == 3
+    sent = b"".join(collector.bodies)
+    assert not any(text.encode() in sent for text in (student, str(FEEDBACK["message"])))
+    [line, *_] = [one for one in function.events() if one["event"] == "request"]
+    assert line["trace_id"] == TRACE
+    assert line["span_id"] in {span.span_id.hex() for span in requests}
+
+
+def test_rows_that_share_a_statement(hosts_database: str, tmp_path: Path) -> None:
+    """One span for the statement: a child of the first request, linked from the others."""
+    with collecting() as collector:
+        environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_TRACES_SAMPLER": "always_on"}
+        with running(tmp_path / "log", hosts_database, **environ) as function:
+            function.wait_until_ready()
+            with ThreadPoolExecutor(16) as pool:
+                list(pool.map(lambda _: function.post(), range(160)))
+            assert function.terminate() == 0
+
+    requests = {span.span_id: span for span in collector.named(NAME)}
+    inserts = {span.span_id: span for span in collector.named("INSERT feedback")}
+    assert len(requests) == 160
+    linked = {link.span_id for span in requests.values() for link in span.links}
+    assert linked <= inserts.keys()
+    total = sum(attributes(one.attributes)["mentor.group_commit.rows"] for one in inserts.values())
+    assert total == 160
+    links = sum(len(span.links) for span in requests.values())
+    assert links + len(inserts) == 160
+    assert all(one.parent_span_id in requests for one in inserts.values())
+
+
+def test_an_event_continues_its_own_trace(
+    hosts_database: str, tmp_path: Path, rows: Rows, student: str
+) -> None:
+    """It has a span in its own trace, which is linked to the request that brought it."""
+    headers = {
+        **binary_headers(str(uuid.uuid4())),
+        "ce-traceparent": f"00-{EVENT_TRACE}-{PARENT}-01",
+        "traceparent": f"00-{TRACE}-{PARENT}-01",
+    }
+    feedback = {**FEEDBACK, "student_id": student}
+    with collecting() as collector:
+        environ = {"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": f"{collector.url}/v1/traces"}
+        with running(tmp_path / "log", hosts_database, **environ) as function:
+            function.wait_until_ready()
+            assert function.post(feedback, headers).status == 200
+            assert function.terminate() == 0
+    [event] = collector.named("process mentor.feedback.submitted")
+    [request] = collector.named(NAME)
+    assert (event.trace_id.hex(), event.parent_span_id.hex()) == (EVENT_TRACE, PARENT)
+    assert event.links[0].span_id == request.span_id
+    [row] = rows(student)
+    assert row["traceparent"] == f"00-{EVENT_TRACE}-{event.span_id.hex()}-01"
+    assert collector.metrics == []
+
+
+def test_a_dead_collector(hosts_database: str, tmp_path: Path) -> None:
+    """One that takes connections and says nothing costs no answer, and 2 s at the end."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        ends = {}
+        for name, environ in (("off", {}), ("on", {"OTEL_EXPORTER_OTLP_ENDPOINT": url})):
+            with running(tmp_path / name, hosts_database, **environ) as function:
+                function.wait_until_ready()
+                assert function.post().status == 200
+                before = time.monotonic()
+                assert function.terminate() == 0
+                ends[name] = time.monotonic() - before
+    assert ends["on"] - ends["off"] < 10  # without the limit it takes 20 s for both signals
+
+
+def test_disabled(hosts_database: str, tmp_path: Path) -> None:
+    with collecting() as collector:
+        base = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_TRACES_SAMPLER": "always_on"}
+        none = {"OTEL_TRACES_EXPORTER": "none", "OTEL_METRICS_EXPORTER": "none"}
+        for environ in ({"OTEL_SDK_DISABLED": "true"}, none):
+            with running(tmp_path / "log", hosts_database, **base, **environ) as function:
+                function.wait_until_ready().post()
+                assert function.terminate() == 0
+    assert collector.bodies == []
