@@ -17,6 +17,7 @@ METHODS = frozenset(
 ABANDONED = "client_disconnected"
 PROBES = ("/health/", "/_/", "/metrics")  # too frequent for spans
 PATH_LIMIT = 200  # characters
+STATE_LIMIT = 512  # characters, which every participant must pass on: W3C Trace Context
 
 
 def begin(request: Request) -> None:
@@ -28,7 +29,8 @@ def begin_span(path: str, traceparent: str, caller: str, tracestate: str) -> Non
     """Begin the span of the request; the context of its task keeps it."""
     if path.startswith(PROBES):
         return
-    if span := tracing.begin("SERVER", "", traceparent, caller, tracestate):
+    state = tracestate if len(tracestate) <= STATE_LIMIT else ""
+    if span := tracing.begin("SERVER", "", traceparent, caller, state):
         tracing.current.set([span])
 
 

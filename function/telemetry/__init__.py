@@ -43,12 +43,14 @@ class Exporter:
 
     def _run(self) -> None:
         try:
-            from function.telemetry.otlp import Otlp
-
-            otlp = Otlp(traces=self._settings.traces, metrics=self._settings.metrics)
+            self._export()
         except Exception:
             log.exception("internal error")
-            return
+
+    def _export(self) -> None:
+        from function.telemetry.otlp import Otlp
+
+        otlp = Otlp(traces=self._settings.traces, metrics=self._settings.metrics)
         due = time.monotonic()
         while True:
             last = self._stopping.is_set()
