@@ -8,7 +8,8 @@ from function.analysis import FALLBACK_STRATEGY
 from function.buckets import Buckets
 from function.domain import Feedback, NotAskedSnapshot, Strategy
 from function.llm.limits import CircuitBreaker, Places
-from function.llm.outcome import Answer, NoAnswer, Reason, Record
+from function.llm.observation import Record
+from function.llm.outcome import Answer, NoAnswer, Reason
 from function.llm.questions import Questions
 from function.llm.warm_up import WarmUp
 from function.llm_settings import LlmSettings
@@ -40,7 +41,7 @@ class LlmAnalyzer:
             self._warm_up.begin(START_DELAY)
 
     async def analyze(self, feedback: Feedback) -> Strategy:
-        record = Record(self._settings.model)
+        record = Record(self._settings)
         try:
             answer = await self._ask(feedback)
         except NoAnswer as exc:

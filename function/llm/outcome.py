@@ -1,10 +1,5 @@
-"""How a question to the model ends: with an answer, or with the reason why there is none.
+"""How a question to the model ends: with an answer, or with the reason why there is none."""
 
-Record writes the line in the log for it.
-"""
-
-import logging
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -12,8 +7,6 @@ from typing import NamedTuple
 
 from function.domain import Concern, Strategy
 from function.llm.rejection import Rejection
-
-log = logging.getLogger("function.llm")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,46 +90,3 @@ class NoAnswer(Exception):
         Where a failure neither clears nor blames the provider, it tells nothing about it.
         """
         return not (self.clears_provider or self.reason in NOT_ASKED or self.by_message)
-
-
-class Record:
-    """Takes the time of a question from now on, and writes its line in the log.
-
-    The line contains no text of a library, a model or a student.
-    """
-
-    def __init__(self, model: str, *, warm_up: bool = False) -> None:
-        self._fields: dict[str, object] = {"model": model}
-        if warm_up:
-            self._fields["warm_up"] = True
-        self._started = time.perf_counter()
-
-    @property
-    def seconds(self) -> float:
-        """The time until now."""
-        return time.perf_counter() - self._started
-
-    def answered(self, answer: Answer) -> None:
-        """Write the line of a question that was answered."""
-        fields = {"repairs": answer.repairs} if answer.repairs else {}
-        log.info("model answered", extra=self._took(answer.usage, answer.attempts) | fields)
-
-    def failed(self, failure: NoAnswer) -> None:
-        """Write the line of a question without a usable answer."""
-        fields: dict[str, object] = {"reason": failure.reason.value}
-        if failure.status:
-            fields["status"] = failure.status
-        fields |= failure.details
-        took = self._took(failure.usage, failure.attempts)
-        log.warning("model gave no answer", extra=fields | took)
-
-    def _took(self, usage: Usage, attempts: int) -> dict[str, object]:
-        return {
-            **self._fields,
-            "input_tokens": usage.input_tokens,
-            "cached_tokens": usage.cached_tokens,
-            "reasoning_tokens": usage.reasoning_tokens,
-            "output_tokens": usage.output_tokens,
-            "attempts": attempts,
-            "duration_ms": round(self.seconds * 1000, 3),
-        }

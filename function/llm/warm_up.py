@@ -13,7 +13,8 @@ from uuid import UUID
 
 from function.domain import Feedback
 from function.llm.limits import CircuitBreaker
-from function.llm.outcome import NoAnswer, Record
+from function.llm.observation import Record
+from function.llm.outcome import NoAnswer
 from function.llm.questions import Questions
 from function.llm_settings import LlmSettings
 
@@ -65,7 +66,7 @@ class WarmUp:
 
     async def _is_awake(self) -> bool:
         """Ask; return whether students would have got the answer."""
-        record = Record(self._settings.model, warm_up=True)
+        record = Record(self._settings, warm_up=True)
         try:
             await self._ask(record)
         except NoAnswer:

@@ -108,7 +108,7 @@ class Trial:
 
     def _note(self, provider: str, did: str, seconds: float, warning: dict[str, Any]) -> None:
         assert set(warning) <= {
-            *("time", "level", "event", "request_id", "trace_id"),
+            *("time", "level", "event", "request_id", "trace_id", "span_id"),
             *("model", "reason", "attempts", "duration_ms", "status"),
             *("error_code", "error_type", "error_param"),
             *("input_tokens", "cached_tokens", "reasoning_tokens", "output_tokens"),

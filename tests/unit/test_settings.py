@@ -185,7 +185,7 @@ def test_a_documented_default_written_out_changes_nothing(name: str, value: str)
 
 def test_every_documented_default_is_tried() -> None:
     names = [name for name, _ in documented_defaults()]
-    assert len(names) == 23
+    assert len(names) == 22
     assert {"PGSSLMODE", "DATABASE_TIMEOUT", "LLM_BASE_URL", "SHUTDOWN_DELAY", "DOCS"} < {*names}
 
 
