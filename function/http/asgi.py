@@ -146,9 +146,10 @@ def _make_exporter(settings: Settings) -> "Exporter | None":
         return None
     from function.telemetry import Exporter  # an instance without a collector does without it
 
+    exporter = Exporter(settings.otlp)
     if settings.otlp.traces:
-        tracing.enable(settings.otlp.sampler, settings.otlp.queue_size)
-    return Exporter(settings.otlp)
+        tracing.enable(settings.otlp.sampler, exporter.finished)
+    return exporter
 
 
 def _make_analyzer(settings: Settings) -> Analyzer:

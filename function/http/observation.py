@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from function import tracing
 from function.http.messages import Request
-from function.metrics import HTTP_ACTIVE, HTTP_DURATION, OTHER
+from function.metrics import HTTP_ACTIVE, HTTP_DURATION, OTHER, Metric
 from function.tracing import Span
 
 METHODS = frozenset(
@@ -36,18 +36,22 @@ def begin_span(path: str, traceparent: str, caller: str, tracestate: str) -> Non
 
 def end(request: Request, route: str, status: int | None, started: float) -> None:
     """Note its answer; the status is None where no client was left to read it."""
-    method = _method(request)
-    HTTP_ACTIVE.add(-1, method)
-    code = str(status or "")
-    error = ABANDONED if status is None else code if status >= 500 else ""
-    HTTP_DURATION.observe(time.perf_counter() - started, method, route, code, error)
+    if Metric.enabled:
+        method, code = _method(request), str(status or "")
+        HTTP_ACTIVE.add(-1, method)
+        seconds = time.perf_counter() - started
+        HTTP_DURATION.observe(seconds, method, route, code, _error_type(status))
     if spans := tracing.current.get():
-        _end_spans(spans, request, route, status, error)
+        _end_spans(spans, request, route, status)
 
 
-def _end_spans(
-    spans: Sequence[Span], request: Request, route: str, status: int | None, error: str
-) -> None:
+def _error_type(status: int | None) -> str:
+    if status is None:
+        return ABANDONED
+    return str(status) if status >= 500 else ""
+
+
+def _end_spans(spans: Sequence[Span], request: Request, route: str, status: int | None) -> None:
     attributes: dict[str, str | int | bool] = {
         "http.request.method": _method(request),
         "url.scheme": "http",
@@ -57,7 +61,7 @@ def _end_spans(
         attributes["http.route"] = route
     if status:
         attributes["http.response.status_code"] = status
-    if error:
+    if error := _error_type(status):
         attributes["error.type"] = error
     for span in spans:
         if span.kind == "SERVER":

@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from function.metrics import STATEMENT_DURATION, STATEMENT_ROWS, STATEMENT_WAIT
+from function import tracing
+from function.metrics import STATEMENT_DURATION, STATEMENT_ROWS, STATEMENT_WAIT, Metric
 from function.store.faults import sqlstate
 from function.tracing import current, record_client
 
@@ -68,7 +69,9 @@ def error_type(error: BaseException) -> str:
 
 def observe_wait(jobs: Iterable[Job], now: float) -> None:
     """Observe how long jobs have waited for their first statement, and whose spans it has."""
-    current.set([span for job in jobs for span in job.spans])
-    for job in jobs:
-        if job.ids and not job.failures:
-            STATEMENT_WAIT.observe(now - job.since)
+    if tracing.buffer:
+        current.set([span for job in jobs for span in job.spans])
+    if Metric.enabled:
+        for job in jobs:
+            if job.ids and not job.failures:
+                STATEMENT_WAIT.observe(now - job.since)
