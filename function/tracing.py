@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -17,6 +17,7 @@ from typing import NamedTuple
 from function.metrics import SPANS_DROPPED
 
 SAMPLED = 0x01
+Attributes = dict[str, str | int | bool | tuple[str, ...]]
 TRACE, SPAN = slice(3, 35), slice(36, 52)  # in a traceparent
 
 
@@ -44,7 +45,7 @@ class Span:
     name: str
     started: int
     tracestate: str = ""
-    attributes: Mapping[str, str | int | bool] = field(default_factory=dict)
+    attributes: Attributes = field(default_factory=dict)
     links: list[str] = field(default_factory=list)  # traceparents
     failed: bool = False
     ended: int = 0
@@ -117,7 +118,7 @@ def record_client(
     parents: Sequence[Span],
     name: str,
     started: int,
-    attributes: Mapping[str, str | int | bool],
+    attributes: Attributes,
     *,
     failed: bool,
 ) -> None:

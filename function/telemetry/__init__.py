@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from function import logs
 from function.metrics import SPANS_DROPPED
-from function.telemetry_settings import OtlpSettings
+from function.otel_settings import OtlpSettings
 from function.tracing import Buffer
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class Exporter:
     def _export(self) -> None:
         from function.telemetry.otlp import Otlp
 
-        otlp = Otlp(traces=self._settings.traces, metrics=self._settings.metrics)
+        otlp = Otlp(self._settings)
         due = time.monotonic()
         while True:
             last = self._stopping.is_set()
