@@ -1,18 +1,21 @@
-"""The example of a sink in deploy/debezium/sink: it copies the events into a table elsewhere.
+"""The example of sinks in deploy/debezium/sink: they copy the events into tables elsewhere.
 
 Kafka Connect needs a schema for that, which is made of the JSON Schema for consumers.
-`python -m dev.sink` (`make connector`) writes schema.json and connector.json.
+`python -m dev.sink` (`make connector`) writes schema.json, connector.json and erasures.json.
 """
 
 import json
+from pathlib import Path
 from typing import Any
 
 from dev.paths import CLONE
 
 VALUE_SCHEMA = CLONE / "docs/strategy-updated.schema.json"
 FOLDER = CLONE / "deploy/debezium/sink"
+ERASED_SCHEMA = CLONE / "docs/student-erased.schema.json"
 SCHEMA, CONNECTOR = FOLDER / "schema.json", FOLDER / "connector.json"
-NAME = "mentor-feedback-table"
+ERASURES = FOLDER / "erasures.json"
+NAME, NAME_OF_ERASURES = "mentor-feedback-table", "mentor-erasure-table"
 ERRORS = "mentor.feedback.errors"
 
 TYPES = {"string": "string", "number": "double", "integer": "int64", "boolean": "boolean"}
@@ -41,7 +44,7 @@ CONFIG = {
     # Makes the table, and a column for each field that is added to the schema later.
     "collection.name.format": "mentor_feedback",
     "schema.evolution": "basic",
-    # Drops what is not a CloudEvent, and what is about another event (mentor.strategy.revised).
+    # Drops what is not a CloudEvent, and what has a subject (mentor.strategy.revised).
     # There is no predicate for the value of a header: the column ce_type shows other types.
     "predicates": "isEvent,hasSubject",
     "predicates.isEvent.type": HAS_HEADER,
@@ -72,10 +75,29 @@ CONFIG = {
     "value.converter.schemas.enable": "true",
 }
 
+# An erasure is the only event that has a subject and no trace. The other sink reports the records
+# that are not JSON.
+OF_FEEDBACK = ("predicates", "transforms", "errors.deadletterqueue.")
+CONFIG_OF_ERASURES = {
+    **{name: value for name, value in CONFIG.items() if not name.startswith(OF_FEEDBACK)},
+    "collection.name.format": "mentor_erasure",
+    "predicates": "hasSubject,hasTrace",
+    "predicates.hasSubject.type": HAS_HEADER,
+    "predicates.hasSubject.name": "ce_subject",
+    "predicates.hasTrace.type": HAS_HEADER,
+    "predicates.hasTrace.name": "ce_traceparent",
+    "transforms": "onlySubjects,noTrace",
+    "transforms.onlySubjects.type": FILTER,
+    "transforms.onlySubjects.predicate": "hasSubject",
+    "transforms.onlySubjects.negate": "true",
+    "transforms.noTrace.type": FILTER,
+    "transforms.noTrace.predicate": "hasTrace",
+}
 
-def schema() -> dict[str, Any]:
-    """The schema of the value in Kafka Connect's terms, for its JsonConverter."""
-    described = json.loads(VALUE_SCHEMA.read_text(encoding="utf-8"))
+
+def schema(file: Path = VALUE_SCHEMA) -> dict[str, Any]:
+    """The schema of a value in Kafka Connect's terms, for its JsonConverter."""
+    described = json.loads(file.read_text(encoding="utf-8"))
     fields = [
         _field(name, field, required=name in described["required"])
         for name, field in described["properties"].items()
@@ -85,8 +107,17 @@ def schema() -> dict[str, Any]:
 
 def connector() -> dict[str, Any]:
     """The body of a POST to Kafka Connect's /connectors."""
-    content = json.dumps(schema(), separators=(",", ":"))
-    return {"name": NAME, "config": {**CONFIG, "value.converter.schema.content": content}}
+    return _connector(NAME, CONFIG, schema())
+
+
+def erasures() -> dict[str, Any]:
+    """The same, for the table of erasures."""
+    return _connector(NAME_OF_ERASURES, CONFIG_OF_ERASURES, schema(ERASED_SCHEMA))
+
+
+def _connector(name: str, config: dict[str, str], described: dict[str, Any]) -> dict[str, Any]:
+    content = json.dumps(described, separators=(",", ":"))
+    return {"name": name, "config": {**config, "value.converter.schema.content": content}}
 
 
 def _field(name: str, described: dict[str, Any], *, required: bool) -> dict[str, Any]:
@@ -98,8 +129,9 @@ def _field(name: str, described: dict[str, Any], *, required: bool) -> dict[str,
 
 
 def main() -> None:
-    """Write both files."""
-    for file, content in ((SCHEMA, schema()), (CONNECTOR, connector())):
+    """Write the files."""
+    made = ((SCHEMA, schema()), (CONNECTOR, connector()), (ERASURES, erasures()))
+    for file, content in made:
         file.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 

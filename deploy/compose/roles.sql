@@ -9,7 +9,7 @@
 \getenv monitor MONITOR_PASSWORD
 
 SELECT format('CREATE ROLE %I', name)
-FROM unnest(ARRAY['mentor_writer', 'mentor_cdc',
+FROM unnest(ARRAY['mentor_writer', 'mentor_cdc', 'mentor_eraser',
                   'mentor_owner', 'mentor_function', 'mentor_debezium', 'mentor_monitor']) AS wanted (name)
 WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name)
 \gexec

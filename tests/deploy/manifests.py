@@ -1,12 +1,13 @@
 """Parses manifests, and finds their parts."""
 
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from dev.manifests import KNATIVE
+from dev.manifests import KNATIVE, kustomized
 
 # Files for kustomize, not for a cluster.
 FOR_KUSTOMIZE = ("kustomization.yaml", "knative-names.yaml")
@@ -26,6 +27,15 @@ def plain_files() -> list[Path]:
 def plain(name: str) -> list[Manifest]:
     """Return the objects of one of these files."""
     return parse((KNATIVE / name).read_text(encoding="utf-8"))
+
+
+def with_component(name: str, folder: Path) -> list[Manifest]:
+    """Render overlays/production with one more component, from a copy in the folder."""
+    overlay = shutil.copytree(KNATIVE, folder / "knative") / "overlays/production"
+    file = overlay / "kustomization.yaml"
+    text = file.read_text(encoding="utf-8")
+    file.write_text(text.replace("components:\n", f"components:\n  - ../../components/{name}\n"))
+    return parse(kustomized(overlay))
 
 
 def find(manifests: Sequence[Manifest], kind: str, name: str = "mentor") -> Manifest:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from dev.manifests import CHART, KNATIVE, KUBERNETES, PRODUCTION, templated
+from dev.manifests import CHART, KNATIVE, KUBERNETES, PRODUCTION, RenderError, templated
 from dev.tools import tool
 from tests.deploy import schemas
 from tests.deploy.configuration import settings_of
@@ -21,6 +21,7 @@ from tests.deploy.manifests import (
     parse,
     plain,
     pod,
+    with_component,
     without_hash,
 )
 from tests.deploy.schemas import problems
@@ -141,6 +142,21 @@ def test_two_releases() -> None:
     manifests = parse(templated("--values", PRODUCTION, release="other"))
     names = {without_hash(manifest) for manifest in manifests}
     assert names == {"other", "other-migrate"}
+
+
+@deploy
+def test_retention(tmp_path: Path) -> None:
+    """The CronJob is that of deploy/knative/components/retention, and needs a number of days."""
+    from_chart = rendered("retention.enabled=true", "retention.days=365")
+    jobs = [
+        find(manifests, "CronJob", "mentor-retention")
+        for manifests in (from_chart, with_component("retention", tmp_path))
+    ]
+    for job in jobs:
+        container(job["spec"]["jobTemplate"])["env"].sort(key=str)
+    assert jobs[0]["spec"] == jobs[1]["spec"]
+    with pytest.raises(RenderError, match="retention/days"):
+        rendered("retention.enabled=true")
 
 
 @deploy

@@ -12,7 +12,14 @@ from dev import manifests as dev_manifests
 from dev.manifests import BUILT, KNATIVE, kustomized
 from function.settings import ConfigurationError, Settings
 from tests.deploy.configuration import settings_of
-from tests.deploy.manifests import Manifest, container, environment, find, parse
+from tests.deploy.manifests import (
+    Manifest,
+    container,
+    environment,
+    find,
+    parse,
+    with_component,
+)
 from tests.deploy.schemas import problems
 
 pytestmark = pytest.mark.deploy
@@ -123,21 +130,30 @@ def test_egress_patch(tmp_path: Path) -> None:
 
 def test_reanalyze(tmp_path: Path) -> None:
     """The CronJob has the function's image and configuration, and bypasses the pooler."""
-    copy = shutil.copytree(KNATIVE, tmp_path / "knative") / "overlays/production"
-    file = copy / "kustomization.yaml"
-    text = file.read_text(encoding="utf-8")
-    file.write_text(text.replace("components:\n", "components:\n  - ../../components/reanalyze\n"))
-    rendered = parse(kustomized(copy))
-    cron_job = find(rendered, "CronJob", "mentor-reanalyze")
+    settings = settings_of_cron_job("reanalyze", tmp_path)
+    assert settings.llm
+    [host] = settings.postgres.hosts
+    assert (host.name, host.port) == ("postgres.database.svc.cluster.local", 5432)
+
+
+def test_retention(tmp_path: Path) -> None:
+    """The CronJob has the function's image, and a configuration of its own."""
+    settings = settings_of_cron_job("retention", tmp_path)
+    assert settings.retention_days == 365
+    assert settings.postgres.sslmode == "verify-full"
+    assert settings.postgres.credentials_dir == tmp_path / "eraser"
+
+
+def settings_of_cron_job(component: str, folder: Path) -> Settings:
+    """Add the component to overlays/production; return the settings of its valid CronJob."""
+    rendered = with_component(component, folder)
+    cron_job = find(rendered, "CronJob", f"mentor-{component}")
     assert problems(cron_job) == []
     job = {**cron_job["spec"]["jobTemplate"], "kind": "Job", "metadata": cron_job["metadata"]}
     function = find(rendered, "Service")
     assert container(job)["image"] == container(function)["image"]
     objects = [job, *(one for one in rendered if one["kind"] == "ConfigMap")]
-    settings = settings_of(environment(objects, "Job", "mentor-reanalyze"), tmp_path)
-    assert settings.llm
-    [host] = settings.postgres.hosts
-    assert (host.name, host.port) == ("postgres.database.svc.cluster.local", 5432)
+    return settings_of(environment(objects, "Job", f"mentor-{component}"), folder)
 
 
 def test_visibility(production: list[Manifest], local: list[Manifest]) -> None:

@@ -45,14 +45,23 @@ def test_value_schema_in_asyncapi() -> None:
     assert sent["payload"] == read(VALUE_SCHEMA)
 
 
-def test_reserved_event() -> None:
-    """Consumers must expect the reserved event, but no operation sends it yet."""
-    document = resolved(read(ASYNCAPI))
-    described = message("studentErased")
-    assert document["channels"]["feedback"]["messages"]["studentErased"] == described
-    assert described not in document["operations"]["publishStrategyUpdated"]["messages"]
-    assert described["payload"] == read(ERASED_SCHEMA)
-    assert described["name"] == described["headers"]["properties"]["ce_type"]["const"]
+def test_erasure() -> None:
+    """An operation sends the event of an erasure, whose value's fields are the table's columns."""
+    [sent] = resolved(read(ASYNCAPI))["operations"]["publishStudentErased"]["messages"]
+    assert sent == message("studentErased")
+    assert sent["payload"] == read(ERASED_SCHEMA)
+
+
+def test_columns_of_erasures(feedback_database: str) -> None:
+    """The value's fields are the table's columns, and none may be null."""
+    with closing(open_connection(feedback_database)) as connection:
+        columns = connection.run(
+            "SELECT attname, attnotnull FROM pg_attribute"
+            " WHERE attrelid = 'student_erasure'::regclass AND attnum > 0 AND NOT attisdropped"
+        )
+    schema = read(ERASED_SCHEMA)
+    assert columns == [[name, True] for name in schema["properties"]]
+    assert schema["required"] == list(schema["properties"])
 
 
 def test_value_schema() -> None:
@@ -138,7 +147,7 @@ def test_topic_and_headers() -> None:
         transforms["source.header"]: transforms["source.value.literal"],
         transforms["contentType.header"]: transforms["contentType.value.literal"],
     }
-    copied = dict.fromkeys(transforms["copyHeaders.headers"].split(","))
+    copied = [*transforms["copyHeaders.headers"].split(","), transforms["trace.headers"]]
     assert set(headers) == set(described["headers"]["required"]) == {*constants, *copied}
     assert described["name"] == constants["ce_type"]
     assert described["contentType"] == constants["content-type"]

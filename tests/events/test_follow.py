@@ -68,7 +68,7 @@ def server(server_of_all: EmbeddedPostgres) -> Iterator[EmbeddedPostgres]:
         while connection.run(f"SELECT FROM ({SLOTS}) AS slots WHERE active"):
             time.sleep(0.05)
         connection.run(f"SELECT pg_drop_replication_slot(slot_name) FROM ({SLOTS}) AS slots")
-        connection.run("TRUNCATE feedback, strategy_revision")
+        connection.run("TRUNCATE feedback, strategy_revision, student_erasure")
 
 
 @pytest.fixture

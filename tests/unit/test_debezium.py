@@ -49,6 +49,7 @@ def test_all_transforms_are_debeziums_and_kafka_connects_own() -> None:
     [
         ("mentor.public.feedback", ["mentor.strategy.updated"]),
         ("mentor.public.strategy_revision", ["mentor.strategy.revised"]),
+        ("mentor.public.student_erasure", ["mentor.student.erased"]),
         ("__debezium-heartbeat.mentor", []),
         ("mentor.public.feedback_copy", []),
     ],

@@ -3,13 +3,23 @@
 import json
 import re
 
-from dev.sink import CONNECTOR, FOLDER, SCHEMA, VALUE_SCHEMA, connector, schema
+from dev.sink import (
+    CONNECTOR,
+    ERASURES,
+    FOLDER,
+    SCHEMA,
+    VALUE_SCHEMA,
+    connector,
+    erasures,
+    schema,
+)
 
 
 def test_the_files_are_what_the_schema_of_the_value_makes() -> None:
     """When it fails: `make connector`."""
     assert json.loads(SCHEMA.read_text(encoding="utf-8")) == schema()
     assert json.loads(CONNECTOR.read_text(encoding="utf-8")) == connector()
+    assert json.loads(ERASURES.read_text(encoding="utf-8")) == erasures()
 
 
 def test_the_schema_has_each_field_and_allows_null_where_the_value_does() -> None:
