@@ -101,19 +101,29 @@ BEGIN
                          'ALTER TABLE feedback ALTER COLUMN ... SET NOT NULL or SET DEFAULT. '
                          'Copy it with CREATE TABLE ... (LIKE ... INCLUDING ALL).';
     END IF;
-    SELECT string_agg(wanted, ', ') INTO problems FROM unnest(ARRAY[
-        'id uuid', 'feedback_id uuid', 'feedback_created_at timestamp with time zone',
-        'student_id uuid', 'task_id text', 'perceived_difficulty difficulty_level',
-        'difficulty_adjustment double precision', 'topic_weights jsonb', 'sentiment text',
-        'strategy_snapshot jsonb', 'concern text', 'created_at timestamp with time zone',
-        'traceparent text']) AS wanted
-    WHERE NOT EXISTS (
-        SELECT FROM pg_attribute WHERE attrelid = to_regclass('strategy_revision')
-        AND attnum > 0 AND format('%s %s', attname, format_type(atttypid, NULL)) = wanted);
-    IF to_regclass('strategy_revision') IS NOT NULL AND problems IS NOT NULL THEN
-        RAISE EXCEPTION 'the table strategy_revision is not that of the mentor service: it lacks %',
-            problems USING HINT = elsewhere;
-    END IF;
+    FOR kind, problems IN
+        SELECT name, string_agg(wanted, ', ')
+        FROM (VALUES
+            ('strategy_revision', ARRAY[
+                'id uuid', 'feedback_id uuid', 'feedback_created_at timestamp with time zone',
+                'student_id uuid', 'task_id text', 'perceived_difficulty difficulty_level',
+                'difficulty_adjustment double precision', 'topic_weights jsonb', 'sentiment text',
+                'strategy_snapshot jsonb', 'concern text', 'created_at timestamp with time zone',
+                'traceparent text']),
+            ('student_erasure', ARRAY[
+                'id uuid', 'student_id uuid', 'created_at timestamp with time zone']),
+            ('feedback_count', ARRAY[
+                'week date', 'perceived_difficulty difficulty_level', 'topic text',
+                'number bigint'])) AS tables (name, columns)
+        CROSS JOIN unnest(columns) AS wanted
+        WHERE to_regclass(name) IS NOT NULL AND NOT EXISTS (
+            SELECT FROM pg_attribute WHERE attrelid = to_regclass(name)
+            AND attnum > 0 AND format('%s %s', attname, format_type(atttypid, NULL)) = wanted)
+        GROUP BY name
+    LOOP
+        RAISE EXCEPTION 'the table % is not that of the mentor service: it lacks %', kind, problems
+            USING HINT = elsewhere;
+    END LOOP;
 END
 $$;
 
@@ -209,6 +219,32 @@ BEGIN
 END
 $$;
 
+-- Step: create the tables of erasures and of counts
+-- function/erase.py and function/retention.py delete feedback and keep its counts. A row of
+-- student_erasure is an event. feedback_count is not published.
+DO $$
+BEGIN
+    IF to_regclass('student_erasure') IS NULL THEN
+        CREATE TABLE student_erasure (
+            id         UUID PRIMARY KEY DEFAULT gen_random_uuid(),
+            student_id UUID NOT NULL,
+            created_at TIMESTAMPTZ NOT NULL DEFAULT now()
+        );
+        RAISE NOTICE 'created the table student_erasure';
+    END IF;
+    IF to_regclass('feedback_count') IS NULL THEN
+        CREATE TABLE feedback_count (
+            week                 DATE NOT NULL,  -- its Monday, in UTC
+            perceived_difficulty difficulty_level NOT NULL,
+            topic                TEXT NOT NULL,  -- '' counts each feedback once
+            number               BIGINT NOT NULL,
+            PRIMARY KEY (week, perceived_difficulty, topic)
+        );
+        RAISE NOTICE 'created the table feedback_count';
+    END IF;
+END
+$$;
+
 -- Step: create the publication
 -- A slot never yields the rows that were written while the publication was incomplete. Debezium
 -- reads the whole table when it makes a new slot. Until then a comment on the publication names the
@@ -216,7 +252,7 @@ $$;
 DO $$
 DECLARE
     note CONSTANT text := 'The slot %s skipped rows.';
-    members CONSTANT text[] := ARRAY['feedback', 'strategy_revision'];
+    members CONSTANT text[] := ARRAY['feedback', 'strategy_revision', 'student_erasure'];
     publication pg_publication;
     covers_all boolean;  -- has each table of the database or of the schema, with all rows
     limited text[];  -- to some rows or columns, since PostgreSQL 15
@@ -307,7 +343,7 @@ DO $$
 DECLARE
     role text;
 BEGIN
-    FOREACH role IN ARRAY ARRAY['mentor_writer', 'mentor_cdc'] LOOP
+    FOREACH role IN ARRAY ARRAY['mentor_writer', 'mentor_cdc', 'mentor_eraser'] LOOP
         CONTINUE WHEN EXISTS (SELECT FROM pg_roles WHERE rolname = role);
         BEGIN
             EXECUTE format('CREATE ROLE %I NOLOGIN', role);
@@ -328,6 +364,7 @@ $$;
 
 -- Step: grant the group roles what they need
 -- mentor_writer needs SELECT for ON CONFLICT, RETURNING, repeated requests and function/reanalyze.py.
+-- mentor_eraser is for function/erase.py and function/retention.py.
 -- Row-level security hides rows from a snapshot of Debezium without an error.
 DO $$
 DECLARE
@@ -347,7 +384,19 @@ BEGIN
             ('mentor_writer', 'SELECT', 'table', 'strategy_revision'),
             ('mentor_cdc', 'USAGE', 'schema', 'public'),
             ('mentor_cdc', 'SELECT', 'table', 'feedback'),
-            ('mentor_cdc', 'SELECT', 'table', 'strategy_revision'))
+            ('mentor_cdc', 'SELECT', 'table', 'strategy_revision'),
+            ('mentor_cdc', 'SELECT', 'table', 'student_erasure'),
+            ('mentor_eraser', 'USAGE', 'schema', 'public'),
+            ('mentor_eraser', 'SELECT', 'table', 'feedback'),
+            ('mentor_eraser', 'DELETE', 'table', 'feedback'),
+            ('mentor_eraser', 'SELECT', 'table', 'strategy_revision'),
+            ('mentor_eraser', 'DELETE', 'table', 'strategy_revision'),
+            ('mentor_eraser', 'SELECT', 'table', 'student_erasure'),
+            ('mentor_eraser', 'INSERT', 'table', 'student_erasure'),
+            ('mentor_eraser', 'DELETE', 'table', 'student_erasure'),
+            ('mentor_eraser', 'SELECT', 'table', 'feedback_count'),
+            ('mentor_eraser', 'INSERT', 'table', 'feedback_count'),
+            ('mentor_eraser', 'UPDATE', 'table', 'feedback_count'))
             AS wanted (role, privilege, kind, name)
         JOIN pg_roles ON rolname = role
         CROSS JOIN LATERAL (SELECT format('%s %I', upper(kind), name) AS object) AS named
@@ -373,7 +422,8 @@ BEGIN
     END LOOP;
     FOR hidden IN
         SELECT relname FROM pg_class
-        WHERE oid IN ('feedback'::regclass, 'strategy_revision'::regclass) AND relrowsecurity
+        WHERE oid IN ('feedback'::regclass, 'strategy_revision'::regclass,
+                      'student_erasure'::regclass) AND relrowsecurity
         AND NOT EXISTS (
             SELECT FROM pg_policy WHERE polrelid = pg_class.oid
             AND polpermissive AND polcmd IN ('r', '*') AND pg_get_expr(polqual, polrelid) = 'true'

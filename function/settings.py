@@ -33,12 +33,13 @@ class Settings:
     """The whole configuration. Times are in seconds; `llm` is None with the stub.
 
     `tokens` is None where callers are not checked, `rate_limit` where there is no limit, and
-    `unused` names the LLM_* variables that nothing reads.
+    `unused` names the LLM_* variables that nothing reads. `retention_days` is 0 if it is not set.
     """
 
     postgres: PostgresSettings
     database_timeout: float
     migrate_timeout: float
+    retention_days: int
     port: int
     shutdown_delay: float
     keep_alive_timeout: float
@@ -67,6 +68,7 @@ def load(environ: Mapping[str, str]) -> Settings:
         postgres=postgres,
         database_timeout=database_timeout,
         migrate_timeout=variables.seconds("MIGRATE_TIMEOUT", 60, at_most=3600),
+        retention_days=variables.integer("RETENTION_DAYS", 0, at_most=36500),
         port=variables.integer("PORT", 8080, at_most=65535),
         shutdown_delay=variables.seconds("SHUTDOWN_DELAY", 0, at_least=0, at_most=5),
         keep_alive_timeout=variables.seconds("KEEP_ALIVE_TIMEOUT", 95, at_most=3600),

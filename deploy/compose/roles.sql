@@ -8,7 +8,7 @@
 \getenv debezium DEBEZIUM_PASSWORD
 
 SELECT format('CREATE ROLE %I', name)
-FROM unnest(ARRAY['mentor_writer', 'mentor_cdc',
+FROM unnest(ARRAY['mentor_writer', 'mentor_cdc', 'mentor_eraser',
                   'mentor_owner', 'mentor_function', 'mentor_debezium']) AS wanted (name)
 WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name)
 \gexec

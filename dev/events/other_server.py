@@ -16,13 +16,13 @@ from function.store.faults import describe, sqlstate
 STATE = """
 WITH needed AS (
     SELECT oid, relname FROM pg_class WHERE relnamespace = to_regnamespace('public')
-    AND relname IN ('feedback', 'strategy_revision'))
+    AND relname IN ('feedback', 'strategy_revision', 'student_erasure'))
 SELECT rolname, rolsuper, rolreplication, current_setting('wal_level'),
-       (SELECT count(*) FROM needed) = 2,
+       (SELECT count(*) FROM needed) = 3,
        has_schema_privilege('public', 'USAGE')
            AND (SELECT bool_and(has_table_privilege(oid, 'SELECT')) FROM needed),
        (SELECT count(*) FROM needed JOIN pg_publication_tables
-            ON schemaname = 'public' AND tablename = relname AND pubname = 'mentor_feedback') = 2,
+            ON schemaname = 'public' AND tablename = relname AND pubname = 'mentor_feedback') = 3,
        EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = :slot)
            OR (SELECT count(*) FROM pg_replication_slots)
               < current_setting('max_replication_slots')::int,
@@ -38,15 +38,16 @@ NO_REPLICATION = """\
 - {role} may not read PostgreSQL's log. As a superuser run
       ALTER ROLE {quoted} REPLICATION;"""
 NO_SELECT = """\
-- {role} may not read the tables public.feedback and public.strategy_revision. As a superuser run
+- {role} may not read public.feedback, strategy_revision and student_erasure. As a superuser run
       GRANT mentor_cdc TO {quoted};"""
 NO_TABLE = """\
-- there is no table public.feedback or public.strategy_revision. As the owner of the database run
+- public lacks the table feedback, strategy_revision or student_erasure. As the database's owner run
       make migrate DATABASE_URL=postgresql://..."""
 NO_PUBLICATION = """\
 - the publication mentor_feedback is missing, or lacks a table. As a superuser run
-      CREATE PUBLICATION mentor_feedback FOR TABLE public.feedback, public.strategy_revision
-      WITH (publish = 'insert');"""
+      CREATE PUBLICATION mentor_feedback WITH (publish = 'insert');
+      ALTER PUBLICATION mentor_feedback
+      ADD TABLE public.feedback, public.strategy_revision, public.student_erasure;"""
 NO_LOGICAL = """\
 - wal_level is {wal_level}. As a superuser run this, then restart the server:
       ALTER SYSTEM SET wal_level = 'logical';"""

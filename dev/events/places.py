@@ -19,10 +19,10 @@ from function.store.driver import (
 
 # What Debezium needs of schema.sql.
 MIGRATED = """
-SELECT count(*) = 2
+SELECT count(*) = 3
 FROM pg_publication_tables JOIN pg_roles ON rolname = 'mentor_cdc'
 WHERE pubname = 'mentor_feedback' AND schemaname = 'public'
-AND tablename IN ('feedback', 'strategy_revision')
+AND tablename IN ('feedback', 'strategy_revision', 'student_erasure')
 AND has_table_privilege(rolname, format('public.%I', tablename), 'SELECT')
 """
 NOT_RUNNING = """Waiting for `make run`: start it in another terminal.

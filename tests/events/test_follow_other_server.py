@@ -84,13 +84,13 @@ def test_missing_rights(data: Path) -> None:
             "SELECT pg_create_physical_replication_slot('taken')",
         )
         url = url_of(server, ROLE)
-        assert "there is no table public.feedback" in refused(data, url)
+        assert "public lacks the table feedback" in refused(data, url)
         apply_schema(server.url("mentor"))
         run_sql(server, "DROP PUBLICATION mentor_feedback")
         said = refused(data, url)
         for problem in (
             f"{ROLE} may not read PostgreSQL's log",
-            f"{ROLE} may not read the tables public.feedback",
+            f"{ROLE} may not read public.feedback, strategy_revision",
             "the publication mentor_feedback is missing",
             "wal_level is replica",
             "all replication slots are taken",

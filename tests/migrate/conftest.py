@@ -12,7 +12,7 @@ from tests.migrate.slots import create_slot
 @pytest.fixture
 def group_roles_missing(server_url: str) -> Iterator[None]:
     """Roles are the cluster's, and other databases may need them: they get out of the way."""
-    names = ("mentor_writer", "mentor_cdc")
+    names = ("mentor_writer", "mentor_cdc", "mentor_eraser")
     known = [row[0] for row in run(server_url, "SELECT rolname FROM pg_roles")]
     moved = [name for name in names if name in known]
     for name in moved:

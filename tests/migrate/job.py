@@ -42,6 +42,7 @@ INSERT INTO strategy_revision (
 VALUES (gen_random_uuid(), now(), gen_random_uuid(), 'hard', -0.5, '{"general": 1}', 'negative',
         '{"difficulty_weight": 0.5}', 'none', '')
 """
+ERASURE = "INSERT INTO student_erasure (student_id) VALUES (gen_random_uuid())"
 COPY = """
 ALTER TABLE feedback RENAME TO original;
 CREATE TABLE feedback (LIKE original INCLUDING ALL);

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from dev.postgres import EmbeddedPostgres
-from tests.instance import running
+from tests.erasure.job import erase
+from tests.instance import STUDENT, running
 from tests.migrate.job import REVISION, address, assert_refused, migrate, run, session
 from tests.operations_guide import guides_sql
 
@@ -22,7 +23,7 @@ def prepared_server() -> Iterator[EmbeddedPostgres]:
         yield server
 
 
-def test_its_roles_suffice_for_the_job_and_for_the_function(
+def test_its_roles_suffice_for_the_jobs_and_for_the_function(
     prepared_server: EmbeddedPostgres, tmp_path: Path
 ) -> None:
     url = prepared_server.url("mentor")
@@ -35,6 +36,9 @@ def test_its_roles_suffice_for_the_job_and_for_the_function(
         connection.run("SELECT pg_create_logical_replication_slot('slot', 'pgoutput')")
         connection.run("SELECT pg_drop_replication_slot('slot')")
         assert_refused(connection, "DELETE FROM feedback")
+    erased = erase(address(url, login="mentor_privacy"), STUDENT, "--confirm")
+    assert erased.code == 0, erased.output
+    assert run(url, "SELECT count(*) FROM feedback") == [[0]]
 
 
 def test_its_count_of_what_was_not_analyzed_runs(feedback_database: str) -> None:
@@ -59,19 +63,3 @@ def test_its_count_of_what_is_left_to_ask_runs(feedback_database: str) -> None:
     revised = REVISION.replace("gen_random_uuid()", "(SELECT id FROM feedback LIMIT 1)", 1)
     run(feedback_database, revised)
     assert run(feedback_database, guides_sql("SELECT FROM strategy_revision")) == [[2]]
-
-
-def test_its_deletion_takes_old_rows_only(feedback_database: str) -> None:
-    run(
-        feedback_database,
-        "INSERT INTO feedback (student_id, perceived_difficulty, strategy_snapshot, created_at)"
-        " SELECT gen_random_uuid(), 'ok', '{}', now() - interval '1 day' * days"
-        " FROM generate_series(0, 6000) AS days",
-    )
-    run(feedback_database, REVISION)
-    run(feedback_database, REVISION.replace("now()", "now() - interval '2 years'"))
-    run(feedback_database, guides_sql("DELETE FROM feedback"))
-    assert run(feedback_database, "SELECT count(*) FROM strategy_revision") == [[1]]
-    kept = "SELECT count(*) FROM feedback WHERE created_at {} now() - interval '12 months'"
-    assert run(feedback_database, kept.format("<")) == [[0]]
-    assert run(feedback_database, kept.format(">=")) in ([[365]], [[366]])  # of 6001 days

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.migrate.job import COLUMNS, COPY, ORIGINAL_INSERT, REVISION, migrate, run
+from tests.migrate.job import COLUMNS, COPY, ERASURE, ORIGINAL_INSERT, REVISION, migrate, run
 from tests.migrate.slots import create_slot, skipping, statement
 
 UPDATES_OF_ALL = """
@@ -12,8 +12,9 @@ CREATE PUBLICATION mentor_feedback FOR ALL TABLES WITH (publish = 'update')
 WHOLE_SCHEMA_AND_FILTER = """
 FOR TABLES IN SCHEMA public, TABLE feedback WHERE (student_id IS NULL) WITH (publish = 'insert')
 """
-BOTH_TABLES = """
-FOR TABLE feedback, strategy_revision WITH (publish = 'insert', publish_via_partition_root)
+ALL_TABLES = """
+FOR TABLE feedback, strategy_revision, student_erasure
+WITH (publish = 'insert', publish_via_partition_root)
 """
 FILTERED = """
 ALTER PUBLICATION mentor_feedback SET TABLE feedback WHERE (student_id IS NULL)
@@ -26,7 +27,8 @@ def test_a_publication_of_more_than_inserts_is_narrowed(database: str) -> None:
     published = "SELECT pubinsert, pubupdate, pubdelete, pubtruncate FROM pg_publication"
     assert run(database, published) == [[True, False, False, False]]
     tables = run(database, "SELECT schemaname, tablename FROM pg_publication_tables")
-    assert sorted(tables) == [["public", "feedback"], ["public", "strategy_revision"]]
+    names = ("feedback", "strategy_revision", "student_erasure")
+    assert sorted(tables) == [["public", name] for name in names]
 
 
 @pytest.mark.parametrize(
@@ -68,7 +70,7 @@ def test_a_damaged_publication_is_repaired_and_each_run_warns_until_the_slot_is_
         "FOR ALL TABLES WITH (publish = 'insert')",
         "FOR TABLES IN SCHEMA public WITH (publish = 'insert')",
         WHOLE_SCHEMA_AND_FILTER,  # PostgreSQL ignores the filter
-        BOTH_TABLES,
+        ALL_TABLES,
     ],
 )
 def test_a_publication_of_more_tables_is_complete(
@@ -85,16 +87,19 @@ def test_a_publication_of_more_tables_is_complete(
     assert inserts(database, slot) == 2
 
 
-def test_a_publication_of_the_release_before_gets_the_table_of_revisions(
-    database: str, slot: str
+@pytest.mark.parametrize(
+    ("table", "insert"), [("strategy_revision", REVISION), ("student_erasure", ERASURE)]
+)
+def test_a_publication_of_an_earlier_release_gets_the_table(
+    database: str, slot: str, table: str, insert: str
 ) -> None:
-    run(database, "DROP TABLE strategy_revision")
+    run(database, f"DROP TABLE {table}")
     run(database, ORIGINAL_INSERT)
     done = migrate(database)
     assert done.code == 0, done.output
-    assert "created the table strategy_revision" in done.changes
+    assert f"created the table {table}" in done.changes
     assert skipping(done) == []  # it had no rows that the slot could skip
-    run(database, REVISION)
+    run(database, insert)
     assert inserts(database, slot) == 2
 
 

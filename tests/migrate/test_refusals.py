@@ -62,6 +62,8 @@ def assert_refused(database: str, *reasons: str) -> None:
         ("CREATE TABLE difficulty_level (name TEXT)", "the type difficulty_level"),
         ("CREATE TABLE strategy_revision (id UUID)", "the table strategy_revision is not that"),
         ("CREATE VIEW strategy_revision AS SELECT 1 AS id", "it lacks"),
+        ("CREATE TABLE student_erasure (id UUID)", "it lacks student_id uuid, created_at"),
+        ("CREATE TABLE feedback_count (week TEXT)", "the table feedback_count is not that"),
     ],
 )
 def test_a_table_or_type_of_something_else_is_left_alone(

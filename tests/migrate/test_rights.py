@@ -7,6 +7,7 @@ from uuid import uuid4
 from function.store.table import INSERT, SELECT
 from tests.migrate.job import (
     COLUMNS,
+    ERASURE,
     INDEXES,
     NO_TRACE,
     ORIGINAL,
@@ -35,6 +36,7 @@ def test_a_role_without_special_rights_migrates_all_but_the_group_roles(
     assert [text.partition(":")[0] for text in done.left_undone] == [
         "could not create the role mentor_writer",
         "could not create the role mentor_cdc",
+        "could not create the role mentor_eraser",
     ]
     assert "CREATE ROLE mentor_writer NOLOGIN" in done.output
     assert (columns(database), indexes(database)) == (COLUMNS, INDEXES)
@@ -42,7 +44,8 @@ def test_a_role_without_special_rights_migrates_all_but_the_group_roles(
     assert again.was_up_to_date
     assert again.left_undone == done.left_undone
 
-    run(database, "CREATE ROLE mentor_writer NOLOGIN; CREATE ROLE mentor_cdc NOLOGIN")
+    run(database, "CREATE ROLE mentor_writer NOLOGIN")
+    run(database, "CREATE ROLE mentor_cdc NOLOGIN; CREATE ROLE mentor_eraser NOLOGIN")
     third = migrate(address(database, login=login))
     assert third.left_undone == []
     assert "granted INSERT on TABLE feedback to mentor_writer" in third.changes
@@ -120,6 +123,9 @@ def test_mentor_writer_runs_the_functions_statements_and_no_others(database: str
         assert_refused(connection, "DELETE FROM feedback")
         assert_refused(connection, "DELETE FROM strategy_revision")
         assert_refused(connection, "TRUNCATE feedback")
+        assert_refused(connection, ERASURE)
+        assert_refused(connection, "SELECT FROM student_erasure")
+        assert_refused(connection, "SELECT FROM feedback_count")
         assert_refused(connection, "SELECT FROM grades")
         assert_refused(connection, "ALTER TABLE feedback ADD COLUMN more TEXT")
         assert_refused(connection, "CREATE INDEX ON feedback (message)")
@@ -131,14 +137,27 @@ def test_mentor_cdc_reads_and_writes_nothing(database: str) -> None:
         connection.run("SET ROLE mentor_cdc")
         assert connection.run("SELECT * FROM feedback") == []
         assert connection.run("SELECT * FROM strategy_revision") == []
-        assert_refused(connection, ORIGINAL_INSERT)
-        assert_refused(connection, REVISION)
+        assert connection.run("SELECT * FROM student_erasure") == []
+        for sql in (ORIGINAL_INSERT, REVISION, ERASURE, "SELECT FROM feedback_count"):
+            assert_refused(connection, sql)
+
+
+def test_mentor_eraser_neither_writes_nor_changes_feedback(database: str) -> None:
+    migrate(database)
+    with session(database) as connection:
+        connection.run("SET ROLE mentor_eraser")
+        for sql in (
+            *(ORIGINAL_INSERT, REVISION, "UPDATE feedback SET message = ''"),
+            *("UPDATE strategy_revision SET concern = ''", "TRUNCATE feedback"),
+            *("UPDATE student_erasure SET student_id = id", "DELETE FROM feedback_count"),
+        ):
+            assert_refused(connection, sql)
 
 
 def test_rows_that_row_level_security_hides_from_a_snapshot_are_told(database: str) -> None:
     migrate(database)
-    run(database, f"{ORIGINAL_INSERT}; {REVISION}")
-    for table in ("feedback", "strategy_revision"):
+    run(database, f"{ORIGINAL_INSERT}; {REVISION}; {ERASURE}")
+    for table in ("feedback", "strategy_revision", "student_erasure"):
         run(database, f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
         for _ in range(2):
             done = migrate(database)
