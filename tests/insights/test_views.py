@@ -5,10 +5,12 @@ from collections import Counter, defaultdict
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import pytest
 
+from function.store import erasure
 from function.store.driver import DatabaseError
 from insights import database
 from tests.conftest import open_connection, select
@@ -140,3 +142,27 @@ def test_an_unknown_time_zone_changes_nothing(rows: Rows, feedback_database: str
     ):
         database.apply(connection, "Europe/Nowhere")
     assert [row["answers"] for row in all_of(rows, "daily")] == [1]
+
+
+@pytest.mark.parametrize("rolled_up", [False, True], ids=["at each query", "rolled up"])
+def test_erased_students_stay_counted(rows: Rows, *, rolled_up: bool) -> None:
+    now = datetime.now(UTC)
+    wednesday = now + timedelta(days=2 - now.weekday())  # deleted feedback has weeks in UTC
+    for student in (1, 2):
+        for weeks in (0, 0, 3, 60):
+            rows.add(wednesday - timedelta(weeks=weeks), student=student, topics=("fractions",))
+    if rolled_up:
+        database.roll_up(rows.connection)
+    before = [all_of(rows, "weekly", kind) for kind in ("all", "topic")]
+
+    for _ in erasure.erase(rows.connection, UUID(int=1), {"fractions"}):
+        pass
+    for _ in range(2):
+        after = [all_of(rows, "weekly", kind) for kind in ("all", "topic")]
+        assert _difficulties(after) == _difficulties(before)
+        database.roll_up(rows.connection)
+
+
+def _difficulties(views: list[list[dict[str, Any]]]) -> list[list[tuple[Any, ...]]]:
+    names = ("week", "name", "answers", "easy", "ok", "hard")
+    return [sorted(tuple(row[name] for name in names) for row in view) for view in views]
