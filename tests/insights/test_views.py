@@ -16,6 +16,8 @@ from insights import database
 from tests.conftest import open_connection, select
 from tests.insights.conftest import Rows
 
+pytestmark = pytest.mark.insights
+
 BERLIN = ZoneInfo("Europe/Berlin")
 SUMMER_ENDS = date(2025, 10, 26)  # 25 hours
 SUMMER_BEGINS = date(2026, 3, 29)  # 23 hours
