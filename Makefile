@@ -18,7 +18,7 @@ EXTRAS := --extra llm --extra auth --extra metrics --extra otel
 UNUSED := $(addprefix --no-emit-package ,blinker click flask itsdangerous jinja2 markupsafe pycparser werkzeug)
 
 .PHONY: help run check-model psql events image up down manifests test test-setup test-clients test-consumers test-contracts test-browser test-kafka test-debian \
-	test-deploy test-image test-models test-observe migrate connector openapi bench load eval lint check lock lock-jars clean environment-func environment-events check-interpreter
+	test-deploy test-image test-insights test-models test-observe report migrate connector openapi bench load eval lint check lock lock-jars clean environment-func environment-events check-interpreter
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' Makefile
@@ -101,6 +101,12 @@ openapi: .venv/$(READY) ## write function/http/openapi.json, the description of 
 migrate: .venv/$(READY) ## apply schema.sql, to DATABASE_URL or to the data of `make run` while that is off
 	@exec $(BIN)/python -m dev.database
 
+report: .venv-insights/$(READY) ## write a report of a made-up school year (ARGS="--language=de --from=2026-05-04")
+	@.venv-insights/bin/python -m dev.report $(ARGS)
+
+test-insights: .venv-insights/$(READY) ## test the views, the reports and the dashboard for teachers
+	@.venv-insights/bin/python -m pytest -m insights tests/insights $(ARGS)
+
 bench: .venv/$(READY) .venv-events/$(READY) ## compare the function with its alternatives
 	@$(BIN)/python -m bench $(ARGS)
 
@@ -130,6 +136,7 @@ lock: .venv/$(READY) ## make the locks again from pyproject.toml (ARGS=--upgrade
 		--output-file requirements/server.txt
 	@$(COMPILE) pyproject.toml --group contracts --output-file requirements/contracts.txt
 	@$(COMPILE) --group models --output-file requirements/models.txt
+	@$(COMPILE) pyproject.toml --extra insights --extra server --group embedded --group test --output-file requirements/insights.txt
 	@$(COMPILE) --group build --output-file requirements/build.txt
 	@$(COMPILE) --group uv --output-file requirements/uv.txt
 
@@ -154,6 +161,9 @@ check-interpreter:
 environment-func: .venv-func/$(READY)
 
 environment-events: .venv-events/$(READY)
+
+.venv-insights/$(READY): requirements/insights.txt requirements/uv.txt .venv-insights/bin/python $(INTERPRETER)
+	@sh dev/venv.sh .venv-insights requirements/insights.txt $@
 
 .venv-func/$(READY): requirements/func.txt requirements/uv.txt .venv-func/bin/python $(INTERPRETER)
 	@sh dev/venv.sh .venv-func requirements/func.txt $@

@@ -1,0 +1,48 @@
+"""The views in a database, and the roll-up that keeps them fast."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from function.postgres_settings import read_settings
+from function.settings import ConfigurationError
+from function.store.connection import connect
+from function.store.driver import Connection
+from function.variables import Variables
+
+VIEWS = Path(__file__).with_name("views.sql")
+STATEMENT_TIMEOUT = 3600.0  # seconds; the roll-up of 10 million rows takes minutes
+# Readers don't wait for it, and see both views change at once.
+ROLL_UP = """
+BEGIN;
+SET LOCAL work_mem = '256MB';
+REFRESH MATERIALIZED VIEW CONCURRENTLY insights.closed;
+REFRESH MATERIALIZED VIEW CONCURRENTLY insights.history;
+COMMIT
+"""
+
+
+@contextmanager
+def connected(environ: Mapping[str, str]) -> Iterator[Connection]:
+    """Connect to the server that DATABASE_URL or PG* name; raises ConfigurationError."""
+    variables = Variables(environ)
+    settings = read_settings(variables)
+    if variables.problems:
+        raise ConfigurationError("\n".join(variables.problems))
+    with closing(connect(settings, STATEMENT_TIMEOUT)) as connection:
+        yield connection
+
+
+def apply(connection: Connection, time_zone: str | None) -> None:
+    """Make the views, and count all weeks before this one.
+
+    Without a time zone it stays as it was, at first UTC. After a DatabaseError the connection must
+    be closed.
+    """
+    connection.run("SELECT set_config('insights.time_zone', :name, false)", name=time_zone or "")
+    connection.run(VIEWS.read_text(encoding="utf-8"))
+
+
+def roll_up(connection: Connection) -> None:
+    """Count all weeks before this one again."""
+    connection.run(ROLL_UP)

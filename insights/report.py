@@ -1,0 +1,46 @@
+"""`python -m insights report`."""
+
+from __future__ import annotations
+
+import sys
+
+import fsspec
+
+from function.store.driver import Connection
+from insights import data, quotes
+from insights.options import Options
+from insights.page import Page
+from insights.periods import Kind, Period
+from insights.tables import as_csv, as_json
+
+
+def write(connection: Connection, options: Options) -> None:
+    """Read the report, and write it where the options say."""
+    report = data.read(connection, _period(connection, options))
+    messages = quotes.read(connection, report) if options.quotes else {}
+    if options.format == "html":
+        text = Page(report, options.language).render(messages)
+    elif options.format == "json":
+        text = as_json(report, messages)
+    else:
+        text = as_csv(report)
+    if options.output == "-":
+        sys.stdout.write(text)
+    else:
+        with fsspec.open(options.output, "w", encoding="utf-8") as file:
+            file.write(text)
+
+
+def _period(connection: Connection, options: Options) -> Period:
+    kind: Kind = "week" if options.period == "week" else "month"
+    [[time_zone, today]] = connection.run(
+        "SELECT insights.time_zone(), (now() AT TIME ZONE insights.time_zone())::date"
+    )
+    if options.timezone not in {None, time_zone}:
+        print(
+            f"The views have the time zone {time_zone}. To change it:"
+            f" python -m insights apply --timezone {options.timezone}",
+            file=sys.stderr,
+        )
+        raise SystemExit(2)
+    return Period.of(options.since, kind) if options.since else Period.of(today, kind).before()

@@ -1,0 +1,66 @@
+"""A database with the views, and rows of known times."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import datetime
+from uuid import UUID
+
+import pytest
+
+from function.store.driver import Connection
+from insights import database
+from tests.conftest import open_connection
+
+INSERT = """
+INSERT INTO feedback (id, student_id, task_id, message, perceived_difficulty, topic_weights,
+                      sentiment, strategy_snapshot, concern, created_at)
+SELECT :id, :student, :task, 'words', CAST(:difficulty AS difficulty_level),
+       (SELECT jsonb_object_agg(topic, 1) FROM unnest(CAST(:topics AS text[])) AS topic),
+       :sentiment, jsonb_build_object('feedback_based', CAST(:analyzed AS boolean)), :concern,
+       CAST(:at AS timestamptz)
+"""
+
+
+class Rows:
+    """Inserts feedback into a database that has the views."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self._count = 0
+
+    def add(
+        self,
+        at: datetime | str,
+        *,
+        difficulty: str = "hard",
+        student: int = 1,
+        task: str | None = "task",
+        topics: tuple[str, ...] = ("fractions",),
+        sentiment: str = "frustrated",
+        concern: str = "none",
+        analyzed: bool = True,
+    ) -> UUID:
+        """Insert a row; return its id."""
+        self._count += 1
+        row_id = UUID(int=self._count)
+        self.connection.run(
+            INSERT,
+            id=row_id,
+            student=UUID(int=student),
+            task=task,
+            difficulty=difficulty,
+            topics=list(topics),
+            sentiment=sentiment,
+            analyzed=analyzed,
+            concern=concern,
+            at=at,
+        )
+        return row_id
+
+
+@pytest.fixture
+def rows(feedback_database: str) -> Iterator[Rows]:
+    """Days, weeks and months are those of Berlin."""
+    with closing(open_connection(feedback_database)) as connection:
+        database.apply(connection, "Europe/Berlin")
+        yield Rows(connection)

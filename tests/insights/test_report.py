@@ -1,0 +1,209 @@
+"""Reports of the made-up school year, and of groups that are too small to tell of."""
+
+import csv
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import timedelta
+from html.parser import HTMLParser
+from pathlib import Path
+from string import Formatter
+from uuid import UUID
+
+import pytest
+
+from dev import demo
+from insights import database
+from insights.page import LANGUAGES
+from tests.conftest import open_connection, select, temporary_database
+from tests.insights.conftest import Rows
+from tests.instance import ROOT
+
+pytestmark = pytest.mark.insights
+
+WEEK = f"--from={demo.BROKEN_WEEK}"
+Report = Callable[..., str]
+
+
+def run(url: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "insights", *arguments],
+        cwd=ROOT,
+        env={"DATABASE_URL": url},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def year(server_url: str, migrated_template: str) -> Iterator[str]:
+    """The URL of a database that has the school year and the views."""
+    with temporary_database(server_url, f"TEMPLATE {migrated_template}") as url:
+        with closing(open_connection(url)) as connection:
+            demo.insert(connection)
+            database.apply(connection, demo.TIME_ZONE)
+        yield url
+
+
+@pytest.fixture
+def report(year: str) -> Report:
+    def write(*arguments: str) -> str:
+        done = run(year, "report", WEEK, *arguments)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return write
+
+
+def test_the_broken_task_is_on_top(report: Report) -> None:
+    found = json.loads(report("--format=json"))
+    hardest = found["tasks"][0]
+    assert hardest["name"] == demo.BROKEN_TASK
+    assert hardest["hard_share"]["low"] > max(
+        task["hard_share"]["value"] for task in found["tasks"][1:]
+    )
+
+
+def test_a_report_counts_what_the_rows_say(report: Report, year: str) -> None:
+    with closing(open_connection(year)) as connection:
+        [row] = select(
+            connection,
+            """
+            SELECT count(*) AS answers,
+                   count(*) FILTER (WHERE perceived_difficulty = 'hard') AS hard
+            FROM feedback
+            WHERE (created_at AT TIME ZONE 'Europe/Berlin')::date BETWEEN :first AND :last
+            """,
+            first=demo.BROKEN_WEEK,
+            last=demo.BROKEN_WEEK + timedelta(days=6),
+        )
+    found = json.loads(report("--format=json"))
+    assert (found["total"]["answers"], found["total"]["hard"]) == (row["answers"], row["hard"])
+    assert sum(task["answers"] for task in found["tasks"]) == row["answers"]
+    lines = list(csv.DictReader(report("--format=csv").splitlines()))
+    assert [int(line["answers"]) for line in lines if line["section"] == "task"] == [
+        task["answers"] for task in found["tasks"]
+    ]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_page_is_whole(report: Report, language: str) -> None:
+    page = report(f"--language={language}")
+    reader = Reader()
+    reader.feed(page)
+    assert not reader.open
+    assert reader.images == 3
+    assert all(alternative for alternative in reader.alternatives)
+    assert not reader.addresses  # it needs nothing from elsewhere
+    assert f'lang="{language}"' in page
+    assert "{" not in re.sub(r"<style>.*?</style>", "", page, flags=re.DOTALL)
+    assert page.count("<table>") == 4  # one beside each chart, and the moods
+
+
+def test_no_student_and_no_message_is_in_a_report(report: Report) -> None:
+    for arguments in (["--format=json"], ["--format=csv"], []):
+        text = report(*arguments)
+        assert not any(words in text for words in (demo.BROKEN_WORDS, *demo.WORDS.values()))
+        assert not any(str(UUID(int=student)) in text for student in range(1, 105))
+
+
+def test_quotes_are_there_if_they_are_asked_for(report: Report) -> None:
+    page = report("--quotes")
+    assert page.count("<blockquote>") == 15
+    assert "The answer that it wants can&#39;t be right" in page
+
+
+def test_a_small_group_is_hidden(rows: Rows, feedback_database: str) -> None:
+    for student in range(1, 6):
+        rows.add("2026-03-03T09:00:00Z", student=student, task="five")
+    for student in range(1, 5):
+        rows.add("2026-03-04T09:00:00Z", student=student, task="four", concern="abuse")
+    for _ in range(9):
+        rows.add("2026-03-05T09:00:00Z", student=1, task="nine of one", topics=())
+
+    found = json.loads(run(feedback_database, "report", WEEK, "--format=json").stdout)
+    assert [task["name"] for task in found["tasks"]] == ["five"]
+    assert found["hidden_tasks"] == 2
+    page = run(feedback_database, "report", WEEK).stdout
+    assert "four" not in page
+    assert "1 to 4 messages tell of a danger" in page
+
+
+def test_a_period_without_answers_says_so(feedback_database: str, rows: Rows) -> None:
+    del rows  # only its views are needed
+    done = run(feedback_database, "report", "--period=month")
+    assert done.returncode == 0, done.stderr
+    page = done.stdout
+    assert "Fewer than 5 students answered in this period" in page
+
+
+def test_names_of_tasks_are_no_code(rows: Rows, feedback_database: str) -> None:
+    for student in range(1, 7):
+        rows.add("2026-03-03T09:00:00Z", student=student, task="<script>alert(1)</script>")
+        rows.add("2026-03-03T09:00:00Z", student=student, task="=HYPERLINK(1)", topics=("$x^{",))
+    page = run(feedback_database, "report", WEEK).stdout
+    assert "<script" not in page
+    lines = csv.DictReader(
+        run(feedback_database, "report", WEEK, "--format=csv").stdout.splitlines()
+    )
+    assert "'=HYPERLINK(1)" in {line["name"] for line in lines}
+
+
+def test_it_writes_a_file(year: str, tmp_path: Path) -> None:
+    file = tmp_path / "report.csv"
+    done = run(year, "report", "--format=csv", f"--output=file://{file}")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert file.read_text().startswith("section,period,name")
+
+
+def test_another_time_zone_than_that_of_the_views_is_refused(year: str) -> None:
+    done = run(year, "report", "--timezone=America/New_York")
+    assert done.returncode == 2
+    assert "python -m insights apply --timezone America/New_York" in done.stderr
+
+
+def test_without_views_it_says_what_to_do(feedback_database: str) -> None:
+    done = run(feedback_database, "report")
+    assert done.returncode == 1
+    assert "python -m insights apply" in done.stderr
+
+
+def test_each_language_has_all_texts() -> None:
+    def fields(language: str) -> dict[str, set[str | None]]:
+        texts = LANGUAGES[language].items()
+        return {
+            name: {part[1] for part in Formatter().parse(text)} - {None} for name, text in texts
+        }
+
+    assert fields("de") == fields("en")
+
+
+class Reader(HTMLParser):
+    """Checks that tags are closed, and collects what a page needs."""
+
+    VOID = frozenset({"meta", "img", "source", "link", "br"})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.images = 0
+        self.alternatives: list[str | None] = []
+        self.addresses: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        if tag == "img":
+            self.images += 1
+            self.alternatives.append(given.get("alt"))
+        for name in ("src", "srcset", "href"):
+            if name in given and not str(given[name]).startswith("data:"):
+                self.addresses.append(str(given[name]))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag

@@ -1,0 +1,170 @@
+"""The views, on a real PostgreSQL."""
+
+import random
+from collections import Counter, defaultdict
+from contextlib import closing
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from function.store import erasure
+from function.store.driver import DatabaseError
+from insights import database
+from tests.conftest import open_connection, select
+from tests.insights.conftest import Rows
+
+pytestmark = pytest.mark.insights
+
+BERLIN = ZoneInfo("Europe/Berlin")
+SUMMER_ENDS = date(2025, 10, 26)  # 25 hours
+SUMMER_BEGINS = date(2026, 3, 29)  # 23 hours
+
+
+def all_of(rows: Rows, view: str, kind: str = "all") -> list[dict[str, Any]]:
+    return select(rows.connection, f"SELECT * FROM insights.{view} WHERE kind = :kind", kind=kind)
+
+
+@pytest.mark.parametrize(("day", "hours"), [(SUMMER_ENDS, 25), (SUMMER_BEGINS, 23)], ids=str)
+def test_a_day_has_all_its_hours_when_the_clock_changes(rows: Rows, day: date, hours: int) -> None:
+    midnight = datetime(day.year, day.month, day.day, tzinfo=BERLIN).astimezone(UTC)
+    for hour in range(-1, hours + 1):  # the first and the last are on other days
+        rows.add(midnight + timedelta(hours=hour, minutes=30))
+
+    found = {row["day"]: row["answers"] for row in all_of(rows, "daily")}
+    assert found == {day - timedelta(days=1): 1, day: hours, day + timedelta(days=1): 1}
+    by_hour = select(
+        rows.connection,
+        "SELECT hour, answers FROM insights.hours(:since, :until) WHERE kind = 'all'",
+        since=midnight,
+        until=midnight + timedelta(hours=hours),
+    )
+    assert [row["answers"] for row in by_hour] == [1] * hours
+    assert len({row["hour"] for row in by_hour}) == hours
+
+
+@pytest.mark.parametrize("rolled_up", [False, True], ids=["at each query", "rolled up"])
+def test_the_views_count_as_python_does(rows: Rows, *, rolled_up: bool) -> None:
+    chance = random.Random(7)  # noqa: S311 - rows of a test
+    expected: dict[tuple[str, str, str, date], Counter[str]] = defaultdict(Counter)
+    now = datetime.now(UTC)
+    for _ in range(300):
+        at = now - timedelta(days=chance.uniform(0, 400))
+        difficulty = chance.choice(["easy", "ok", "hard"])
+        sentiment = chance.choice(["positive", "neutral", "anxious"])
+        concern = chance.choice(["none", "unassessed", "abuse"])
+        task, topics = f"task-{chance.randrange(3)}", chance.sample("abc", chance.randrange(3))
+        rows.add(
+            at,
+            difficulty=difficulty,
+            sentiment=sentiment,
+            concern=concern,
+            task=task,
+            topics=tuple(topics),
+            analyzed=concern != "unassessed",
+        )
+        day = at.astimezone(BERLIN).date()
+        periods = {
+            "daily": day,
+            "weekly": day - timedelta(days=day.weekday()),
+            "monthly": day.replace(day=1),
+        }
+        subjects = [("all", ""), ("task", task), *(("topic", topic) for topic in topics)]
+        names = ["answers", difficulty, sentiment, f"concern_{concern}"]
+        names += ["analyzed"] if concern != "unassessed" else []
+        for view, period in periods.items():
+            for kind, name in subjects:
+                expected[view, kind, name, period].update(names)
+    if rolled_up:
+        database.roll_up(rows.connection)
+
+    for view in ("daily", "weekly", "monthly"):
+        for row in select(rows.connection, f"SELECT * FROM insights.{view}"):
+            period, kind, name, *_ = row.values()
+            counted = expected.pop((view, kind, name, period))
+            del counted["concern_none"]
+            measures = {key: value for key, value in list(row.items())[3:-1] if value}
+            assert measures == counted
+            assert row["students"] == 1
+    assert not expected
+
+
+def test_a_revised_strategy_counts_instead_of_the_first(rows: Rows) -> None:
+    row_id = rows.add("2026-02-03T12:00:00Z", difficulty="ok", topics=("general",), analyzed=False)
+    rows.add("2026-02-03T12:00:00Z", difficulty="easy")
+    rows.connection.run(
+        """
+        INSERT INTO strategy_revision (feedback_id, feedback_created_at, student_id, task_id,
+            perceived_difficulty, difficulty_adjustment, topic_weights, sentiment,
+            strategy_snapshot, concern, traceparent)
+        SELECT id, created_at, student_id, task_id, 'hard', -0.5, '{"decimals": 1}', 'anxious',
+            '{"feedback_based": true}', 'bullying', traceparent FROM feedback WHERE id = :id
+        """,
+        id=row_id,
+    )
+    for _ in range(2):
+        [day] = all_of(rows, "daily")
+        assert (day["answers"], day["easy"], day["ok"], day["hard"]) == (2, 1, 0, 1)
+        assert (day["analyzed"], day["anxious"], day["concern_bullying"]) == (2, 1, 1)
+        assert {row["name"] for row in all_of(rows, "daily", "topic")} == {"decimals", "fractions"}
+        database.roll_up(rows.connection)
+
+
+def test_a_reader_reads_the_views_and_nothing_else(rows: Rows) -> None:
+    rows.add(datetime.now(UTC))
+    allowed = ["daily", "weekly", "monthly", "hourly", "hours(now() - interval '1 hour', now())"]
+    rows.connection.run("SET SESSION AUTHORIZATION mentor_reader")
+    for view in allowed:
+        assert select(rows.connection, f"SELECT * FROM insights.{view}")
+    for table in (
+        *("public.feedback", "public.strategy_revision", "public.feedback_count"),
+        *("insights.answer", "insights.history", "insights.cell", "insights.closed"),
+    ):
+        with pytest.raises(DatabaseError, match="permission denied"):
+            rows.connection.run(f"SELECT FROM {table}")
+    rows.connection.run("RESET SESSION AUTHORIZATION")
+
+
+def test_a_second_run_keeps_the_time_zone_unless_it_gets_another(feedback_database: str) -> None:
+    found = []
+    with closing(open_connection(feedback_database)) as connection:
+        for time_zone in (None, "Asia/Kathmandu", None, "America/New_York"):
+            database.apply(connection, time_zone)
+            found += connection.run("SELECT insights.time_zone()")
+    assert found == [["UTC"], ["Asia/Kathmandu"], ["Asia/Kathmandu"], ["America/New_York"]]
+
+
+def test_an_unknown_time_zone_changes_nothing(rows: Rows, feedback_database: str) -> None:
+    rows.add("2026-02-03T12:00:00Z")
+    with (
+        closing(open_connection(feedback_database)) as connection,
+        pytest.raises(DatabaseError, match="there is no time zone Europe/Nowhere"),
+    ):
+        database.apply(connection, "Europe/Nowhere")
+    assert [row["answers"] for row in all_of(rows, "daily")] == [1]
+
+
+@pytest.mark.parametrize("rolled_up", [False, True], ids=["at each query", "rolled up"])
+def test_erased_students_stay_counted(rows: Rows, *, rolled_up: bool) -> None:
+    now = datetime.now(UTC)
+    wednesday = now + timedelta(days=2 - now.weekday())  # deleted feedback has weeks in UTC
+    for student in (1, 2):
+        for weeks in (0, 0, 3, 60):
+            rows.add(wednesday - timedelta(weeks=weeks), student=student, topics=("fractions",))
+    if rolled_up:
+        database.roll_up(rows.connection)
+    before = [all_of(rows, "weekly", kind) for kind in ("all", "topic")]
+
+    for _ in erasure.erase(rows.connection, UUID(int=1), {"fractions"}):
+        pass
+    for _ in range(2):
+        after = [all_of(rows, "weekly", kind) for kind in ("all", "topic")]
+        assert _difficulties(after) == _difficulties(before)
+        database.roll_up(rows.connection)
+
+
+def _difficulties(views: list[list[dict[str, Any]]]) -> list[list[tuple[Any, ...]]]:
+    names = ("week", "name", "answers", "easy", "ok", "hard")
+    return [sorted(tuple(row[name] for name in names) for row in view) for view in views]
