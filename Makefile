@@ -137,6 +137,7 @@ lock: .venv/$(READY) ## make the locks again from pyproject.toml (ARGS=--upgrade
 	@$(COMPILE) pyproject.toml --group contracts --output-file requirements/contracts.txt
 	@$(COMPILE) --group models --output-file requirements/models.txt
 	@$(COMPILE) pyproject.toml --extra insights --extra server --group embedded --group test --output-file requirements/insights.txt
+	@$(COMPILE) pyproject.toml --extra insights --constraint requirements/insights.txt --output-file requirements/reports.txt
 	@$(COMPILE) --group build --output-file requirements/build.txt
 	@$(COMPILE) --group uv --output-file requirements/uv.txt
 

@@ -45,6 +45,8 @@ def parse(arguments: Sequence[str]) -> Options:
     report.add_argument("--language", choices=LANGUAGES, default="en")
     report.add_argument("--quotes", action="store_true", help="also quote students' messages")
     report.add_argument(
-        "--output", default="-", help="a file, or an address such as s3://...; - is stdout"
+        "--output",
+        default="-",
+        help="a file, or an address such as s3://bucket/{start}.html; - is stdout",
     )
     return parser.parse_args(arguments, Options())

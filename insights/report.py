@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 import fsspec
+import obstore.fsspec
 
 from function.store.driver import Connection
 from insights import data, quotes
@@ -12,6 +13,8 @@ from insights.options import Options
 from insights.page import Page
 from insights.periods import Kind, Period
 from insights.tables import as_csv, as_json
+
+OBJECT_STORES = ("s3", "gs", "abfs")
 
 
 def write(connection: Connection, options: Options) -> None:
@@ -27,7 +30,9 @@ def write(connection: Connection, options: Options) -> None:
     if options.output == "-":
         sys.stdout.write(text)
     else:
-        with fsspec.open(options.output, "w", encoding="utf-8") as file:
+        obstore.fsspec.register(OBJECT_STORES)
+        place = options.output.replace("{start}", str(report.period.start))
+        with fsspec.open(place, "w", encoding="utf-8") as file:
             file.write(text)
 
 

@@ -7,9 +7,10 @@ from uuid import UUID
 
 import pytest
 
+from dev import demo
 from function.store.driver import Connection
 from insights import database
-from tests.conftest import open_connection
+from tests.conftest import open_connection, temporary_database
 
 INSERT = """
 INSERT INTO feedback (id, student_id, task_id, message, perceived_difficulty, topic_weights,
@@ -64,3 +65,13 @@ def rows(feedback_database: str) -> Iterator[Rows]:
     with closing(open_connection(feedback_database)) as connection:
         database.apply(connection, "Europe/Berlin")
         yield Rows(connection)
+
+
+@pytest.fixture(scope="session")
+def year(server_url: str, migrated_template: str) -> Iterator[str]:
+    """The URL of a database that has the made-up school year and the views."""
+    with temporary_database(server_url, f"TEMPLATE {migrated_template}") as url:
+        with closing(open_connection(url)) as connection:
+            demo.insert(connection)
+            database.apply(connection, demo.TIME_ZONE)
+        yield url

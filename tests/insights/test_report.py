@@ -5,10 +5,12 @@ import json
 import re
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from datetime import timedelta
 from html.parser import HTMLParser
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from string import Formatter
 from uuid import UUID
@@ -16,9 +18,8 @@ from uuid import UUID
 import pytest
 
 from dev import demo
-from insights import database
 from insights.page import LANGUAGES
-from tests.conftest import open_connection, select, temporary_database
+from tests.conftest import open_connection, select
 from tests.insights.conftest import Rows
 from tests.instance import ROOT
 
@@ -28,25 +29,15 @@ WEEK = f"--from={demo.BROKEN_WEEK}"
 Report = Callable[..., str]
 
 
-def run(url: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
+def run(url: str, *arguments: str, **environ: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         [sys.executable, "-m", "insights", *arguments],
         cwd=ROOT,
-        env={"DATABASE_URL": url},
+        env={"DATABASE_URL": url, **environ},
         capture_output=True,
         text=True,
         check=False,
     )
-
-
-@pytest.fixture(scope="module")
-def year(server_url: str, migrated_template: str) -> Iterator[str]:
-    """The URL of a database that has the school year and the views."""
-    with temporary_database(server_url, f"TEMPLATE {migrated_template}") as url:
-        with closing(open_connection(url)) as connection:
-            demo.insert(connection)
-            database.apply(connection, demo.TIME_ZONE)
-        yield url
 
 
 @pytest.fixture
@@ -153,11 +144,54 @@ def test_names_of_tasks_are_no_code(rows: Rows, feedback_database: str) -> None:
     assert "'=HYPERLINK(1)" in {line["name"] for line in lines}
 
 
-def test_it_writes_a_file(year: str, tmp_path: Path) -> None:
-    file = tmp_path / "report.csv"
-    done = run(year, "report", "--format=csv", f"--output=file://{file}")
+def test_it_writes_a_file_with_the_first_day_in_its_name(year: str, tmp_path: Path) -> None:
+    place = f"file://{tmp_path}/week-{{start}}.csv"
+    done = run(year, "report", WEEK, "--format=csv", f"--output={place}")
     assert (done.returncode, done.stdout) == (0, "")
+    [file] = tmp_path.iterdir()
+    assert file.name == f"week-{demo.BROKEN_WEEK}.csv"
     assert file.read_text().startswith("section,period,name")
+
+
+def test_it_writes_to_an_object_store(year: str) -> None:
+    """The server takes the requests of S3's API, and checks no signature."""
+    with s3_server() as (address, objects):
+        done = run(
+            year,
+            *("report", WEEK, "--format=csv", "--output=s3://reports/{start}.csv"),
+            AWS_ENDPOINT_URL=address,
+            AWS_ALLOW_HTTP="true",
+            AWS_ACCESS_KEY_ID="key",
+            AWS_SECRET_ACCESS_KEY="secret",
+            AWS_REGION="eu-central-1",
+        )
+    assert done.returncode == 0, done.stderr
+    assert objects[f"/reports/{demo.BROKEN_WEEK}.csv"].startswith(b"section,period,name")
+
+
+@contextmanager
+def s3_server() -> Iterator[tuple[str, dict[str, bytes]]]:
+    """The address of a server, and what was uploaded to it, by path."""
+    objects: dict[str, bytes] = {}
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_PUT(self) -> None:
+            length = int(self.headers["Content-Length"])
+            objects[self.path.partition("?")[0]] = self.rfile.read(length)
+            self.send_response(200)
+            self.send_header("ETag", '"1"')
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}", objects
+        server.shutdown()
+        thread.join()
 
 
 def test_another_time_zone_than_that_of_the_views_is_refused(year: str) -> None:
