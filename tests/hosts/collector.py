@@ -11,7 +11,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceRequest,
 )
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from opentelemetry.proto.common.v1.common_pb2 import KeyValue
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.metrics.v1.metrics_pb2 import ResourceMetrics
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
@@ -51,7 +51,13 @@ class Collector:
 
 
 def attributes(found: Iterable[KeyValue]) -> dict[str, Any]:
-    return {one.key: one.value.string_value or one.value.int_value for one in found}
+    return {one.key: _value(one.value) for one in found}
+
+
+def _value(value: AnyValue) -> Any:
+    if value.HasField("array_value"):
+        return [_value(one) for one in value.array_value.values]
+    return getattr(value, str(value.WhichOneof("value")))
 
 
 @contextmanager
