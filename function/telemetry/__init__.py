@@ -5,7 +5,7 @@ import threading
 import time
 from typing import Protocol
 
-from function import tracing
+from function import logs, tracing
 from function.otel_settings import OtlpSettings
 from function.profile_settings import ProfileSettings
 
@@ -38,7 +38,9 @@ class Telemetry:
             exporter = Exporter(otlp)
             self._works.append(exporter)
             if otlp.traces:
-                tracing.enable(otlp.sampler, exporter.finished)
+                tracing.enable(otlp.sampler, exporter.spans)
+            if otlp.logs:
+                logs.export(exporter.lines.add)
         if profiles:
             from function.telemetry.profiles import Profiler
 
@@ -48,7 +50,7 @@ class Telemetry:
         """Begin, in daemon threads; after that this does nothing."""
         if not self._threads:
             self._threads = [
-                threading.Thread(target=_run, args=(work,), name="telemetry", daemon=True)
+                threading.Thread(target=_run, args=(work,), name=logs.EXPORT_THREAD, daemon=True)
                 for work in self._works
             ]
             for thread in self._threads:

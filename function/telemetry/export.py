@@ -1,17 +1,15 @@
-"""Sends metrics and spans to a collector, again and again."""
+"""Sends metrics, spans and the log to a collector, again and again."""
 
 import logging
 import threading
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
 
 from function import logs
-from function.metrics import SPANS_DROPPED
+from function.logs import Line
+from function.metrics import LINES_DROPPED, SPANS_DROPPED
 from function.otel_settings import OtlpSettings
-from function.tracing import Buffer
-
-if TYPE_CHECKING:
-    from function.telemetry.otlp import Otlp
+from function.tracing import Buffer, Span, T
 
 REST = 3  # times as long as a batch took of the CPU, so that requests have most of it
 
@@ -19,14 +17,16 @@ log = logging.getLogger("function.telemetry")
 
 
 class Exporter:
-    """Exports what was counted and traced, in a thread of its own."""
+    """Exports what was counted, traced and logged, in a thread of its own."""
 
     def __init__(self, settings: OtlpSettings) -> None:
         self._settings = settings
         self._stopping = threading.Event()
         self._wake = threading.Event()
-        self.finished = Buffer(settings.queue_size, settings.batch_size, self._wake.set)
-        self._failing = False
+        sizes = settings.queue_size, settings.batch_size
+        self.spans: Buffer[Span] = Buffer(*sizes, self._wake.set, SPANS_DROPPED)
+        self.lines: Buffer[Line] = Buffer(*sizes, self._wake.set, LINES_DROPPED)
+        self._failing: set[str] = set()
 
     def stop(self) -> None:
         """Let run() export for the last time, and return."""
@@ -41,31 +41,36 @@ class Exporter:
         due = time.monotonic()
         while True:
             last = self._stopping.is_set()
-            more = self._send_batch(otlp)
+            more = self._send_batch("spans", self.spans, otlp.send_spans)
+            more |= self._send_batch("log", self.lines, otlp.send_lines)
             if self._settings.metrics and (time.monotonic() >= due or (last and not more)):
                 due = time.monotonic() + self._settings.metrics_interval
-                self._note(0, sent=otlp.send_metrics())
+                self._note("metrics", sent=otlp.send_metrics())
             if more:
                 continue
             if last:
                 return
-            self._wake.wait(self._settings.traces_interval)
+            self._wake.wait(self._settings.batch_interval)
             self._wake.clear()
 
-    def _send_batch(self, otlp: "Otlp") -> bool:
-        """Send a batch, if there are spans; return whether there may be more."""
-        batch = self.finished.take()
+    def _send_batch(
+        self, signal: str, buffer: Buffer[T], send: Callable[[Sequence[T]], bool]
+    ) -> bool:
+        """Send a batch, if anything waits; return whether there may be more."""
+        batch = buffer.take()
         if batch:
             began = time.thread_time()
-            self._note(len(batch), sent=otlp.send_spans(batch))
+            sent = send(batch)
+            if not sent:
+                buffer.lost.add(len(batch))
+            self._note(signal, sent=sent)
             self._stopping.wait(REST * (time.thread_time() - began))
-        return len(batch) == self._settings.batch_size
+        return len(batch) == buffer.batch
 
-    def _note(self, spans: int, *, sent: bool) -> None:
+    def _note(self, signal: str, *, sent: bool) -> None:
         """Log the begin and the end of an outage."""
-        if not sent and spans:
-            SPANS_DROPPED.add(spans)
-        if sent is self._failing:
-            self._failing = not sent
-            log.warning("telemetry exported again" if sent else "telemetry not exported")
+        if sent is (signal in self._failing):
+            self._failing ^= {signal}
+            text = "telemetry exported again" if sent else "telemetry not exported"
+            log.warning(text, extra={"signal": signal})
             logs.flush()
