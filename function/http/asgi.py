@@ -95,17 +95,16 @@ class Application:
         _, trace_id, span_id, _ = request.headers["traceparent"].split("-")
         fields = {"request_id": request_id, "trace_id": trace_id, "span_id": span_id}
         logs.request_fields.set(fields)
-        route = self._handler.route(request.path)
         observation.begin(request)
         try:
             response = await self._handler.handle(request)
             await _send(scope, send, response, request_id)
         except (ClientDisconnected, TimeoutError):  # the host closes the connection
             _log(request, 499, "CLIENT_DISCONNECTED", started)
-            observation.end(request, route, None, started)
+            observation.end(request, self._handler.route, None, started)
             return
         _log(request, response.status, response.code, started)
-        observation.end(request, route, response.status, started)
+        observation.end(request, self._handler.route, response.status, started)
         if not self._warm and request.method == "POST":
             self._warm = True
             metrics.reach("first answer")
