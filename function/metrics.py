@@ -163,6 +163,10 @@ SPANS_DROPPED = Metric(
     *("counter", "mentor.spans.dropped", "{span}"),
     "Spans that were not exported, because too many waited or the collector did not take them.",
 )
+LINES_DROPPED = Metric(
+    *("counter", "mentor.log.dropped", "{line}"),
+    "Lines of the log that were not exported, for the same reasons; stdout has them.",
+)
 START_DURATION = Metric(
     *("gauge", "mentor.start.duration", "s"),
     "Time from the start of the process.",
