@@ -13,18 +13,20 @@ from tests.conftest import apply_schema, open_connection
 from tests.instance import HOSTS, Instance
 from tests.security.canary import TASK, URL_PASSWORD
 
-# Triggers of an operator may quote rows; a failed check, and a parameter, are in the DETAIL.
+# Each DETAIL quotes the row.
 TROUBLE = f"""
 CREATE FUNCTION interfere() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF NEW.task_id = '{TASK} type' THEN PERFORM NEW.message::int; END IF;
+    IF NEW.task_id = '{TASK} told' THEN
+        RAISE 'no' USING DETAIL = NEW.message, HINT = NEW.message;
+    END IF;
     IF NEW.task_id = '{TASK} slow' THEN PERFORM pg_sleep(60); END IF;
     IF NEW.task_id = '{TASK} full' THEN RAISE 'full' USING ERRCODE = '53100'; END IF;
     RETURN NEW;
 END $$;
 CREATE TRIGGER interfere BEFORE INSERT ON feedback FOR EACH ROW EXECUTE FUNCTION interfere();
 ALTER TABLE feedback ADD CONSTRAINT refused CHECK (task_id <> '{TASK} check');
-CREATE UNIQUE INDEX once ON feedback (message) WHERE task_id = '{TASK} once';
+CREATE UNIQUE INDEX once ON feedback (student_id, message) WHERE task_id = '{TASK} once';
 CREATE ROLE canary LOGIN PASSWORD '{URL_PASSWORD}' IN ROLE mentor_writer;
 """
 LOGGED = {
@@ -56,12 +58,16 @@ class Database:
         with closing(open_connection(self.server.url())) as connection:
             return connection.run(sql) or []
 
+    def log_since_reload(self) -> bytes:
+        """The log, without how the test set the server up."""
+        return self.server._log.read_bytes().rpartition(b"pg_reload_conf")[2]
+
     def outputs(self) -> dict[str, bytes]:
-        """What others can read: the log, without how this test set it up, and all views."""
-        log = self.server._log.read_bytes()
+        """What others can read of the function's session and statements."""
+        log = self.log_since_reload()
         activity = self.run("SELECT query, application_name FROM pg_stat_activity")
         return {
-            "PostgreSQL's log": log.partition(b"pg_reload_conf")[2],
+            "PostgreSQL's log": log,
             "pg_stat_activity": repr(activity).encode(),
         }
 
