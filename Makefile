@@ -17,7 +17,7 @@ EXTRAS := --extra llm --extra auth --extra metrics --extra otel --extra profiles
 # line (click), and cffi's compiler (pycparser).
 UNUSED := $(addprefix --no-emit-package ,blinker click flask itsdangerous jinja2 markupsafe pycparser werkzeug)
 
-.PHONY: help run check-model psql events image up down manifests test test-setup test-clients test-consumers test-contracts test-browser test-kafka test-debian \
+.PHONY: help audit sbom test-audit run check-model psql events image up down manifests test test-setup test-clients test-consumers test-contracts test-browser test-kafka test-debian \
 	test-deploy test-image test-insights test-models test-observe report migrate connector openapi bench load eval lint check lock lock-jars clean environment-func environment-events check-interpreter
 
 help: ## list these targets
@@ -87,6 +87,9 @@ test-clients: .venv/$(READY) environment-func ## try real clients, SDKs and prox
 test-models: .venv/$(READY) .venv-models/$(READY) ## ask real model servers, and compare with the official SDKs (ARGS=--long: 60 messages, not 12)
 	@$(BIN)/python -m pytest -m models tests/models $(ARGS)
 
+test-audit: .venv/$(READY) .venv-audit/$(READY) sbom ## test the audit with made-up advisories, and the SBOM
+	@$(BIN)/python -m pytest -m audit tests/audit $(ARGS)
+
 test-consumers: .venv/$(READY) environment-events ## read the events with other teams' software (node, go, jdk; ARGS="--rounds 10")
 	@$(BIN)/python -m tests.consumers.prepare
 	@$(BIN)/python -m pytest -m consumers tests/consumers $(ARGS)
@@ -125,6 +128,14 @@ lint: .venv/$(READY) ## check style, types, and which package imports which
 check: lint ## lint, then the unit tests; run it before a commit
 	@$(BIN)/python -m pytest --quiet tests/unit $(ARGS)
 
+audit: .venv-audit/$(READY) ## ask OSV about known vulnerabilities of every locked version (ARGS="--ignore-vuln ID")
+	@.venv-audit/bin/python -m dev.audit $(ARGS)
+
+sbom: .venv-audit/$(READY) .venv-server/$(READY) ## list the Python packages of the image in build/sbom.cdx.json (CycloneDX)
+	@mkdir -p build
+	@.venv-audit/bin/cyclonedx-py environment --pyproject pyproject.toml --mc-type application --gather-license-texts \
+		--output-reproducible --output-file build/sbom.cdx.json .venv-server
+
 lock: .venv/$(READY) ## make the locks again from pyproject.toml (ARGS=--upgrade: newest versions)
 	@$(COMPILE) pyproject.toml --extra server --extra functions-framework --extra docs $(EXTRAS) --group embedded \
 		--group test --group kafka --group deploy --group lint --group bench --output-file requirements/dev.txt
@@ -138,6 +149,7 @@ lock: .venv/$(READY) ## make the locks again from pyproject.toml (ARGS=--upgrade
 	@$(COMPILE) --group models --output-file requirements/models.txt
 	@$(COMPILE) pyproject.toml --extra insights --extra server --group embedded --group test --output-file requirements/insights.txt
 	@$(COMPILE) pyproject.toml --extra insights --constraint requirements/insights.txt --output-file requirements/reports.txt
+	@$(COMPILE) --group audit --output-file requirements/audit.txt
 	@$(COMPILE) --group build --output-file requirements/build.txt
 	@$(COMPILE) --group uv --output-file requirements/uv.txt
 
@@ -174,6 +186,12 @@ environment-events: .venv-events/$(READY)
 
 .venv-models/$(READY): requirements/models.txt requirements/uv.txt .venv-models/bin/python $(INTERPRETER)
 	@sh dev/venv.sh .venv-models requirements/models.txt $@
+
+.venv-audit/$(READY): requirements/audit.txt requirements/uv.txt .venv-audit/bin/python $(INTERPRETER)
+	@sh dev/venv.sh .venv-audit requirements/audit.txt $@
+
+.venv-server/$(READY): requirements/server.txt requirements/uv.txt .venv-server/bin/python $(INTERPRETER)
+	@sh dev/venv.sh .venv-server requirements/server.txt $@
 
 .venv-events/$(READY): requirements/events.txt requirements/uv.txt .venv-events/bin/python $(INTERPRETER)
 	@sh dev/venv.sh .venv-events requirements/events.txt $@ >&2 # stdout is for events

@@ -7,6 +7,7 @@ because a LogRecord would take three times as long: 9 us, not 3, of 80 that a re
 
 import asyncio
 import logging
+import re
 import sys
 import threading
 import time
@@ -16,6 +17,8 @@ from contextlib import suppress
 from contextvars import ContextVar
 from functools import lru_cache
 from typing import NamedTuple
+
+from types import TracebackType
 
 Fields = Mapping[str, object]
 Render = Callable[[float, str, str, Fields], str]
@@ -56,9 +59,12 @@ class Formatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         fields = {name: value for name, value in vars(record).items() if name not in STANDARD}
+        event = record.getMessage()
+        if not record.name.startswith("function"):
+            fields, event = {"logger": record.name}, _library_event(record)
         if record.exc_info and record.exc_info[1]:
             fields["stack"] = _stack(record.exc_info[1])
-        return self.render(record.created, record.levelname, record.getMessage(), fields)
+        return self.render(record.created, record.levelname, event, fields)
 
 
 class EventHandler(logging.StreamHandler):  # type: ignore[type-arg] # not generic when it runs
@@ -109,7 +115,7 @@ _logger = logging.getLogger("function")
 
 
 def configure(level: str, format: str) -> None:  # noqa: A002 - as in logging.basicConfig
-    """Send the function's events to stdout, from `level` on, and the libraries' warnings.
+    """Send the function's events to stdout, from `level` on, the libraries' warnings, and crashes.
 
     `format` is "json", "google" or "auto": text for a terminal, otherwise JSON.
     """
@@ -124,6 +130,23 @@ def configure(level: str, format: str) -> None:  # noqa: A002 - as in logging.ba
     # A level of its own: LOG_LEVEL must not hide a danger to a student.
     _logger.getChild("safeguarding").setLevel(logging.WARNING)
     _logger.propagate = False
+    sys.excepthook = _log_crash
+    threading.excepthook = sys.unraisablehook = _log_uncaught
+
+
+def _log_crash(
+    kind: type[BaseException], error: BaseException, frames: TracebackType | None
+) -> None:
+    """Log the stack: what Python prints has the error's text, too, and that can quote a message."""
+    if isinstance(error, KeyboardInterrupt):
+        sys.__excepthook__(kind, error, frames)
+    else:
+        _logger.critical("uncaught error", exc_info=error)
+
+
+def _log_uncaught(crash: "threading.ExceptHookArgs | sys.UnraisableHookArgs") -> None:
+    if crash.exc_value and not isinstance(crash.exc_value, SystemExit):
+        _logger.error("uncaught error", exc_info=crash.exc_value)
 
 
 def export(take: Callable[[Line], None]) -> None:
@@ -186,6 +209,11 @@ def _printable(value: object) -> str:
     """Keep a client's text from steering the terminal."""
     text = str(value)
     return text if text.isprintable() else repr(text)
+
+
+def _library_event(record: logging.LogRecord) -> str:
+    """Cut off the values: asyncio quotes errors, arguments and tasks, each after one of these."""
+    return re.split(r"[\n(<]", str(record.msg), maxsplit=1)[0].strip()
 
 
 def _stack(error: BaseException) -> str:

@@ -24,7 +24,7 @@ from tests.instance import ROOT
 
 # The folders whose tests run programs of .venv-func or .venv-events.
 ENVIRONMENTS = {
-    "func": {"clients", "debian", "deploy", "events", "hosts", "llm"},
+    "func": {"clients", "debian", "deploy", "events", "hosts", "llm", "security"},
     "events": {"consumers", "events", "observe"},
 }
 

@@ -16,6 +16,7 @@ WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name)
 
 ALTER ROLE mentor_owner LOGIN PASSWORD :'owner';
 ALTER ROLE mentor_function LOGIN PASSWORD :'function';
+ALTER ROLE mentor_function SET log_error_verbosity = terse; -- docs/security.md
 ALTER ROLE mentor_debezium LOGIN REPLICATION PASSWORD :'debezium';
 ALTER ROLE mentor_monitor LOGIN PASSWORD :'monitor'; -- with no rights: any role sees the slots
 

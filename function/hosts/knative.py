@@ -4,6 +4,7 @@ https://github.com/knative/func/tree/main/templates/python/http
 """
 
 import asyncio
+import logging
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -93,6 +94,7 @@ def _configure_hypercorn(keep_alive_timeout: float) -> None:
     Config.keep_alive_max_requests = 1 << 62  # proxies decide how long they use a connection
     Config.backlog = limits.BACKLOG
     Config.h11_max_incomplete_size = limits.HEAD_LIMIT
+    Config.errorlog = logging.getLogger("hypercorn.error")  # its own prints the texts of errors
 
 
 def _replace_reading() -> None:

@@ -70,8 +70,9 @@ def test_owner(server: EmbeddedPostgres) -> None:
 
 
 def test_function(server: EmbeddedPostgres) -> None:
-    """The function can insert and read."""
+    """The function can insert and read, and PostgreSQL's log quotes none of its rows."""
     with connected(server, "mentor_function") as connection:
+        assert connection.run("SHOW log_error_verbosity") == [["terse"]]
         connection.run(INSERT.format(ROW))
         assert connection.run("SELECT count(*) > 0 FROM feedback") == [[True]]
 

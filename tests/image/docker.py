@@ -1,6 +1,7 @@
 """Docker: the machine's daemon, or one that runs only for the tests."""
 
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -8,11 +9,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.instance import ROOT
 from tests.waiting import wait_until
 
-LACKING = """The tests of the image need a Docker daemon, or root to start one, and a base image:
+[BASE] = re.findall(r"^ARG BASE=(.+)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+LACKING = f"""The tests of the image need a Docker daemon, or root to start one, and a base image:
     apt-get install --no-install-recommends docker.io iptables debootstrap    as root, or
-    BASE=docker.io/library/python:3.13.15-slim-trixie make test-image         where one can pull"""
+    BASE={BASE} make test-image    where one can pull"""
 
 
 class DockerError(Exception):

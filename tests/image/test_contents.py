@@ -9,6 +9,7 @@ from tests.image.conftest import LABELS
 from tests.image.container import printed
 from tests.image.docker import Docker
 from tests.instance import ROOT
+from tests.setup.lock import pinned
 
 pytestmark = [pytest.mark.image, pytest.mark.timeout(600)]
 
@@ -79,6 +80,18 @@ def test_modules(docker: Docker, image: str, module: str) -> None:
     """The image has no module that builds or tests."""
     code = f"from importlib.util import find_spec; print(find_spec({module!r}))"
     assert printed(docker, image, "python", "-c", code) == "None"
+
+
+def test_packages(docker: Docker, image: str) -> None:
+    """The image has the packages of its lock, which are those of the SBOM, and the function."""
+    code = (
+        "from importlib.metadata import distributions as all;"
+        "print(*(f'{one.name}=={one.version}' for one in all()), sep='\\n')"
+    )
+    found = dict(line.split("==") for line in printed(docker, image, "python", "-c", code).split())
+    names = {name.lower().replace("_", "-"): version for name, version in found.items()}
+    assert names.pop("function")
+    assert names == pinned("server.txt")
 
 
 def test_files(docker: Docker, image: str) -> None:

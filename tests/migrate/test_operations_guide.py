@@ -31,6 +31,8 @@ def test_its_roles_suffice_for_the_jobs_and_for_the_function(
     assert (done.code, done.left_undone) == (0, []), done.output
     with running(tmp_path / "log", address(url, login="mentor_function")) as function:
         assert function.wait_until_ready().post().status == 200
+    shown = run(address(url, login="mentor_function"), "SHOW log_error_verbosity")
+    assert shown == [["terse"]]
     with session(address(url, login="mentor_debezium")) as connection:
         assert len(connection.run("SELECT FROM feedback")) == 1
         connection.run("SELECT pg_create_logical_replication_slot('slot', 'pgoutput')")
