@@ -17,7 +17,7 @@ EXTRAS := --extra llm --extra auth --extra metrics --extra otel --extra profiles
 # line (click), and cffi's compiler (pycparser).
 UNUSED := $(addprefix --no-emit-package ,blinker click flask itsdangerous jinja2 markupsafe pycparser werkzeug)
 
-.PHONY: help audit sbom test-audit run check-model psql events image up down manifests test test-setup test-clients test-consumers test-contracts test-browser test-kafka test-debian \
+.PHONY: help audit sbom test-audit run check-model psql events image up down manifests test simulate test-setup test-clients test-consumers test-contracts test-browser test-kafka test-debian \
 	test-deploy test-image test-insights test-models test-observe report migrate connector openapi bench load eval lint check lock lock-jars clean environment-func environment-events check-interpreter
 
 help: ## list these targets
@@ -49,6 +49,9 @@ manifests: .venv/$(READY) ## write the manifests of Knative and of the Helm char
 
 test: .venv/$(READY) ## run all tests and report coverage, or run a part (ARGS="tests/unit -k key")
 	@$(BIN)/python -m pytest $(if $(ARGS),$(ARGS),--cov --cov-report=term-missing:skip-covered)
+
+simulate: .venv/$(READY) ## run the store against a simulated network and PostgreSQL, 10,000 seeds (ARGS="--seeds 300", "--seed 7")
+	@$(BIN)/python -m tests.simulation $(ARGS)
 
 test-setup: .venv/$(READY) ## test the setup itself, in fresh clones with empty caches
 	@$(BIN)/python -m pytest -m setup tests/setup $(ARGS)

@@ -11,8 +11,11 @@ QUOTELESS = ("08", "25", "28", "3D", "3F", "42", "53", "55", "57")
 # Classes about the connection or the server, which may pass: connection, transaction state,
 # transaction rollback, resources, locks, operator intervention, system and internal errors.
 PASSING = ("08", "25", "40", "53", "55", "57", "58", "F0", "XX")
-# Those that leave the connection as good as it was: rollback, lock, time limit, system, internal.
-OF_THE_STATEMENT = ("40", "55", "57014", "58", "XX")
+# Those that leave the connection as good as it was: rollback, resources, lock, time limit, system,
+# internal.
+OF_THE_STATEMENT = ("40", "53", "55", "57014", "58", "XX")
+# Those with which PostgreSQL ends a connection, unless a trigger raised them.
+OF_THE_CONNECTION = ("08", "57P")
 CANCELED = "57014"
 NOT_MIGRATED = ("42P01", "42703", "42704")  # no such table, column, type
 
@@ -31,9 +34,17 @@ def is_refusal(error: BaseException) -> bool:
 
 def is_loss(error: BaseException) -> bool:
     """Whether the connection ended, which says nothing about the statement."""
-    if sqlstate(error).startswith(("08", "57P")):
-        return bool(error.args[0].get("V") != "ERROR")  # a trigger may raise them, too
+    if sqlstate(error).startswith(OF_THE_CONNECTION):
+        return bool(error.args[0].get("V") != "ERROR")
     return isinstance(error, CONNECTION_ERRORS) and not isinstance(error, TimeoutError)
+
+
+def is_of_statement(error: BaseException) -> bool:
+    """Whether the connection is as good as it was."""
+    state = sqlstate(error)
+    return state.startswith(OF_THE_STATEMENT) or (
+        state.startswith(OF_THE_CONNECTION) and not is_loss(error)
+    )
 
 
 def describe(error: BaseException) -> str:

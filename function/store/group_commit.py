@@ -19,7 +19,7 @@ from function.postgres_settings import PostgresSettings
 from function.store import observation
 from function.store.connection import PATIENCE, connect, disconnect
 from function.store.driver import CONNECTION_ERRORS, DatabaseError
-from function.store.faults import CANCELED, OF_THE_STATEMENT, is_loss, is_refusal, sqlstate
+from function.store.faults import CANCELED, is_loss, is_of_statement, is_refusal, sqlstate
 from function.store.health import Health
 from function.store.jobs import SWEEP_INTERVAL, Job, Queue, insert
 from function.store.table import FeedbackTable
@@ -47,7 +47,7 @@ class GroupCommit:
         self._task: asyncio.Task[None] | None = None
         self._opening: Future[FeedbackTable] | None = None
         self._table: FeedbackTable | None = None
-        self._hung: set[FeedbackTable] = set()
+        self._hung: dict[FeedbackTable, None] = {}
         self._failures = 0
         self._pace = 0.0  # seconds for a statement, on average
 
@@ -160,7 +160,7 @@ class GroupCommit:
         elif any(job.entries for job in (*jobs, *self._queue.waiting)):
             self._health.write_failed()
         self._health.failed(error)
-        if jobs and jobs[0].failures > 1 and sqlstate(error).startswith(OF_THE_STATEMENT):
+        if jobs and jobs[0].failures > 1 and is_of_statement(error):
             return
         self._drop(jobs)
         pause = min(self._failures * RETRY_PAUSE, LONGEST_PAUSE)
@@ -179,14 +179,14 @@ class GroupCommit:
         """
         table, self._table = self._table, None
         if table and table.stream.unanswered:
-            self._hung.add(table)
+            self._hung[table] = None
             last = max((job.deadline for job in jobs), default=0.0)
             asyncio.get_running_loop().call_at(last + 2 * SWEEP_INTERVAL, self._close, table)
         elif table:
             self._close(table)
 
     def _close(self, table: FeedbackTable) -> None:
-        self._hung.discard(table)
+        self._hung.pop(table, None)
         disconnect(self._settings, table.session, table.stream)
 
 

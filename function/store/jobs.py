@@ -63,7 +63,7 @@ class Queue:
         self.rows = 0  # of all jobs
         self.waiting: dict[Job, None] = {}  # in the order of their turns
         self.wake = asyncio.Event()
-        self._jobs: set[Job] = set()  # those that wait, are under way, or pause
+        self._jobs: dict[Job, None] = {}  # those that wait, are under way, or pause, in order
         self._sweeper: asyncio.TimerHandle | None = None
 
     async def do(
@@ -73,14 +73,14 @@ class Queue:
         loop = asyncio.get_running_loop()
         job = Job(work, ids, entries, deadline, loop.create_future())
         self.rows += len(ids)
-        self._jobs.add(job)
+        self._jobs[job] = None
         self._sweeper = self._sweeper or loop.call_later(SWEEP_INTERVAL, self._sweep)
         self.put(job)
         try:
             return await job.future
         finally:
             self.rows -= len(ids)
-            self._jobs.discard(job)
+            del self._jobs[job]
             self.waiting.pop(job, None)
 
     def put(self, job: Job) -> None:
@@ -158,10 +158,22 @@ def _settle(jobs: list[Job], stored: Stored, health: Health, *, shared: bool) ->
             health.row_failed()
             job.settle(RowRefused("PostgreSQL accepted the row, but does not show it"))
             continue
+        if shared:
+            found = _for_one(job, found)
+            # What this job has inserted is a repeat for the next.
+            new = (row_id for row_id, row in found.items() if not row.repeated)
+            stored |= {row_id: found[row_id]._replace(repeated=True) for row_id in new}
         job.settle(found)
-        if shared:  # what this job has inserted is a repeat for the next
-            stored |= {row_id: row._replace(repeated=True) for row_id, row in found.items()}
     health.succeeded()
+
+
+def _for_one(job: Job, found: Stored) -> Stored:
+    """Call another job's row a repeat: the jobs may have changed places after a failure."""
+    own = {(entry.id, entry.traceparent) for entry in job.entries}
+    return {
+        row_id: row if (row_id, row.entry.traceparent) in own else row._replace(repeated=True)
+        for row_id, row in found.items()
+    }
 
 
 def _stored_unnoticed(jobs: list[Job], stored: Stored) -> Stored:

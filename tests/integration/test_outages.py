@@ -107,7 +107,7 @@ def test_clients_that_go_away_leave_counters_and_batches_as_they_should_be(
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
         kept = await asyncio.gather(*(keep(store, entry("kept")) for _ in range(BATCH_LIMIT)))
-        assert (store._queue.rows, store._queue._jobs) == (0, set())
+        assert (store._queue.rows, store._queue._jobs) == (0, {})
         return kept
 
     assert len(use(feedback_database, disconnect)) == BATCH_LIMIT

@@ -63,6 +63,32 @@ def test_a_row_that_looks_like_an_outage_is_waited_for_alone(
     assert sum(isinstance(outcome, StoredEntry) for outcome in outcomes) == 19
 
 
+@pytest.mark.parametrize("sqlstate", ["53100", "57P01", "08006"])
+def test_a_row_that_looks_like_an_outage_leaves_the_connection_alone(
+    feedback_database: str, sqlstate: str
+) -> None:
+    """Its first failure ends the connection, which may be the cause; the others do not."""
+    raising = f"{COUNT_SESSION} RAISE 'no' USING ERRCODE = '{sqlstate}';"
+    query(feedback_database, "CREATE SEQUENCE sessions;" + TRIGGER.format(raising))
+
+    outcome = use(feedback_database, lambda store: keep_one(store, "poison"), seconds=3)
+
+    assert isinstance(outcome, Unavailable)
+    assert query(feedback_database, "SELECT last_value <= 2 FROM sessions") == [[True]]
+
+
+# Each session knows whether it has used the sequence, and no rollback changes that.
+COUNT_SESSION = """
+BEGIN PERFORM currval('sessions');
+EXCEPTION WHEN object_not_in_prerequisite_state THEN PERFORM nextval('sessions'); END;
+"""
+
+
+async def keep_one(store: Store, message: str) -> StoredEntry | BaseException:
+    [outcome] = await asyncio.gather(keep(store, entry(message)), return_exceptions=True)
+    return outcome
+
+
 @pytest.mark.parametrize("sqlstate", ["57P01", "08006"])
 def test_a_row_that_sounds_like_a_lost_connection_is_suspected_at_once(
     feedback_database: str, sqlstate: str
