@@ -16,9 +16,8 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from contextvars import ContextVar
 from functools import lru_cache
-from typing import NamedTuple
-
 from types import TracebackType
+from typing import NamedTuple
 
 Fields = Mapping[str, object]
 Render = Callable[[float, str, str, Fields], str]
