@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import shlex
 import subprocess
 import sys
 import threading
@@ -18,6 +19,7 @@ from uuid import UUID
 import pytest
 
 from dev import demo
+from insights.options import parse
 from insights.page import LANGUAGES
 from tests.conftest import open_connection, select
 from tests.insights.conftest import Rows
@@ -204,6 +206,18 @@ def test_without_views_it_says_what_to_do(feedback_database: str) -> None:
     done = run(feedback_database, "report")
     assert done.returncode == 1
     assert "python -m insights apply" in done.stderr
+
+
+def test_the_guide_shows_commands_and_sql_that_work(year: str) -> None:
+    guide = (ROOT / "docs/insights.md").read_text(encoding="utf-8")
+    commands = re.findall(r"\n[^`\n]*python -m insights (.+)", guide)
+    assert {parse(shlex.split(command)).command for command in commands} == {
+        *("apply", "roll-up", "report"),
+    }
+    [sql] = [it for it in re.findall(r"```sql\n(.*?)```", guide, re.DOTALL) if "SELECT" in it]
+    with closing(open_connection(year)) as connection:
+        connection.run("SET SESSION AUTHORIZATION mentor_reader")
+        assert select(connection, sql)[0]["name"] == demo.BROKEN_TASK
 
 
 def test_each_language_has_all_texts() -> None:
