@@ -7,10 +7,12 @@
 \getenv function FUNCTION_PASSWORD
 \getenv debezium DEBEZIUM_PASSWORD
 \getenv monitor MONITOR_PASSWORD
+\getenv teacher TEACHER_PASSWORD
 
 SELECT format('CREATE ROLE %I', name)
-FROM unnest(ARRAY['mentor_writer', 'mentor_cdc', 'mentor_eraser',
-                  'mentor_owner', 'mentor_function', 'mentor_debezium', 'mentor_monitor']) AS wanted (name)
+FROM unnest(ARRAY['mentor_writer', 'mentor_cdc', 'mentor_eraser', 'mentor_reader',
+                  'mentor_owner', 'mentor_function', 'mentor_debezium', 'mentor_monitor',
+                  'mentor_teacher']) AS wanted (name)
 WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name)
 \gexec
 
@@ -19,8 +21,10 @@ ALTER ROLE mentor_function LOGIN PASSWORD :'function';
 ALTER ROLE mentor_function SET log_error_verbosity = terse; -- docs/security.md
 ALTER ROLE mentor_debezium LOGIN REPLICATION PASSWORD :'debezium';
 ALTER ROLE mentor_monitor LOGIN PASSWORD :'monitor'; -- with no rights: any role sees the slots
+ALTER ROLE mentor_teacher LOGIN PASSWORD :'teacher';
 
 SET client_min_messages = warning; -- no notice about existing memberships
 GRANT mentor_writer TO mentor_function;
 GRANT mentor_cdc TO mentor_debezium;
+GRANT mentor_reader TO mentor_teacher;
 ALTER DATABASE mentor OWNER TO mentor_owner;

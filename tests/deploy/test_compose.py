@@ -21,8 +21,9 @@ COMPOSE: Mapping[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text(en
 SERVICES: Mapping[str, Mapping[str, Any]] = COMPOSE["services"]
 OBSERVE = {"postgres-exporter", "collector", "jaeger", "prometheus", "grafana"}
 PROFILES = {"console": {"console"}, "k6": {"k6"}, "observe": OBSERVE}
-OURS = ("function", "migrate")
-ONE_SHOTS = ("roles", "migrate", "topics")
+OURS = ("function", "migrate", "views")
+TEACHERS = "deploy/insights/grafana/datasources/datasources.yml"
+ONE_SHOTS = ("roles", "migrate", "topics", "views")
 LASTING = ("postgres", "function", "kafka", "debezium")
 
 
@@ -51,7 +52,7 @@ def test_versions() -> None:
 def test_ports() -> None:
     """Ports are published on the loopback interface only."""
     ports = [port for service in SERVICES.values() for port in service.get("ports", ())]
-    assert len(ports) == 7
+    assert len(ports) == 8
     assert [port for port in ports if not port.startswith("127.0.0.1:")] == []
 
 
@@ -120,7 +121,7 @@ def test_mounts() -> None:
     """Files of the repository exist, and are mounted read-only."""
     mounts = [mount for service in SERVICES.values() for mount in service.get("volumes", ())]
     files = [mount.split(":") for mount in mounts if mount.startswith(".")]
-    assert len(files) == 10
+    assert len(files) == 12
     for source, _, mode in files:
         assert (ROOT / source).exists(), source
         assert mode == "ro"
@@ -151,8 +152,12 @@ def test_roles() -> None:
     clients = [service["environment"] for service in SERVICES.values() if "PGUSER" in str(service)]
     roles = (ROOT / "deploy/compose/roles.sql").read_text(encoding="utf-8")
     made = re.findall(r"^ALTER ROLE (\w+) LOGIN", roles, re.MULTILINE)
-    monitor = variables("postgres-exporter")["DATA_SOURCE_USER"]
-    assert [*(client["PGUSER"] for client in clients), monitor] == ["postgres", *made]
+    sources = yaml.safe_load((ROOT / TEACHERS).read_text(encoding="utf-8"))
+    others = {
+        variables("postgres-exporter")["DATA_SOURCE_USER"],
+        sources["datasources"][0]["user"],
+    }
+    assert {client["PGUSER"] for client in clients} | others == {"postgres", *made}
     database = variables("postgres")["POSTGRES_DB"]
     assert {client["PGDATABASE"] for client in clients} == {database}
     assert f"ALTER DATABASE {database} OWNER TO" in roles

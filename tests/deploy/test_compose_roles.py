@@ -1,4 +1,4 @@
-"""deploy/compose/roles.sql on a real PostgreSQL: four roles with the least rights."""
+"""deploy/compose/roles.sql on a real PostgreSQL: six roles with the least rights."""
 
 import hmac
 import os
@@ -17,6 +17,7 @@ from dev import paths
 from dev.postgres import EmbeddedPostgres
 from function.migrate import migrate
 from function.settings import load
+from insights import database
 from tests.conftest import open_connection, select
 from tests.instance import ROOT
 
@@ -26,6 +27,7 @@ PASSWORDS = {
     "FUNCTION_PASSWORD": r"""f$$w ${HOME} "n'e\r :x @:/""",
     "DEBEZIUM_PASSWORD": r"""d w "n'e\r @:/""",  # without a $: deploy/debezium/README.md
     "MONITOR_PASSWORD": r"""m$$w ${HOME} "n'e\r @:/""",
+    "TEACHER_PASSWORD": r"""t$$w ${HOME} "n'e\r @:/""",
 }
 INSERT = "INSERT INTO feedback (student_id, perceived_difficulty, strategy_snapshot) VALUES ({})"
 ROW = "gen_random_uuid(), 'ok', '{}'"
@@ -118,6 +120,16 @@ def test_monitor(server: EmbeddedPostgres) -> None:
         names = [name for metric in queries["mentor_slot"]["metrics"] for name in metric]
         assert [[*row] for row in found] == [names]
         assert found[0]["exists"] == 0
+        with pytest.raises(DatabaseError, match="permission denied"):
+            connection.run("SELECT message FROM feedback")
+
+
+def test_teacher(server: EmbeddedPostgres) -> None:
+    """Grafana's role for teachers can read the views that the owner made, and no feedback."""
+    with connected(server, "mentor_owner") as connection:
+        database.apply(connection, None)
+    with connected(server, "mentor_teacher") as connection:
+        connection.run("SELECT * FROM insights.daily")
         with pytest.raises(DatabaseError, match="permission denied"):
             connection.run("SELECT message FROM feedback")
 
