@@ -93,7 +93,7 @@ def _options() -> argparse.Namespace:
 
 def _students(name: str) -> list[UUID]:
     try:
-        text = sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
+        text = sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as exc:
         raise argparse.ArgumentTypeError(f"can't be read: {exc}") from None
     lines = [(number, line.strip()) for number, line in enumerate(text.splitlines(), 1)]

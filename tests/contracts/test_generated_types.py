@@ -23,11 +23,12 @@ def names() -> Any:
 
 
 def test_modelina(names: Any) -> None:
-    """Modelina takes the titles, and makes one type of what both events have."""
+    """Modelina takes the titles, and makes one type of what two events have."""
     assert sorted(names["modelina"]) == [
         "PerceivedDifficulty",
         "StrategyRevised",
         "StrategyUpdated",
+        "StudentErased",
     ]
 
 

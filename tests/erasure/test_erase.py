@@ -80,7 +80,7 @@ def test_a_file_names_several_students(feedback_database: str, tmp_path: Path, s
     students = [insert(feedback_database) for _ in range(3)]
     text = f"{students[0]}\n\n  {students[1].upper()} \n{students[0]}\n"
     file = tmp_path / "students.txt"
-    file.write_text(text)
+    file.write_text(text, encoding="utf-8-sig")  # as an editor on Windows saves it
     done = erase(feedback_database, "--confirm", "--file", "-" if stdin else str(file), stdin=text)
     assert done.code == 0, done.output
     assert execute(feedback_database, ERASURES) == [[student] for student in students[:2]]

@@ -9,14 +9,15 @@ from dev.debezium import ROLE
 from tests.conftest import open_connection
 from tests.events.chain import Chain
 from tests.migrate.job import address, assert_refused, run
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300)]
 
 
 def test_own_role(chain: Chain) -> None:
     """Debezium streams under its own role, from its own slot."""
-    streaming = run(chain.database, "SELECT usename, state FROM pg_stat_replication")
-    assert streaming == [[ROLE, "streaming"]]
+    state = "SELECT usename, state FROM pg_stat_replication"
+    wait_until(lambda: run(chain.database, state) == [[ROLE, "streaming"]])
     slots = run(chain.database, "SELECT slot_name, plugin, active FROM pg_replication_slots")
     assert slots == [["mentor_feedback", "pgoutput", True]]
 
