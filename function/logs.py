@@ -16,8 +16,9 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from contextvars import ContextVar
 from functools import lru_cache
-from types import TracebackType
 from typing import NamedTuple
+
+from function import crashes
 
 Fields = Mapping[str, object]
 Render = Callable[[float, str, str, Fields], str]
@@ -129,23 +130,7 @@ def configure(level: str, format: str) -> None:  # noqa: A002 - as in logging.ba
     # A level of its own: LOG_LEVEL must not hide a danger to a student.
     _logger.getChild("safeguarding").setLevel(logging.WARNING)
     _logger.propagate = False
-    sys.excepthook = _log_crash
-    threading.excepthook = sys.unraisablehook = _log_uncaught
-
-
-def _log_crash(
-    kind: type[BaseException], error: BaseException, frames: TracebackType | None
-) -> None:
-    """Log the stack: what Python prints has the error's text, too, and that can quote a message."""
-    if isinstance(error, KeyboardInterrupt):
-        sys.__excepthook__(kind, error, frames)
-    else:
-        _logger.critical("uncaught error", exc_info=error)
-
-
-def _log_uncaught(crash: "threading.ExceptHookArgs | sys.UnraisableHookArgs") -> None:
-    if crash.exc_value and not isinstance(crash.exc_value, SystemExit):
-        _logger.error("uncaught error", exc_info=crash.exc_value)
+    crashes.configure()
 
 
 def export(take: Callable[[Line], None]) -> None:

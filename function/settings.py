@@ -1,6 +1,5 @@
 """The configuration: the environment, read once at start and checked as a whole."""
 
-import resource
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -100,12 +99,7 @@ def load(environ: Mapping[str, str]) -> Settings:
 
 
 def load_or_exit(environ: Mapping[str, str]) -> Settings:
-    """Read the configuration, or say on stderr what is wrong with it and exit with code 2.
-
-    From here on the process leaves no core dump: it would contain passwords and messages.
-    """
-    _, most = resource.getrlimit(resource.RLIMIT_CORE)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, most))
+    """Read the configuration, or say on stderr what is wrong with it and exit with code 2."""
     try:
         return load(environ)
     except ConfigurationError as exc:

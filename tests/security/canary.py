@@ -13,6 +13,7 @@ TOKEN = "CanaryToken90ad45"  # what a client sends as a token, and no issuer mad
 IDEMPOTENCY_KEY = "CanaryIdempotencyKeyb6f218"
 OTHER = "CanaryOtherVariable4470ce"  # a variable that the function does not know
 METRICS_TOKEN = "CanaryMetricsToken1b93e8"
+COLLECTOR_TOKEN = "CanaryCollectorToken6cf0a2"
 
 WORDS = (MESSAGE, TASK)
 SECRETS = (*(URL_PASSWORD, FILE_PASSWORD, MODEL_KEY, TOKEN, IDEMPOTENCY_KEY, OTHER, METRICS_TOKEN),)

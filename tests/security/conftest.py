@@ -48,7 +48,7 @@ class Database:
         self.run(TROUBLE)
         rules = server.data / "pg_hba.conf"
         rules.write_text(f"host all canary all scram-sha-256\n{rules.read_text()}")
-        self.run("SELECT pg_reload_conf()")
+        self.mark()
 
     def url(self, password: str = URL_PASSWORD) -> str:
         parts = urlsplit(self.server.url())
@@ -58,13 +58,16 @@ class Database:
         with closing(open_connection(self.server.url())) as connection:
             return connection.run(sql) or []
 
-    def log_since_reload(self) -> bytes:
-        """The log, without how the test set the server up."""
+    def mark(self) -> None:
+        """Reload the settings, and let the log that is searched begin here."""
+        self.run("SELECT pg_reload_conf()")
+
+    def log_since_mark(self) -> bytes:
         return self.server._log.read_bytes().rpartition(b"pg_reload_conf")[2]
 
     def outputs(self) -> dict[str, bytes]:
         """What others can read of the function's session and statements."""
-        log = self.log_since_reload()
+        log = self.log_since_mark()
         activity = self.run("SELECT query, application_name FROM pg_stat_activity")
         return {
             "PostgreSQL's log": log,

@@ -27,13 +27,13 @@ def test_log_error_verbosity(
         database.run("ALTER ROLE canary SET log_statement = none")
         database.run(f"ALTER ROLE canary SET {logging}")
         database.run(f"ALTER ROLE canary SET log_error_verbosity = {verbosity}")
-        database.run("SELECT pg_reload_conf()")
+        database.mark()
         with running(tmp_path / "log", database.url()) as function:
             function.wait_until_ready()
             feedback = {**FEEDBACK, "task_id": f"{TASK} {why}", "message": f"{MESSAGE} {why}"}
             assert function.post(feedback).status == status
             assert function.terminate() == 0
-        log = database.log_since_reload()
+        log = database.log_since_mark()
         assert b"INSERT INTO public.feedback" in log
         assert found({"log": log}, [URL_PASSWORD]) == []
         quotes.append(bool(found({"log": log}, WORDS)))

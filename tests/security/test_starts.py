@@ -90,6 +90,7 @@ def credentials(tmp_path: Path) -> Path:
 )
 def test_no_connection(database: Database, credentials: Path, tmp_path: Path, trouble: str) -> None:
     """Neither the log nor an answer tells a secret when PostgreSQL and the model refuse."""
+    database.mark()
     if trouble == "no UTF-8":
         (credentials / "password").write_bytes(b"\xff" + FILE_PASSWORD.encode())
     more = {

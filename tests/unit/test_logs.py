@@ -3,10 +3,23 @@
 import asyncio
 import json
 import logging
+import sys
+import threading
 
 import pytest
 
 from function import logs
+
+
+@pytest.fixture(autouse=True)
+def pytests_hooks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give pytest its hooks for uncaught errors back, after the test."""
+    for module, name in (
+        (sys, "excepthook"),
+        (sys, "unraisablehook"),
+        (threading, "excepthook"),
+    ):
+        monkeypatch.setattr(module, name, getattr(module, name))
 
 
 def events(capsys: pytest.CaptureFixture[str]) -> list[str]:
