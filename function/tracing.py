@@ -18,6 +18,7 @@ from function.metrics import Metric
 
 T = TypeVar("T")
 SAMPLED = 0x01
+STATE_LIMIT = 512  # characters, which every participant must pass on: W3C Trace Context
 Attributes = dict[str, str | int | bool | tuple[str, ...]]
 TRACE, SPAN = slice(3, 35), slice(36, 52)  # in a traceparent
 
@@ -104,13 +105,16 @@ def begin(kind: str, name: str, traceparent: str, caller: str, tracestate: str =
     if buffer is None or traceparent[-1] not in "13":
         return None
     caller = caller.strip()
-    same = caller[TRACE] == traceparent[TRACE]
-    return Span(traceparent, caller[SPAN] if same else "", kind, name, time.time_ns(), tracestate)
+    now = time.time_ns()
+    if caller[TRACE] != traceparent[TRACE]:  # a new trace, which has no state of another
+        return Span(traceparent, "", kind, name, now)
+    state = tracestate if len(tracestate) <= STATE_LIMIT else ""
+    return Span(traceparent, caller[SPAN], kind, name, now, state)
 
 
-def begin_event(traceparent: str, caller: str) -> None:
+def begin_event(traceparent: str, caller: str, tracestate: str) -> None:
     """Begin the span of an event whose trace is not its request's; it ends with the request."""
-    span = begin("CONSUMER", "process mentor.feedback.submitted", traceparent, caller)
+    span = begin("CONSUMER", "process mentor.feedback.submitted", traceparent, caller, tracestate)
     if span:
         known = current.get()
         span.links.extend(one.traceparent for one in known[:1])
