@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from dev.postgres import EmbeddedPostgres
-from tests.erasure.job import REVISE, WORD, erase, execute, insert
+from tests.erasure.job import REVISE, WORD, erase, execute, insert, retain
 from tests.events.contract import problems
 from tests.events.follower import following, server_of_make_run
 
@@ -56,6 +56,24 @@ def test_erasure(server: EmbeddedPostgres) -> None:
         follower.stop()
     assert [event["headers"]["ce_type"] for event in events] == ["mentor.student.erased"] * 2
     assert WORD not in json.dumps(events)
+
+
+def test_retention(server: EmbeddedPostgres) -> None:
+    """Debezium passes over the deletion of old feedback, and a new snapshot does not have it."""
+    url = server.url("mentor")
+    insert(url, 3, at="2020-01-01 00:00Z")
+    with following(server.folder) as follower:
+        follower.until_following()
+        follower.until_shown(3)
+        assert retain(url, "365").code == 0
+        insert(url, 1, at="2099-01-01 00:00Z")
+        *_, new = follower.until_shown(4)
+        follower.stop()
+    execute(url, DROP_SLOT)
+    with following(server.folder) as follower:
+        follower.until_following()
+        assert follower.until_shown(1) == [new]
+        follower.stop()
 
 
 def assert_is_erasure(event: dict[str, Any], url: str, student: str) -> None:
