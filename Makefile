@@ -136,7 +136,7 @@ audit: .venv-audit/$(READY) ## ask OSV about known vulnerabilities of every lock
 
 sbom: .venv-audit/$(READY) .venv-server/$(READY) ## list the Python packages of the image in build/sbom.cdx.json (CycloneDX)
 	@mkdir -p build
-	@.venv-audit/bin/cyclonedx-py environment --pyproject pyproject.toml --mc-type application --gather-license-texts \
+	@.venv-audit/bin/cyclonedx-py environment --pyproject pyproject.toml --mc-type application \
 		--output-reproducible --output-file build/sbom.cdx.json .venv-server
 
 lock: .venv/$(READY) ## make the locks again from pyproject.toml (ARGS=--upgrade: newest versions)
