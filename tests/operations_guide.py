@@ -1,4 +1,4 @@
-"""The SQL of the guides, for the tests that run it."""
+"""The SQL and the commands of the guides, for the tests that run them."""
 
 import re
 from pathlib import Path
@@ -10,7 +10,13 @@ SAFEGUARDING = ROOT / "docs/safeguarding.md"
 
 
 def guides_sql(part: str, guide: Path = OPERATIONS) -> str:
-    """The one block that has this in it."""
-    blocks = re.findall(r"```sql\n(.*?)```", guide.read_text(encoding="utf-8"), re.DOTALL)
-    [sql] = (block for block in blocks if part in block)
-    return str(sql)
+    """The one block of SQL that has this in it."""
+    return guides_block("sql", part, guide)
+
+
+def guides_block(language: str, part: str, guide: Path = OPERATIONS) -> str:
+    """The one block of the language that has this in it."""
+    text = guide.read_text(encoding="utf-8")
+    blocks = re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+    [found] = (block for block in blocks if part in block)
+    return str(found)

@@ -94,6 +94,7 @@ def test_all_that_leaves(
     assert elsewhere.requests + elsewhere.warm_ups == []
     assert found(sent_to(model, MODEL_KEY), (caller.student, *SECRETS)) == []
     assert found(heads(model), WORDS) == []
+    assert collector.requests
     assert found(sent_to(collector, COLLECTOR_TOKEN), (caller.student, *WORDS, *SECRETS)) == []
 
 

@@ -15,6 +15,7 @@ RESULTS = {  # the types of each statement's columns
     INSERT: [messages.JSON],
     SELECT: [*(TYPES.get(kind, messages.TEXT) for kind in COLUMNS.values()), messages.TEXT],
 }
+MOST_NAMES = 5  # in a line of the trace
 SET_LIMIT = re.compile(r"set_config\('statement_timeout', '(\d+)', (true|false)\)")
 
 
@@ -47,6 +48,8 @@ class Work:
 
 
 def describe(parameter: str) -> str:
-    """Name the rows of a parameter."""
+    """Name the first rows of a parameter."""
     rows = json.loads(parameter)
-    return ", ".join(row["message"] if isinstance(row, dict) else row for row in rows)
+    names = [row["message"] if isinstance(row, dict) else row for row in rows[:MOST_NAMES]]
+    rest = [f"{len(rows) - MOST_NAMES} more"] if len(rows) > MOST_NAMES else []
+    return ", ".join([*names, *rest])

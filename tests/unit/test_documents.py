@@ -20,7 +20,8 @@ DOCUMENTS = sorted(
 TESTED = {"make", "curl"}
 # They need Docker, a cluster or a download. CI runs compose.yaml and reads the event from Kafka.
 KAFKA = {"kafka-console-consumer.sh", "kafka-consumer-groups.sh"}
-NEEDS_MORE = {"docker", "func", "kubectl", "pip", "psql", *KAFKA}
+DUMP = {"pg_dump", "pg_dumpall"}  # tests/events/test_major_upgrade.py runs them
+NEEDS_MORE = {"docker", "func", "kubectl", "pip", "psql", *DUMP, *KAFKA}
 
 
 def read(document: Path) -> str:
