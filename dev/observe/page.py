@@ -104,7 +104,7 @@ def _chart(panel: Panel, results: Results, height: int) -> str:
                 x=times, y=values, name=name, line_width=1.3, mode="lines", **stacked
             )
     figure.update_layout(barmode="stack", bargap=0, showlegend=len(named) > 1 or named[0][0] != "")
-    return _drawn(figure, height, panel["fieldConfig"]["defaults"].get("unit", "short"))
+    return _drawn(figure, height, panel["fieldConfig"]["defaults"])
 
 
 def _heatmap(panel: Panel, results: Results, height: int) -> str:
@@ -127,10 +127,10 @@ def _heatmap(panel: Panel, results: Results, height: int) -> str:
         )
     )
     figure.update_yaxes(type="category")
-    return _drawn(figure, height, "le")
+    return _drawn(figure, height, {})
 
 
-def _drawn(figure: go.Figure, height: int, unit: str) -> str:
+def _drawn(figure: go.Figure, height: int, defaults: Mapping[str, Any]) -> str:
     figure.update_layout(
         height=height,
         margin={"l": 48, "r": 8, "t": 4, "b": 20},
@@ -139,13 +139,15 @@ def _drawn(figure: go.Figure, height: int, unit: str) -> str:
         template="plotly_white",
         hovermode="x",
     )
+    figure.update_xaxes(tickformat="%H:%M:%S", nticks=6)
+    unit = defaults.get("unit")
     if unit == "percentunit":
         figure.update_yaxes(tickformat=".0%", rangemode="tozero")
-    elif unit != "le":
-        suffix = SUFFIXES.get(unit, "")
-        figure.update_yaxes(tickformat="~s", ticksuffix=suffix, rangemode="tozero")
+    elif unit:
+        form = "d" if defaults.get("decimals") == 0 else "~s"
+        figure.update_yaxes(tickformat=form, ticksuffix=SUFFIXES.get(unit, ""), rangemode="tozero")
     options = {"displayModeBar": False, "responsive": True}
-    return figure.to_html(full_html=False, include_plotlyjs=False, config=options)
+    return str(figure.to_html(full_html=False, include_plotlyjs=False, config=options))
 
 
 def _legend(target: Mapping[str, Any], one: Series) -> str:

@@ -36,6 +36,10 @@ class Prometheus:
         self.url = url
         self._client = httpx.Client(base_url=url, timeout=60)
 
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
     def ask(self, target: Mapping[str, Any], window: Window) -> list[Series]:
         """The result of a panel's query. Raises ValueError where Prometheus refuses it."""
         query = expand(target["expr"], window)
