@@ -18,7 +18,7 @@ EXTRAS := --extra llm --extra auth --extra metrics --extra otel
 UNUSED := $(addprefix --no-emit-package ,blinker click flask itsdangerous jinja2 markupsafe pycparser werkzeug)
 
 .PHONY: help run check-model psql events observe image up down manifests test test-setup test-clients test-consumers test-contracts test-browser test-kafka test-debian \
-	test-deploy test-image test-models migrate connector openapi bench load eval lint check lock lock-jars clean environment-func environment-events check-interpreter
+	test-deploy test-image test-models test-observe migrate connector openapi bench load eval lint check lock lock-jars clean environment-func environment-events check-interpreter
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' Makefile
@@ -69,6 +69,11 @@ test-debian: .venv/$(READY) ## test with Debian's PostgreSQL, over TLS, and behi
 test-deploy: .venv/$(READY) ## check all of deploy/, by Knative's and Kubernetes' code too, the workflows and the load test (go)
 	@$(BIN)/python -m dev.tools actionlint compose helm k6 kustomize
 	@$(BIN)/python -m pytest -m deploy tests/deploy tests/load $(ARGS)
+
+test-observe: .venv/$(READY) environment-events ## ask Prometheus every query of the dashboards and alerts (prometheus, prometheus-postgres-exporter, go)
+	@$(BIN)/python -m dev.kafka
+	@$(BIN)/python -m dev.observe.collector
+	@$(BIN)/python -m pytest -m observe tests/observe $(ARGS)
 
 test-image: .venv/$(READY) ## build the image and run it as the platforms do (docker; root and debootstrap, or BASE=python:...)
 	@$(BIN)/python -m pytest -m image tests/image $(ARGS)

@@ -10,6 +10,7 @@ import tarfile
 import tempfile
 from contextlib import suppress
 from fnmatch import fnmatch
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,14 @@ REPOSITORY = Path.home() / ".m2/repository"
 CENTRAL = os.environ.get("MAVEN_CENTRAL", "https://repo1.maven.org/maven2").rstrip("/")
 PLUGIN, SERVER = "*/debezium-connector-postgres-*.tar.gz", "*/debezium-server-dist-*.tar.gz"
 SINK = "*/debezium-connector-jdbc-*.tar.gz"
-# The rest of Debezium Server is for other databases, metrics and scripts.
-NEEDED = ("debezium-server/lib/*", "debezium-server/config/lib/*", "*-runner.jar")
+# The rest of Debezium Server is for other databases and scripts.
+NEEDED = (
+    "debezium-server/lib/*",
+    "debezium-server/config/lib/*",
+    "debezium-server/config/metrics.yml",
+    "debezium-server/lib_metrics/jmx_*",
+    "*-runner.jar",
+)
 
 
 class DownloadError(Exception):
@@ -55,7 +62,8 @@ def unpacked(pattern: str, needed: tuple[str, ...] = ("*",), group: str = "kafka
     """The folder with the contents of the one archive of that name. Raises DownloadError."""
     registry = _files(group).registry
     [name] = [name for name in registry if fnmatch(name, pattern)]
-    folder = cache_folder() / f"{Path(name).name.removesuffix('.tar.gz')}-{registry[name][:8]}"
+    content = sha256(" ".join([registry[name], *needed]).encode()).hexdigest()
+    folder = cache_folder() / f"{Path(name).name.removesuffix('.tar.gz')}-{content[:8]}"
     if not folder.exists():
         [archive] = fetch(group, pattern)
         print(f"Unpacking {archive.name} ...", file=sys.stderr, flush=True)

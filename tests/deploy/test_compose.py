@@ -19,7 +19,8 @@ from tests.instance import ROOT
 
 COMPOSE: Mapping[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))
 SERVICES: Mapping[str, Mapping[str, Any]] = COMPOSE["services"]
-PROFILES = {"console", "k6"}
+OBSERVE = {"postgres-exporter", "collector", "jaeger", "prometheus", "grafana"}
+PROFILES = {"console": {"console"}, "k6": {"k6"}, "observe": OBSERVE}
 OURS = ("function", "migrate")
 ONE_SHOTS = ("roles", "migrate", "topics")
 LASTING = ("postgres", "function", "kafka", "debezium")
@@ -50,7 +51,7 @@ def test_versions() -> None:
 def test_ports() -> None:
     """Ports are published on the loopback interface only."""
     ports = [port for service in SERVICES.values() for port in service.get("ports", ())]
-    assert len(ports) == 4
+    assert len(ports) == 7
     assert [port for port in ports if not port.startswith("127.0.0.1:")] == []
 
 
@@ -108,17 +109,18 @@ def test_documented_variables() -> None:
 
 
 def test_volumes() -> None:
-    """Data is stored in named volumes."""
+    """Data is stored in named volumes, but for traces and Grafana's own."""
     assert SERVICES["postgres"]["volumes"] == ["postgres:/var/lib/postgresql"]
     assert SERVICES["kafka"]["volumes"] == [f"kafka:{variables('kafka')['KAFKA_LOG_DIRS']}"]
-    assert set(COMPOSE["volumes"]) == {"postgres", "kafka"}
+    assert "prometheus:/prometheus" in SERVICES["prometheus"]["volumes"]
+    assert set(COMPOSE["volumes"]) == {"postgres", "kafka", "prometheus"}
 
 
 def test_mounts() -> None:
     """Files of the repository exist, and are mounted read-only."""
     mounts = [mount for service in SERVICES.values() for mount in service.get("volumes", ())]
     files = [mount.split(":") for mount in mounts if mount.startswith(".")]
-    assert len(files) == 4
+    assert len(files) == 10
     for source, _, mode in files:
         assert (ROOT / source).exists(), source
         assert mode == "ro"
@@ -149,7 +151,8 @@ def test_roles() -> None:
     clients = [service["environment"] for service in SERVICES.values() if "PGUSER" in str(service)]
     roles = (ROOT / "deploy/compose/roles.sql").read_text(encoding="utf-8")
     made = re.findall(r"^ALTER ROLE (\w+) LOGIN", roles, re.MULTILINE)
-    assert [client["PGUSER"] for client in clients] == ["postgres", *made]
+    monitor = variables("postgres-exporter")["DATA_SOURCE_USER"]
+    assert [*(client["PGUSER"] for client in clients), monitor] == ["postgres", *made]
     database = variables("postgres")["POSTGRES_DB"]
     assert {client["PGDATABASE"] for client in clients} == {database}
     assert f"ALTER DATABASE {database} OWNER TO" in roles
@@ -183,10 +186,10 @@ def resolved(*arguments: str, **environ: str) -> Mapping[str, Any]:
 
 @pytest.mark.deploy
 def test_profiles() -> None:
-    """Compose accepts the file; only the console and k6 need a profile."""
+    """Compose accepts the file; only what is not needed to serve has a profile."""
     assert resolved().keys() == {*ONE_SHOTS, *LASTING}
-    for profile in PROFILES:
-        assert resolved("--profile", profile).keys() == {*ONE_SHOTS, *LASTING, profile}
+    for profile, services in PROFILES.items():
+        assert resolved("--profile", profile).keys() == {*ONE_SHOTS, *LASTING, *services}
 
 
 @pytest.mark.deploy

@@ -1,4 +1,4 @@
-"""deploy/compose/roles.sql on a real PostgreSQL: three roles with the least rights."""
+"""deploy/compose/roles.sql on a real PostgreSQL: four roles with the least rights."""
 
 import hmac
 import os
@@ -10,13 +10,14 @@ from contextlib import closing
 from hashlib import pbkdf2_hmac, sha256
 
 import pytest
+import yaml
 from pg8000.native import Connection, DatabaseError
 
 from dev import paths
 from dev.postgres import EmbeddedPostgres
 from function.migrate import migrate
 from function.settings import load
-from tests.conftest import open_connection
+from tests.conftest import open_connection, select
 from tests.instance import ROOT
 
 ROLES = ROOT / "deploy/compose/roles.sql"
@@ -24,6 +25,7 @@ PASSWORDS = {
     "OWNER_PASSWORD": r"""o$$w ${HOME} "n'e\r @:/""",
     "FUNCTION_PASSWORD": r"""f$$w ${HOME} "n'e\r :x @:/""",
     "DEBEZIUM_PASSWORD": r"""d w "n'e\r @:/""",  # without a $: deploy/debezium/README.md
+    "MONITOR_PASSWORD": r"""m$$w ${HOME} "n'e\r @:/""",
 }
 INSERT = "INSERT INTO feedback (student_id, perceived_difficulty, strategy_snapshot) VALUES ({})"
 ROW = "gen_random_uuid(), 'ok', '{}'"
@@ -105,6 +107,18 @@ def test_debezium(
         connection.run(slot)
         with pytest.raises(DatabaseError, match="permission denied"):
             connection.run(INSERT.format(ROW))
+
+
+def test_monitor(server: EmbeddedPostgres) -> None:
+    """The exporter's role can run its queries, and can't read feedback."""
+    queries = yaml.safe_load((ROOT / "deploy/observe/queries.yml").read_text(encoding="utf-8"))
+    with connected(server, "mentor_monitor") as connection:
+        found = select(connection, queries["mentor_slot"]["query"])
+        names = [name for metric in queries["mentor_slot"]["metrics"] for name in metric]
+        assert [[*row] for row in found] == [names]
+        assert found[0]["exists"] == 0
+        with pytest.raises(DatabaseError, match="permission denied"):
+            connection.run("SELECT message FROM feedback")
 
 
 def test_passwords(

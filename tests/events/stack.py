@@ -49,7 +49,12 @@ class Stack:
 
 
 @contextmanager
-def running_stack(folder: Path, overrides: Mapping[str, str] | None = None) -> Iterator[Stack]:
+def running_stack(
+    folder: Path,
+    overrides: Mapping[str, str] | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Iterator[Stack]:
+    """Start the parts; `overrides` and `environ` are Debezium's properties and variables."""
     with (
         EmbeddedPostgres.temporary() as postgres,
         Kafka(folder / "kafka") as kafka,
@@ -58,7 +63,7 @@ def running_stack(folder: Path, overrides: Mapping[str, str] | None = None) -> I
         apply_schema(url)
         create_role(postgres)
         create_topics(kafka)
-        environ = variables(postgres, DATABASE, kafka)
+        environ = {**variables(postgres, DATABASE, kafka), **(environ or {})}
         with (
             DebeziumServer(folder / "debezium", environ, overrides) as debezium,
             running(folder / "function.log", url) as function,
