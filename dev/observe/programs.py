@@ -90,7 +90,7 @@ def _local(port: int, otlp: int) -> Mapping[str, object]:
 
 
 def prometheus(folder: Path, port: int, targets: Mapping[str, str]) -> Process:
-    """Start it with the jobs of prometheus.yml, each with one target here."""
+    """Start it with these jobs, each with one target. Those of prometheus.yml are as they are there."""
     config = folder / "prometheus.yml"
     config.write_text(yaml.safe_dump(_configuration(targets)), encoding="utf-8")
     options = [
@@ -104,12 +104,14 @@ def prometheus(folder: Path, port: int, targets: Mapping[str, str]) -> Process:
 def _configuration(targets: Mapping[str, str]) -> Mapping[str, object]:
     found = yaml.safe_load((FILES / "prometheus.yml").read_text(encoding="utf-8"))
     jobs = {job["job_name"]: job for job in found["scrape_configs"]}
-    for name, job in jobs.items():
-        job["static_configs"] = [{"targets": [targets[name]]}]
+    scraped = [
+        {**jobs.get(name, {"job_name": name}), "static_configs": [{"targets": [target]}]}
+        for name, target in targets.items()
+    ]
     return {
         "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
         "rule_files": [str(FILES / file) for file in found["rule_files"]],
-        "scrape_configs": [*jobs.values()],
+        "scrape_configs": scraped,
     }
 
 
