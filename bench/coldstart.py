@@ -39,11 +39,11 @@ def measure(database: Database, count: int) -> Starts:
     """
     starters = _starters()
     for starter in starters.values():
-        _start(database, starter)
+        start(database, starter)
     starts = {name: list[Start]() for name in starters}
     for turn in range(count):
         for name, starter in starters.items():
-            starts[name].append(_start(database, starter))
+            starts[name].append(start(database, starter))
         say(f"cold start {turn + 1} of {count}")
     return starts
 
@@ -78,7 +78,8 @@ def _starters() -> Mapping[str, Starter]:
     }
 
 
-def _start(database: Database, starter: Starter) -> Start:
+def start(database: Database, starter: Starter) -> Start:
+    """Start it on an empty table, and end it after its first answer. Raises BenchFailure."""
     database.empty()
     before = time.perf_counter()
     with running(starter.command, database.url) as server:

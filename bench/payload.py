@@ -17,8 +17,9 @@ ROW = {
         '{"sentiment": "neutral", "feedback_based": true, "difficulty_weight": 1.0}'
     ),
 }
-# https://www.w3.org/TR/trace-context/: most platforms send one with each request.
-TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+# https://www.w3.org/TR/trace-context/: most platforms send one with each request. Each student has
+# a trace, whose id ends in 16 digits of its own.
+TRACEPARENT = "00-4bf92f3577b34da6%s-00f067aa0ba902b7-01"
 
 
 def body(student: str) -> str:
@@ -33,7 +34,7 @@ def post() -> bytes:
     return (
         f"POST {PATH} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
         f"Content-Type: application/json\r\nContent-Length: {len(content)}\r\n"
-        f"traceparent: {TRACEPARENT}\r\n\r\n"
+        f"traceparent: {TRACEPARENT % 'a3ce929d0e0e4736'}\r\n\r\n"
     ).encode() + content
 
 

@@ -3,18 +3,17 @@
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from function import access_settings
 from function.access_settings import RateLimit, TokenSettings
 from function.llm_settings import LlmSettings, find_unused, read_llm_settings
+from function.metrics_settings import MetricsSettings, read_metrics_settings
 from function.postgres_settings import PostgresSettings, read_settings
-from function.telemetry_settings import (
-    MetricsSettings,
-    OtlpSettings,
-    read_metrics_settings,
-    read_otlp_settings,
-)
 from function.variables import OFF, ON, Variables
+
+if TYPE_CHECKING:
+    from function.otel_settings import OtlpSettings
 
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 LOG_FORMATS = ("auto", "json", "google")
@@ -32,8 +31,8 @@ class ConfigurationError(Exception):
 class Settings:
     """The whole configuration. Times are in seconds; `llm` is None with the stub.
 
-    `tokens` is None where callers are not checked, `rate_limit` where there is no limit, and
-    `unused` names the LLM_* variables that nothing reads.
+    `tokens` is None where callers are not checked, `rate_limit` where there is no limit, `warnings`
+    tells of OTEL_* variables, and `unused` names the LLM_* variables that nothing reads.
     """
 
     postgres: PostgresSettings
@@ -49,7 +48,8 @@ class Settings:
     cors_origins: tuple[str, ...]
     rate_limit: RateLimit | None
     metrics: MetricsSettings
-    otlp: OtlpSettings | None
+    otlp: "OtlpSettings | None"
+    warnings: tuple[str, ...]
     llm: LlmSettings | None
     unused: tuple[str, ...]
 
@@ -63,6 +63,7 @@ def load(environ: Mapping[str, str]) -> Settings:
     postgres = read_settings(variables)
     database_timeout = variables.seconds("DATABASE_TIMEOUT", 10, at_most=20)
     llm = read_llm_settings(variables)
+    otlp, warnings = _read_otlp(variables)
     settings = Settings(
         postgres=postgres,
         database_timeout=database_timeout,
@@ -77,7 +78,8 @@ def load(environ: Mapping[str, str]) -> Settings:
         cors_origins=access_settings.read_origins(variables),
         rate_limit=access_settings.read_rate_limit(variables),
         metrics=read_metrics_settings(variables),
-        otlp=read_otlp_settings(variables),
+        otlp=otlp,
+        warnings=warnings,
         llm=llm,
         unused=find_unused(variables, llm),
     )
@@ -97,6 +99,14 @@ def load_or_exit(environ: Mapping[str, str]) -> Settings:
     except ConfigurationError as exc:
         print(f"The configuration is not valid:\n{exc}", file=sys.stderr)
         raise SystemExit(2) from None
+
+
+def _read_otlp(variables: Variables) -> tuple["OtlpSettings | None", tuple[str, ...]]:
+    if not any(name.startswith("OTEL_") for name in variables.environ):
+        return None, ()
+    from function.otel_settings import read_otlp_settings  # most starts do without it
+
+    return read_otlp_settings(variables)
 
 
 def _log_format(variables: Variables) -> str:

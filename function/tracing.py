@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -17,6 +17,7 @@ from typing import NamedTuple
 from function.metrics import SPANS_DROPPED
 
 SAMPLED = 0x01
+Attributes = dict[str, str | int | bool | tuple[str, ...]]
 TRACE, SPAN = slice(3, 35), slice(36, 52)  # in a traceparent
 
 
@@ -30,7 +31,7 @@ class Sampler(NamedTuple):
         """The flags of a span; `caller` are those of its parent, if it has one."""
         if self.parent_based and caller is not None:
             return caller
-        chosen = int(trace_id[16:], 16) < round(self.ratio * 2**64)
+        chosen = int(trace_id[16:], 16) < self.ratio * 2**64
         return (caller or 0) & ~SAMPLED | chosen
 
 
@@ -44,7 +45,7 @@ class Span:
     name: str
     started: int
     tracestate: str = ""
-    attributes: Mapping[str, str | int | bool] = field(default_factory=dict)
+    attributes: Attributes = field(default_factory=dict)
     links: list[str] = field(default_factory=list)  # traceparents
     failed: bool = False
     ended: int = 0
@@ -52,28 +53,42 @@ class Span:
     def finish(self) -> None:
         """Hand it over to the export. If too many wait, the oldest one is dropped."""
         self.ended = time.time_ns()
-        if spans is not None:
-            if len(spans) == spans.maxlen:
-                SPANS_DROPPED.add(1)
-            spans.append(self)
+        if buffer:
+            buffer.add(self)
+
+
+class Buffer:
+    """The finished spans, at most `limit`; `notify` is called when there are enough for a batch."""
+
+    def __init__(self, limit: int, batch: int, notify: Callable[[], None]) -> None:
+        self._spans: deque[Span] = deque(maxlen=limit)
+        self._batch = batch
+        self._notify = notify
+
+    def add(self, span: Span) -> None:
+        """Add a span; if too many wait, the oldest one is dropped."""
+        waiting = len(self._spans)
+        if waiting == self._spans.maxlen:
+            SPANS_DROPPED.add(1)
+        self._spans.append(span)
+        if waiting + 1 == self._batch:
+            self._notify()
+
+    def take(self) -> list[Span]:
+        """Take a batch at most, the oldest spans first; only one thread may do so."""
+        return [self._spans.popleft() for _ in range(min(self._batch, len(self._spans)))]
 
 
 sampler: Sampler | None = None
-spans: deque[Span] | None = None  # finished ones, until they are exported
+buffer: Buffer | None = None
 # The spans of the request in progress: its own first, then one for each event with its own trace.
 current: ContextVar[Sequence[Span]] = ContextVar("current", default=())
 
 
-def enable(chosen: Sampler, limit: int) -> None:
-    """Begin to record, at most `limit` finished spans at a time."""
-    global sampler, spans
-    sampler, spans = chosen, deque(maxlen=limit)
-
-
-def take(limit: int) -> list[Span]:
-    """Take at most `limit` finished spans, the oldest first; any thread may do so."""
-    assert spans is not None
-    return [spans.popleft() for _ in range(min(limit, len(spans)))]
+def enable(chosen: Sampler, finished: Buffer) -> None:
+    """Begin to record."""
+    global sampler, buffer
+    sampler, buffer = chosen, finished
 
 
 def flags(trace_id: str, caller: int | None) -> int:
@@ -82,8 +97,8 @@ def flags(trace_id: str, caller: int | None) -> int:
 
 
 def begin(kind: str, name: str, traceparent: str, caller: str, tracestate: str = "") -> Span | None:
-    """Begin the span that this traceparent names; None where it is not sampled."""
-    if spans is None or not int(traceparent[-2:], 16) & SAMPLED:
+    """Begin the span that this traceparent of ours names; None where it is not sampled."""
+    if buffer is None or traceparent[-1] not in "13":
         return None
     caller = caller.strip()
     same = caller[TRACE] == traceparent[TRACE]
@@ -103,7 +118,7 @@ def record_client(
     parents: Sequence[Span],
     name: str,
     started: int,
-    attributes: Mapping[str, str | int | bool],
+    attributes: Attributes,
     *,
     failed: bool,
 ) -> None:

@@ -129,6 +129,8 @@ def create_application(settings: Settings, store: Store) -> Application:
         hint = "set LLM_PROVIDER, or correct the names"
         fields = {"variables": ", ".join(settings.unused), "hint": hint}
         log.warning("variables without effect", extra=fields)
+    for warning in settings.warnings:
+        log.warning("variable not followed", extra={"reason": warning})
     exporter = _make_exporter(settings)
     if settings.metrics.served or (settings.otlp and settings.otlp.metrics):
         metrics.enable()
@@ -146,9 +148,10 @@ def _make_exporter(settings: Settings) -> "Exporter | None":
         return None
     from function.telemetry import Exporter  # an instance without a collector does without it
 
+    exporter = Exporter(settings.otlp)
     if settings.otlp.traces:
-        tracing.enable(settings.otlp.sampler, settings.otlp.queue_size)
-    return Exporter(settings.otlp)
+        tracing.enable(settings.otlp.sampler, exporter.finished)
+    return exporter
 
 
 def _make_analyzer(settings: Settings) -> Analyzer:
@@ -175,7 +178,7 @@ def _request(scope: Message, receive: Receive) -> Request:
     path: str = scope["path"]
     if not path.startswith("/"):  # hypercorn leaves an absolute-form target as it is
         path = ABSOLUTE_FORM.sub("", path) or "/"
-    observation.begin_span(path, headers["traceparent"], caller, headers.get("tracestate", ""))
+    observation.begin_span(path, headers, caller, scope["http_version"])
     return Request(scope["method"], path, headers, read)
 
 

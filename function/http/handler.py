@@ -11,10 +11,10 @@ from function.http.delivery import parse_delivery
 from function.http.messages import Request, Response
 from function.http.metrics import MetricsPage
 from function.http.origins import answer_preflight, is_preflight
+from function.metrics_settings import MetricsSettings
 from function.service import Service
 from function.store import Store
 from function.store.jobs import RowRefused
-from function.telemetry_settings import MetricsSettings
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 

@@ -4,12 +4,13 @@ https://opentelemetry.io/docs/specs/semconv/http/
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import count
 
 from function import tracing
 from function.http.messages import Request
-from function.metrics import HTTP_ACTIVE, HTTP_DURATION, OTHER
-from function.tracing import Span
+from function.metrics import HTTP_ACTIVE, HTTP_DURATION, OTHER, Metric
+from function.tracing import Attributes, Span
 
 METHODS = frozenset(
     ("CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "TRACE")
@@ -19,36 +20,45 @@ PROBES = ("/health/", "/_/", "/metrics")  # too frequent for spans
 PATH_LIMIT = 200  # characters
 STATE_LIMIT = 512  # characters, which every participant must pass on: W3C Trace Context
 
+_numbers = count()  # of the requests of this instance, without probes
+
 
 def begin(request: Request) -> None:
     """Note that a request is under way."""
     HTTP_ACTIVE.add(1, _method(request))
 
 
-def begin_span(path: str, traceparent: str, caller: str, tracestate: str) -> None:
+def begin_span(path: str, headers: Mapping[str, str], caller: str, version: str) -> None:
     """Begin the span of the request; the context of its task keeps it."""
-    if path.startswith(PROBES):
+    if not tracing.buffer or path.startswith(PROBES):
         return
-    state = tracestate if len(tracestate) <= STATE_LIMIT else ""
-    if span := tracing.begin("SERVER", "", traceparent, caller, state):
+    state = headers.get("tracestate", "")
+    state = state if len(state) <= STATE_LIMIT else ""
+    first = next(_numbers) == 0
+    if span := tracing.begin("SERVER", "", headers["traceparent"], caller, state):
+        span.attributes = {"network.protocol.version": version, "faas.coldstart": first}
         tracing.current.set([span])
 
 
 def end(request: Request, route: str, status: int | None, started: float) -> None:
     """Note its answer; the status is None where no client was left to read it."""
-    method = _method(request)
-    HTTP_ACTIVE.add(-1, method)
-    code = str(status or "")
-    error = ABANDONED if status is None else code if status >= 500 else ""
-    HTTP_DURATION.observe(time.perf_counter() - started, method, route, code, error)
+    if Metric.enabled:
+        method, code = _method(request), str(status or "")
+        HTTP_ACTIVE.add(-1, method)
+        seconds = time.perf_counter() - started
+        HTTP_DURATION.observe(seconds, method, route, code, _error_type(status))
     if spans := tracing.current.get():
-        _end_spans(spans, request, route, status, error)
+        _end_spans(spans, request, route, status)
 
 
-def _end_spans(
-    spans: Sequence[Span], request: Request, route: str, status: int | None, error: str
-) -> None:
-    attributes: dict[str, str | int | bool] = {
+def _error_type(status: int | None) -> str:
+    if status is None:
+        return ABANDONED
+    return str(status) if status >= 500 else ""
+
+
+def _end_spans(spans: Sequence[Span], request: Request, route: str, status: int | None) -> None:
+    attributes: Attributes = {
         "http.request.method": _method(request),
         "url.scheme": "http",
         "url.path": request.path[:PATH_LIMIT],
@@ -57,12 +67,12 @@ def _end_spans(
         attributes["http.route"] = route
     if status:
         attributes["http.response.status_code"] = status
-    if error:
+    if error := _error_type(status):
         attributes["error.type"] = error
     for span in spans:
         if span.kind == "SERVER":
             span.name = f"{_method(request)} {route}".strip()
-            span.attributes = attributes
+            span.attributes |= attributes
         span.failed = bool(status and status >= 500)
         span.finish()
 

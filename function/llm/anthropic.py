@@ -16,6 +16,8 @@ from function.llm.response import (
     as_list,
     as_object,
     count,
+    finish_reason,
+    model_name,
     problem_of,
     read_events,
     text_of,
@@ -104,6 +106,8 @@ def _usage(messages: Sequence[Object]) -> Usage:
         input_tokens=count(usage.get("input_tokens")) + cached + written,
         output_tokens=count(usage.get("output_tokens")),
         cached_tokens=cached,
+        model=model_name(messages),
+        finish_reason=finish_reason(*(message.get("stop_reason") for message in messages)),
     )
 
 

@@ -5,11 +5,12 @@ https://opentelemetry.io/docs/specs/semconv/gen-ai/, version 1.37, which is in d
 
 import logging
 import time
+from urllib.parse import urlsplit
 
 from function.llm.outcome import NOT_ASKED, Answer, NoAnswer, Usage
 from function.llm_settings import LlmSettings
 from function.metrics import MODEL_DURATION, MODEL_LABELS, MODEL_TOKENS, QUESTIONS, REPAIRS
-from function.tracing import current, record_client
+from function.tracing import Attributes, current, record_client
 
 log = logging.getLogger("function.llm")
 
@@ -22,6 +23,7 @@ class Record:
 
     def __init__(self, settings: LlmSettings, *, warm_up: bool = False) -> None:
         self._labels = ("chat", settings.provider, settings.model)
+        self._url = settings.endpoint.base_url
         self._warm_up = warm_up
         self._started = time.perf_counter()
 
@@ -80,12 +82,19 @@ class Record:
         spans = current.get()
         if not spans:
             return
-        attributes: dict[str, str | int | bool] = {
+        url = urlsplit(self._url)
+        attributes: Attributes = {
             **dict(zip(MODEL_LABELS, self._labels, strict=True)),
+            "server.address": url.hostname or "",
+            "server.port": url.port or (443 if url.scheme == "https" else 80),
             "gen_ai.usage.input_tokens": usage.input_tokens,
             "gen_ai.usage.output_tokens": usage.output_tokens,
             "mentor.attempts": attempts,
         }
+        if usage.model:
+            attributes["gen_ai.response.model"] = usage.model
+        if usage.finish_reason:
+            attributes["gen_ai.response.finish_reasons"] = (usage.finish_reason,)
         if reason:
             attributes["error.type"] = reason
         began = time.time_ns() - int(self.seconds * 1e9)

@@ -16,6 +16,8 @@ from function.llm.response import (
     as_list,
     as_object,
     count,
+    finish_reason,
+    model_name,
     problem_of,
     provider_error,
     read_events,
@@ -90,7 +92,7 @@ class OpenAiFormat:
         return Completion(
             texts=_texts(messages),
             problem=Reason.REFUSED if refusal else next(filter(None, stops), None),
-            usage=_usage(events),
+            usage=_usage(events, choices),
             concern=named_concern(refusal) or filtered_concern(events),
         )
 
@@ -120,7 +122,7 @@ def _refusal(message: Object) -> str:
     return "".join(text_of(part.get("refusal")) for part in parts)
 
 
-def _usage(events: Sequence[Object]) -> Usage:
+def _usage(events: Sequence[Object], choices: Sequence[Object]) -> Usage:
     """The last count of a stream is that of all of it."""
     usage = next((one for event in reversed(events) if (one := as_object(event.get("usage")))), {})
     return Usage(
@@ -130,4 +132,6 @@ def _usage(events: Sequence[Object]) -> Usage:
         reasoning_tokens=count(
             as_object(usage.get("completion_tokens_details")).get("reasoning_tokens")
         ),
+        model=model_name(events),
+        finish_reason=finish_reason(*(choice.get("finish_reason") for choice in choices)),
     )

@@ -11,15 +11,18 @@ from function.llm.rejection import Rejection
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens that the provider counted; 0 where it did not say.
+    """Tokens that the provider counted, its name of the model, and why that stopped.
 
-    The cached tokens are among the input tokens, and the reasoning tokens among the output tokens.
+    0 or "" where it did not say. The cached tokens are among the input tokens, and the reasoning
+    tokens among the output tokens.
     """
 
     input_tokens: int = 0
     output_tokens: int = 0
     cached_tokens: int = 0
     reasoning_tokens: int = 0
+    model: str = ""
+    finish_reason: str = ""
 
 
 class Answer(NamedTuple):

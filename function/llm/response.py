@@ -4,7 +4,7 @@ Servers differ in all that is optional, so what has another type than expected c
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pydantic_core import from_json, to_json
@@ -25,6 +25,9 @@ PROBLEMS = {
     **dict.fromkeys(("error", "abort", "network_error"), Reason.PROVIDER_ERROR),
     **dict.fromkeys(("insufficient_system_resource",), Reason.PROVIDER_ERROR),
 }
+# Those that are no problem, and for spans.
+STOPS = frozenset((*PROBLEMS, "stop", "end_turn", "stop_sequence", "tool_calls", "tool_use"))
+MODEL_NAME = re.compile(r"[A-Za-z0-9._:/@-]{1,100}")
 
 # Of a stream. str.splitlines knows more, and JSON may have those inside of texts.
 LINE_END = re.compile(r"\r\n|\n|\r")
@@ -86,6 +89,18 @@ def provider_error(*events: Object) -> NoAnswer:
 def problem_of(reason: object) -> Reason | None:
     """What it means that the model stopped for this reason; Gemini writes it in capitals."""
     return PROBLEMS.get(reason.lower()) if isinstance(reason, str) else None
+
+
+def finish_reason(*reasons: object) -> str:
+    """The last word for why the model stopped, if it is a known one; it can't be a text."""
+    words = [reason.lower() for reason in reasons if isinstance(reason, str)]
+    return words[-1] if words and words[-1] in STOPS else ""
+
+
+def model_name(objects: Sequence[Object]) -> str:
+    """The first name of the model, if it looks like one."""
+    names = (str(one.get("model") or "") for one in objects)
+    return next((name for name in names if MODEL_NAME.fullmatch(name)), "")
 
 
 def text_of(content: object) -> str:

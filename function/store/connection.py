@@ -93,6 +93,7 @@ def _log_in(
         )
         on_failure.callback(session.abandon)
         session.address = address
+        session.database = settings.database or settings.user or ""
         set_up(session, statement_timeout, settings.target_session_attrs)
         on_failure.pop_all()
     sock.settimeout(max(settings.connect_timeout, statement_timeout * PATIENCE))

@@ -66,6 +66,7 @@ class Session(Connection):  # type: ignore[misc] # pg8000 has no annotations
     _sock: Any = None
     _usock: Any
     address: Address
+    database: str
 
     pooled = False
     """Whether a pooler is in between: nothing lasts from one transaction to the next."""

@@ -11,11 +11,13 @@ from collections.abc import Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from function.metrics import STATEMENT_DURATION, STATEMENT_ROWS, STATEMENT_WAIT
+from function import tracing
+from function.metrics import STATEMENT_DURATION, STATEMENT_ROWS, STATEMENT_WAIT, Metric
 from function.store.faults import sqlstate
-from function.tracing import current, record_client
+from function.tracing import Attributes, current, record_client
 
 if TYPE_CHECKING:
+    from function.store.driver import Session
     from function.store.jobs import Job
 
 
@@ -25,7 +27,8 @@ SQLSTATE = re.compile("[0-9A-Z]{5}")
 class Statement:
     """Observes one statement, from its request to its answer; `rows` are those to insert."""
 
-    def __init__(self, operation: str, rows: int) -> None:
+    def __init__(self, session: Session, operation: str, rows: int) -> None:
+        self._session = session
         self._operation = operation
         self._rows = rows
 
@@ -45,11 +48,14 @@ class Statement:
             self._record(kind)
 
     def _record(self, kind: str) -> None:
-        attributes: dict[str, str | int | bool] = {
+        attributes: Attributes = {
             "db.system.name": "postgresql",
+            "db.namespace": self._session.database,
             "db.collection.name": "feedback",
             "db.operation.name": self._operation,
             "db.query.summary": f"{self._operation} feedback",
+            "server.address": self._session.address.host.name,
+            "server.port": self._session.address.host.port,
         }
         if self._rows:
             attributes["mentor.group_commit.rows"] = self._rows
@@ -68,7 +74,9 @@ def error_type(error: BaseException) -> str:
 
 def observe_wait(jobs: Iterable[Job], now: float) -> None:
     """Observe how long jobs have waited for their first statement, and whose spans it has."""
-    current.set([span for job in jobs for span in job.spans])
-    for job in jobs:
-        if job.ids and not job.failures:
-            STATEMENT_WAIT.observe(now - job.since)
+    if tracing.buffer:
+        current.set([span for job in jobs for span in job.spans])
+    if Metric.enabled:
+        for job in jobs:
+            if job.ids and not job.failures:
+                STATEMENT_WAIT.observe(now - job.since)

@@ -105,7 +105,7 @@ class FeedbackTable:
         from pydantic_core import to_json  # the store connects before this import
 
         rows = [_row(entry) for entry in entries]
-        with Statement("INSERT", len(rows)):
+        with Statement(self.session, "INSERT", len(rows)):
             [[created]] = await self._query(INSERT, to_json(rows).decode())
         stored = {
             entry.id: StoredEntry(entry, created[row["id"]], repeated=False)
@@ -116,7 +116,7 @@ class FeedbackTable:
 
     async def select(self, ids: Iterable[UUID]) -> Stored:
         """Return those rows that are there."""
-        with Statement("SELECT", 0):
+        with Statement(self.session, "SELECT", 0):
             rows = await self._query(SELECT, json.dumps([str(row_id) for row_id in ids]))
         return {row.entry.id: row for row in map(_stored_entry, rows)}
 

@@ -32,6 +32,7 @@ from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode,
 from opentelemetry.trace.span import TraceState
 
 from function.metrics import Metric, Series, read_all
+from function.otel_settings import OtlpSettings
 from function.process import version
 from function.tracing import SPAN, TRACE, Span
 
@@ -44,9 +45,11 @@ logging.getLogger("opentelemetry").setLevel(logging.CRITICAL + 1)
 class Otlp:
     """Sends to the collector that the variables OTEL_EXPORTER_OTLP_* name."""
 
-    def __init__(self, *, traces: bool, metrics: bool) -> None:
-        self._spans = OTLPSpanExporter() if traces else None
-        self._metrics = OTLPMetricExporter() if metrics else None
+    def __init__(self, settings: OtlpSettings) -> None:
+        if settings.traces:
+            self._spans = OTLPSpanExporter(timeout=settings.traces_timeout)
+        if settings.metrics:
+            self._metrics = OTLPMetricExporter(timeout=settings.metrics_timeout)
         own = {
             "service.name": "mentor-function",
             "service.version": version()[0],
@@ -56,14 +59,12 @@ class Otlp:
         self._scope = InstrumentationScope("function", version()[0])
 
     def send_spans(self, spans: Sequence[Span]) -> bool:
-        """Return whether the collector took them; it has OTEL_EXPORTER_OTLP_TIMEOUT for it."""
-        assert self._spans
+        """Return whether the collector took them; it has the timeout for it."""
         readable = [self._readable(span) for span in spans]
         return self._spans.export(readable) is SpanExportResult.SUCCESS
 
     def send_metrics(self) -> bool:
         """Return whether the collector took all of them."""
-        assert self._metrics
         found = [_metric(metric) for metric in read_all()]
         scope = ScopeMetrics(self._scope, [one for one in found if one.data.data_points], "")
         data = MetricsData([ResourceMetrics(self._resource, [scope], "")])
