@@ -6,17 +6,17 @@ Everything is temporary and ends with Ctrl-C. LLM_* variables set a model, as fo
 import json
 import os
 import random
-import shutil
 import sys
 import time
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
 import httpx
 
 from dev.database import NAME, migrate
 from dev.initdb import PostgresError
+from dev.observe import programs
 from dev.observe.load import PATH, feedback, loading
 from dev.observe.query import Prometheus
 from dev.observe.traces import Sink, describe, receiving, record, tree
@@ -27,7 +27,6 @@ from dev.postgres import EmbeddedPostgres
 from dev.supervisor import Process, Stopped, StopRequest
 
 LIMIT = 120.0  # seconds, for each thing that starts
-INTERVAL = 2  # seconds between two scrapes
 RANGE = 600.0  # seconds that a dashboard shows
 JAVA = CLONE / ".venv-events/bin/python"  # of `make events`
 
@@ -72,7 +71,7 @@ def _run(stack: ExitStack, stop: StopRequest) -> None:
     server = stack.enter_context(EmbeddedPostgres.temporary())
     clean = {name: text for name, text in os.environ.items() if not name.startswith("PG")}
     environ = {**clean, "DATABASE_URL": server.create_database(NAME)}
-    if migrate(environ, stop):
+    if migrate({**environ, "LOG_LEVEL": "WARNING"}, stop):
         raise ObserveError("The database has no schema, see above.")
     sink = stack.enter_context(receiving())
     port = free_port()
@@ -88,7 +87,7 @@ def _run(stack: ExitStack, stop: StopRequest) -> None:
     addresses = {"function": f"http://{HOST}:{port}", "log": log, "prometheus": NO_PROMETHEUS}
     addresses["dashboards"] = NO_PROMETHEUS
     if prometheus:
-        pages = stack.enter_context(dashboards(prometheus, RANGE, INTERVAL))
+        pages = stack.enter_context(dashboards(prometheus, RANGE))
         addresses |= {"dashboards": f"{pages}/service", "prometheus": prometheus.url}
     print(WHERE.format(**addresses), flush=True)
     code = stop.wait(function)
@@ -149,29 +148,15 @@ def _complete(log: Path) -> str:
     return log.read_text(encoding="utf-8").rpartition("\n")[0] if log.exists() else ""
 
 
-def _prometheus(stack: ExitStack, folder: Path, port: int) -> Prometheus | None:
+def _prometheus(stack: ExitStack, folder: Path, function: int) -> Prometheus | None:
     """Start Prometheus, which scrapes the function and evaluates its alerts."""
-    program = shutil.which("prometheus")
-    if not program:
+    port = free_port()
+    try:
+        process = programs.prometheus(folder, port, {"mentor-function": f"{HOST}:{function}"})
+    except programs.MissingProgram:
         return None
-    job = {"job_name": "mentor-function", "static_configs": [{"targets": [f"{HOST}:{port}"]}]}
-    config = folder / "prometheus.json"
-    interval = f"{INTERVAL}s"
-    text = {
-        "global": {"scrape_interval": interval, "evaluation_interval": interval},
-        "rule_files": [str(CLONE / "deploy/observe/alerts/service.yml")],
-        "scrape_configs": [job],
-    }
-    config.write_text(json.dumps(text), encoding="utf-8")
-    listen = free_port()
-    command = [
-        program,
-        f"--config.file={config}",
-        f"--storage.tsdb.path={folder / 'prometheus'}",
-        f"--web.listen-address={HOST}:{listen}",
-    ]
-    stack.enter_context(Process(command, log=folder / "prometheus.log"))
-    return Prometheus(f"http://{HOST}:{listen}")
+    stack.enter_context(process)
+    return stack.enter_context(closing(Prometheus(f"http://{HOST}:{port}")))
 
 
 if __name__ == "__main__":

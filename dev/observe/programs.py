@@ -18,6 +18,7 @@ from dev.supervisor import Process
 
 FILES = CLONE / "deploy/observe"
 START_LIMIT = 60.0  # seconds, on a busy machine
+INTERVAL = 1  # seconds between two scrapes
 # Debian's packages, by the name of their program.
 PACKAGES = {
     "prometheus": "prometheus",
@@ -90,7 +91,7 @@ def _local(port: int, otlp: int) -> Mapping[str, object]:
 
 
 def prometheus(folder: Path, port: int, targets: Mapping[str, str]) -> Process:
-    """Start it with these jobs, each with one target. Those of prometheus.yml are as they are there."""
+    """Start it with these jobs, as prometheus.yml has them or new, each with one target here."""
     config = folder / "prometheus.yml"
     config.write_text(yaml.safe_dump(_configuration(targets)), encoding="utf-8")
     options = [
@@ -109,7 +110,7 @@ def _configuration(targets: Mapping[str, str]) -> Mapping[str, object]:
         for name, target in targets.items()
     ]
     return {
-        "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
+        "global": {name: f"{INTERVAL}s" for name in ("scrape_interval", "evaluation_interval")},
         "rule_files": [str(FILES / file) for file in found["rule_files"]],
         "scrape_configs": scraped,
     }

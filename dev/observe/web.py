@@ -10,15 +10,15 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from plotly.offline import get_plotlyjs
 
 from dev.observe.page import render
+from dev.observe.programs import FILES, INTERVAL
 from dev.observe.query import Prometheus, Window
-from dev.paths import CLONE
 from dev.ports import HOST
 
-DASHBOARDS = CLONE / "deploy/observe/dashboards"
+DASHBOARDS = FILES / "dashboards"
 
 
 @contextmanager
-def dashboards(prometheus: Prometheus, seconds: float, interval: float) -> Iterator[str]:
+def dashboards(prometheus: Prometheus, seconds: float) -> Iterator[str]:
     """Serve pages of the last `seconds` until the end of the block; yields their address."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -29,7 +29,7 @@ def dashboards(prometheus: Prometheus, seconds: float, interval: float) -> Itera
             elif file.parent == DASHBOARDS and file.exists():
                 now = time.time()
                 dashboard = json.loads(file.read_text(encoding="utf-8"))
-                window = Window(now - seconds, now, interval)
+                window = Window(now - seconds, now, INTERVAL)
                 self._send(200, render(dashboard, prometheus, window), "text/html")
             else:
                 self._send(404, "There is no such dashboard.", "text/plain")

@@ -57,6 +57,7 @@ def scene(folder: Path, otlp: str) -> Iterator[Scene]:
             LLM_CONCURRENCY="50",
             OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=f"http://{HOST}:{free_port()}",  # nobody is there
             OTEL_TRACES_SAMPLER="always_on",
+            OTEL_EXPORTER_OTLP_TRACES_TIMEOUT="1",
             OTEL_BSP_SCHEDULE_DELAY="1000",
         )
         push = {
