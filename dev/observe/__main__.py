@@ -35,16 +35,16 @@ One trace, from the request to the record in Kafka:
 
   trace {trace_id}
 {tree}
-"""
-WHERE = """
-  The dashboards   {dashboards}
+{note}"""
+NO_EVENTS = (
+    "\n  The record is left out, because Debezium is not installed: make environment-events\n"
+)
+WHERE = """\
+  The dashboard    {dashboards}
   Prometheus       {prometheus}
   The metrics      {function}/metrics
-  The log          {log}
   To stop it       Ctrl-C
 """
-NO_PROMETHEUS = "left out, because Prometheus is not installed: apt-get install prometheus"
-NO_EVENTS = "The record is left out, because Debezium is not installed: make environment-events"
 
 
 class ObserveError(Exception):
@@ -66,32 +66,26 @@ def main() -> int:
 
 
 def _run(stack: ExitStack, stop: StopRequest) -> None:
-    folder = stack.enter_context(temporary_folder("mentor-observe-"))
     print("Starting PostgreSQL, the function and Prometheus ...", flush=True)
+    folder = stack.enter_context(temporary_folder("mentor-observe-"))
     server = stack.enter_context(EmbeddedPostgres.temporary())
     clean = {name: text for name, text in os.environ.items() if not name.startswith("PG")}
     environ = {**clean, "DATABASE_URL": server.create_database(NAME)}
     if migrate({**environ, "LOG_LEVEL": "WARNING"}, stop):
         raise ObserveError("The database has no schema, see above.")
-    sink = stack.enter_context(receiving())
-    port = free_port()
-    log = folder / "function.log"
+    sink, port, log = stack.enter_context(receiving()), free_port(), folder / "function.log"
     function = stack.enter_context(_function(environ, port, sink, log))
-    _until(lambda: _is_ready(port), stop, f"The function is not ready:\n{log}")
+    _until(lambda: _is_ready(port), stop, "The function does not get ready", log)
     events = folder / "events.log"
     if JAVA.exists():
         stack.enter_context(_debezium(environ, server.folder, events))
     stack.enter_context(loading(port))
-    prometheus = _prometheus(stack, folder, port)
-    print(_trace(port, sink, events, stop), flush=True)
-    addresses = {"function": f"http://{HOST}:{port}", "log": log, "prometheus": NO_PROMETHEUS}
-    addresses["dashboards"] = NO_PROMETHEUS
-    if prometheus:
-        pages = stack.enter_context(dashboards(prometheus, RANGE))
-        addresses |= {"dashboards": f"{pages}/service", "prometheus": prometheus.url}
-    print(WHERE.format(**addresses), flush=True)
+    where = _where(
+        stack, folder, port
+    )  # before the trace, so that Prometheus has something by then
+    print(_trace(port, sink, events, stop), where, sep="\n", flush=True)
     code = stop.wait(function)
-    raise ObserveError(f"The function ended by itself, with exit code {code}:\n{log.read_text()}")
+    raise ObserveError(f"The function ended by itself, with exit code {code}:\n{_end_of(log)}")
 
 
 def _function(environ: Mapping[str, str], port: int, sink: Sink, log: Path) -> Process:
@@ -116,13 +110,17 @@ def _is_ready(port: int) -> bool:
     return False
 
 
-def _until(done: Callable[[], bool], stop: StopRequest, otherwise: str) -> None:
+def _until(done: Callable[[], bool], stop: StopRequest, otherwise: str, log: Path) -> None:
     deadline = time.monotonic() + LIMIT
     while not done():
         stop.check()
         if time.monotonic() > deadline:
-            raise ObserveError(otherwise)
-        time.sleep(0.1)
+            raise ObserveError(f"{otherwise}:\n{_end_of(log)}")
+        time.sleep(0.2)
+
+
+def _end_of(log: Path) -> str:
+    return log.read_text(encoding="utf-8", errors="replace")[-2000:] if log.exists() else ""
 
 
 def _trace(port: int, sink: Sink, events: Path, stop: StopRequest) -> str:
@@ -131,16 +129,21 @@ def _trace(port: int, sink: Sink, events: Path, stop: StopRequest) -> str:
     headers = {"traceparent": f"00-{trace_id}-{caller}-01"}
     content = feedback("This is too hard")
     httpx.post(f"http://{HOST}:{port}{PATH}", content=content, headers=headers, timeout=30)
-    _until(lambda: bool(sink.trace(trace_id)), stop, "The function exported no span.")
+    _until(lambda: _has_root(sink, trace_id, caller), stop, "The function exports no span", events)
     lines = [describe(span) for span in sink.trace(trace_id)]
-    note = "" if JAVA.exists() else f"\n{NO_EVENTS}\n"
     if JAVA.exists():
-        _until(lambda: trace_id in _complete(events), stop, f"No event came:\n{events}")
+        _until(lambda: trace_id in _complete(events), stop, "No event comes", events)
         [line] = [one for one in _complete(events).splitlines() if trace_id in one]
         event = json.loads(line)
         lines.append(record(event["headers"], event["topic"]))
     text = "\n".join(f"  {line}" for line in tree(lines, caller))
-    return TRACE.format(trace_id=trace_id, tree=text) + note
+    note = "" if JAVA.exists() else NO_EVENTS
+    return TRACE.format(trace_id=trace_id, tree=text, note=note)
+
+
+def _has_root(sink: Sink, trace_id: str, caller: str) -> bool:
+    """Whether the span of the request has come, which ends after those below it."""
+    return any(span.parent_span_id.hex() == caller for span in sink.trace(trace_id))
 
 
 def _complete(log: Path) -> str:
@@ -148,15 +151,18 @@ def _complete(log: Path) -> str:
     return log.read_text(encoding="utf-8").rpartition("\n")[0] if log.exists() else ""
 
 
-def _prometheus(stack: ExitStack, folder: Path, function: int) -> Prometheus | None:
-    """Start Prometheus, which scrapes the function and evaluates its alerts."""
+def _where(stack: ExitStack, folder: Path, function: int) -> str:
+    """Start Prometheus, which evaluates the alerts too, and the pages; say where they are."""
+    address = f"http://{HOST}:{function}"
     port = free_port()
     try:
         process = programs.prometheus(folder, port, {"mentor-function": f"{HOST}:{function}"})
-    except programs.MissingProgram:
-        return None
+    except programs.MissingProgram as exc:
+        return WHERE.format(function=address, prometheus=exc, dashboards=exc)
     stack.enter_context(process)
-    return stack.enter_context(closing(Prometheus(f"http://{HOST}:{port}")))
+    prometheus = stack.enter_context(closing(Prometheus(f"http://{HOST}:{port}")))
+    pages = stack.enter_context(dashboards(prometheus, RANGE))
+    return WHERE.format(function=address, prometheus=prometheus.url, dashboards=f"{pages}/service")
 
 
 if __name__ == "__main__":

@@ -110,7 +110,7 @@ def _configuration(targets: Mapping[str, str]) -> Mapping[str, object]:
         for name, target in targets.items()
     ]
     return {
-        "global": {name: f"{INTERVAL}s" for name in ("scrape_interval", "evaluation_interval")},
+        "global": dict.fromkeys(("scrape_interval", "evaluation_interval"), f"{INTERVAL}s"),
         "rule_files": [str(FILES / file) for file in found["rule_files"]],
         "scrape_configs": scraped,
     }

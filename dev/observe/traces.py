@@ -80,8 +80,9 @@ def describe(span: Span) -> Line:
     milliseconds = (span.end_time_unix_nano - span.start_time_unix_nano) / 1e6
     values = {one.key: one.value.string_value or one.value.int_value for one in span.attributes}
     shown = "".join(f"  {name}={values[name]}" for name in SHOWN if name in values)
-    text = f"{span.name}  {kind}  {milliseconds:.1f} ms{shown}"
-    return Line(span.span_id.hex(), span.parent_span_id.hex(), text)
+    span_id = span.span_id.hex()
+    text = f"{span.name}  {kind} {span_id}  {milliseconds:.1f} ms{shown}"
+    return Line(span_id, span.parent_span_id.hex(), text)
 
 
 def record(headers: Mapping[str, str], topic: str) -> Line:

@@ -3,18 +3,24 @@
 One instance is scraped, the other one pushes its metrics to the Collector.
 """
 
+import math
+import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from dev.observe import programs
+from dev.observe.query import Prometheus, Window
 from dev.ports import HOST, free_port
 from dev.postgres import EmbeddedPostgres
 from tests.conftest import apply_schema, open_connection
 from tests.instance import FEEDBACK, Instance, running
 from tests.llm.conftest import llm_environ
 from tests.llm.server import GOOD, Behavior, Exchange, answers, replies, says, serving
+from tests.waiting import wait_until
 
 # What the model does is part of the message, so that each request decides it.
 BEHAVIORS: dict[str, Behavior] = {
@@ -114,3 +120,39 @@ def faults(scene: Scene) -> None:
         function.wait_until_ready()
         for _ in range(8):  # five open the circuit
             post(function, "down")
+
+
+@dataclass(frozen=True)
+class Observed:
+    """The scene, Prometheus, and the label `instance` of each instance."""
+
+    scene: Scene
+    prometheus: Prometheus
+    scraped: str
+
+    def ask(self, expression: str, **target: Any) -> list[Mapping[str, str]]:
+        """The labels of the series that have a number in the last minutes."""
+        now = time.time()
+        found = self.prometheus.ask({**target, "expr": expression}, Window(now - 180, now, 1))
+        return [
+            one.labels for one in found if not all(math.isnan(value) for _, value in one.points)
+        ]
+
+
+@contextmanager
+def observing(folder: Path) -> Iterator[Observed]:
+    """Run the scene, the Collector, and a Prometheus that scrapes both ways."""
+    otlp, collector, port = free_port(), free_port(), free_port()
+    nowhere = f"{HOST}:{free_port()}"  # no Kafka, no trace store
+    with ExitStack() as stack:
+        receiver = programs.run_collector(folder, collector, otlp, nowhere, f"http://{nowhere}")
+        stack.enter_context(receiver)
+        found = stack.enter_context(scene(folder, f"http://{HOST}:{otlp}"))
+        scraped = f"{HOST}:{found.instances[0].port}"
+        targets = {"mentor-function": scraped, "collector": f"{HOST}:{collector}"}
+        stack.enter_context(programs.prometheus(folder, port, targets))
+        programs.wait_for(f"http://{HOST}:{port}/-/ready")
+        prometheus = stack.enter_context(closing(Prometheus(f"http://{HOST}:{port}")))
+        observed = Observed(found, prometheus, scraped)
+        wait_until(lambda: len(observed.ask("mentor_build")) == 2)
+        yield observed

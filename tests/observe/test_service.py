@@ -1,20 +1,15 @@
 """Every query of the service's dashboard and alerts finds data of the real function."""
 
 import json
-import math
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, closing
-from dataclasses import dataclass
 from typing import Any
 
 import httpx
 import pytest
 
 from dev.observe import programs
-from dev.observe.query import Prometheus, Window
-from dev.ports import HOST, free_port
-from tests.observe.service import Scene, faults, ordinary, scene
+from tests.observe.service import Observed, faults, observing, ordinary
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.observe
@@ -30,25 +25,9 @@ PREFIXES = ("http_server_", "db_client_", "gen_ai_client_", "mentor_")  # of our
 Target = Mapping[str, Any]
 
 
-@dataclass(frozen=True)
-class Observed:
-    """The scene, Prometheus, and the label `instance` of each instance."""
-
-    scene: Scene
-    prometheus: Prometheus
-    scraped: str
-
-    def ask(self, expression: str, **target: Any) -> list[Mapping[str, str]]:
-        """The labels of the series that have a number in the last minutes."""
-        now = time.time()
-        found = self.prometheus.ask({**target, "expr": expression}, Window(now - 180, now, 1))
-        return [
-            one.labels for one in found if not all(math.isnan(value) for _, value in one.points)
-        ]
-
-    def without_data(self, instance: str) -> list[Target]:
-        """The queries that find nothing of this instance."""
-        return [one for one in TARGETS if not self.ask(expression(one, instance), **one)]
+def without_data(observed: Observed, instance: str) -> list[Target]:
+    """The queries that find nothing of this instance."""
+    return [one for one in TARGETS if not observed.ask(expression(one, instance), **one)]
 
 
 def expression(target: Target, instance: str) -> str:
@@ -58,22 +37,9 @@ def expression(target: Target, instance: str) -> str:
 
 @pytest.fixture(scope="module")
 def observed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Observed]:
-    folder = tmp_path_factory.mktemp("service")
-    otlp, collector, port = free_port(), free_port(), free_port()
-    nowhere = f"{HOST}:{free_port()}"  # no Kafka, no trace store
-    with ExitStack() as stack:
-        receiver = programs.run_collector(folder, collector, otlp, nowhere, f"http://{nowhere}")
-        stack.enter_context(receiver)
-        found = stack.enter_context(scene(folder, f"http://{HOST}:{otlp}"))
-        scraped = f"{HOST}:{found.instances[0].port}"
-        targets = {"mentor-function": scraped, "collector": f"{HOST}:{collector}"}
-        stack.enter_context(programs.prometheus(folder, port, targets))
-        programs.wait_for(f"http://{HOST}:{port}/-/ready")
-        prometheus = stack.enter_context(closing(Prometheus(f"http://{HOST}:{port}")))
-        observed = Observed(found, prometheus, scraped)
-        wait_until(lambda: len(observed.ask("mentor_build")) == 2)
-        faults(found)
-        yield observed
+    with observing(tmp_path_factory.mktemp("service")) as found:
+        faults(found.scene)
+        yield found
 
 
 def other(observed: Observed) -> str:
@@ -87,7 +53,7 @@ def test_panels(observed: Observed, way: str) -> None:
     """Each query finds data, whichever way the metrics of an instance came."""
     instance = observed.scraped if way == "scraped" else other(observed)
     deadline = time.monotonic() + 120
-    while (missing := observed.without_data(instance)) and time.monotonic() < deadline:
+    while (missing := without_data(observed, instance)) and time.monotonic() < deadline:
         for function in observed.scene.instances:
             ordinary(function)
         time.sleep(1)

@@ -1,21 +1,18 @@
-"""The dashboard and the alerts of the service name metrics, labels and guides that exist."""
+"""The dashboard and the alerts of the service name metrics and labels that exist."""
 
 import json
 import re
 from collections.abc import Iterator
 
-import pytest
 import yaml
 
 from function.metrics import Metric
 from function.telemetry.prometheus import Metrics
 from tests.instance import ROOT
-from tests.unit.test_documents import is_broken
 
 FILES = ROOT / "deploy/observe"
 GROUPS = yaml.safe_load((FILES / "alerts/service.yml").read_text(encoding="utf-8"))["groups"]
 RULES = [rule for group in GROUPS for rule in group["rules"]]
-ALERTS = [rule for rule in RULES if "alert" in rule]
 SUFFIXES = {"histogram": ("_bucket", "_count", "_sum"), "counter": ("_total",)}
 ADDED = {"job", "instance", "le", "__name__"}  # by Prometheus
 
@@ -50,9 +47,3 @@ def test_each_metric_and_label_exists() -> None:
             assert set(re.findall(r'(\w+)(?:=~|!~|!=|=)"', labels)) <= known[name], text
         grouped = ", ".join(re.findall(r"by \((.*?)\)", text)).split(", ")
         assert set(grouped) <= set().union({""}, *known.values()), text
-
-
-@pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: str(alert["alert"]))
-def test_each_alert_leads_to_a_guide(alert: dict[str, dict[str, str]]) -> None:
-    assert alert["labels"]["severity"] in {"critical", "warning"}
-    assert not is_broken(ROOT / "README.md", alert["annotations"]["runbook"])
