@@ -144,7 +144,7 @@ def _drawn(figure: go.Figure, height: int, defaults: Mapping[str, Any]) -> str:
     if unit == "percentunit":
         figure.update_yaxes(tickformat=".0%", rangemode="tozero")
     elif unit:
-        form = "d" if defaults.get("decimals") == 0 else "~s"
+        form = "~g" if defaults.get("decimals") == 0 else "~s"
         figure.update_yaxes(tickformat=form, ticksuffix=SUFFIXES.get(unit, ""), rangemode="tozero")
     options = {"displayModeBar": False, "responsive": True}
     return str(figure.to_html(full_html=False, include_plotlyjs=False, config=options))

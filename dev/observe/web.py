@@ -10,11 +10,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from plotly.offline import get_plotlyjs
 
 from dev.observe.page import render
-from dev.observe.programs import FILES, INTERVAL
+from dev.observe.programs import FILES
 from dev.observe.query import Prometheus, Window
 from dev.ports import HOST
 
 DASHBOARDS = FILES / "dashboards"
+RESOLUTION = 5.0  # seconds: finer steps show noise
 
 
 @contextmanager
@@ -29,7 +30,7 @@ def dashboards(prometheus: Prometheus, seconds: float) -> Iterator[str]:
             elif file.parent == DASHBOARDS and file.exists():
                 now = time.time()
                 dashboard = json.loads(file.read_text(encoding="utf-8"))
-                window = Window(now - seconds, now, INTERVAL)
+                window = Window(now - seconds, now, RESOLUTION)
                 self._send(200, render(dashboard, prometheus, window), "text/html")
             else:
                 self._send(404, "There is no such dashboard.", "text/plain")

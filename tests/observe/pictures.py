@@ -23,7 +23,7 @@ from tests.instance import ROOT
 from tests.observe.conftest import watching, with_feedback
 from tests.observe.service import faults, observing, ordinary
 
-SECONDS = 300.0  # of load
+SECONDS = 240.0  # of load
 WIDTH = 1400  # pixels
 IMAGES = ROOT / "docs/images"
 
@@ -76,7 +76,7 @@ def main() -> None:
         with (
             tempfile.TemporaryDirectory() as folder,
             run(Path(folder)) as prometheus,
-            dashboards(prometheus, SECONDS) as pages,
+            dashboards(prometheus, SECONDS + 60) as pages,
         ):
             picture(name, f"{pages}/{name}")
 
