@@ -63,7 +63,13 @@ def _stat(panel: Panel, results: Results, _height: int) -> str:
     steps = defaults.get("thresholds", {}).get("steps", [])
     reached = [one["color"] for one in steps if one["value"] is None or value >= one["value"]]
     color = COLORS.get(reached[-1] if reached else "text", COLORS["text"])
-    return f'<b style="color: {color}">{_written(value, defaults)}</b>'
+    names = {
+        key: one["text"]
+        for it in defaults.get("mappings", ())
+        for key, one in it["options"].items()
+    }
+    text = names.get(f"{value:g}") or _written(value, defaults)
+    return f'<b style="color: {color}">{text}</b>'
 
 
 def _written(value: float, defaults: Mapping[str, Any]) -> str:

@@ -23,7 +23,7 @@ class Window(NamedTuple):
 
 
 class Series(NamedTuple):
-    """The labels of a result, and its points: time and value."""
+    """The labels of a result, and its points, at least one: time and value."""
 
     labels: Mapping[str, str]
     points: list[tuple[float, float]]
@@ -48,10 +48,8 @@ class Prometheus:
         else:
             times = {"start": window.start, "end": window.end, "step": window.step}
             found = self._get("query_range", query=query, **times)
-        return [
-            Series(one["metric"], [(float(at), float(v)) for at, v in _values(one)])
-            for one in found["result"]
-        ]
+        series = [Series(one["metric"], _points(one)) for one in found["result"]]
+        return [one for one in series if one.points]
 
     def _get(self, what: str, **parameters: str | float) -> Any:
         answer = self._client.get(f"/api/v1/{what}", params=parameters).json()
@@ -70,5 +68,7 @@ def expand(expression: str, window: Window) -> str:
     return re.sub(r"\$(\w+)", lambda found: values.get(found[1], ".*"), expression)
 
 
-def _values(result: Mapping[str, Any]) -> list[list[Any]]:
-    return result["values"] if "values" in result else [result["value"]]
+def _points(result: Mapping[str, Any]) -> list[tuple[float, float]]:
+    """All points but those that are not a number, such as a share of nothing."""
+    found = result["values"] if "values" in result else [result["value"]]
+    return [(float(at), float(text)) for at, text in found if text != "NaN"]
