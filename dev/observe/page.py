@@ -7,7 +7,7 @@ import html
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import plotly.graph_objects as go
 
@@ -36,6 +36,13 @@ td, th {{ padding: 2px 16px 2px 0; text-align: left }}
 <h1>{title}</h1><main>{panels}</main>"""
 
 
+class Frame(NamedTuple):
+    """The height of a chart in pixels, and the range of its times."""
+
+    height: int
+    window: Window
+
+
 def render(dashboard: Mapping[str, Any], prometheus: Prometheus, window: Window) -> str:
     """The page of a dashboard. Raises ValueError where Prometheus refuses a query."""
     panels = "".join(_cell(one, prometheus, window) for one in dashboard["panels"])
@@ -50,14 +57,14 @@ def _cell(panel: Panel, prometheus: Prometheus, window: Window) -> str:
     if panel["type"] == "row":
         return f'<h2 style="{place}">{title}</h2>'
     results = [(target, prometheus.ask(target, window)) for target in panel["targets"]]
-    height = at["h"] * (ROW + 5) - 40
+    frame = Frame(at["h"] * (ROW + 5) - 40, window)
     inside = (
-        _DRAWERS[panel["type"]](panel, results, height) if any(r for _, r in results) else "no data"
+        _DRAWERS[panel["type"]](panel, results, frame) if any(r for _, r in results) else "no data"
     )
     return f'<section style="{place}"><h3>{title}</h3>{inside}</section>'
 
 
-def _stat(panel: Panel, results: Results, _height: int) -> str:
+def _stat(panel: Panel, results: Results, _frame: Frame) -> str:
     value = results[0][1][0].points[-1][1]
     defaults = panel["fieldConfig"]["defaults"]
     steps = defaults.get("thresholds", {}).get("steps", [])
@@ -85,7 +92,7 @@ def _written(value: float, defaults: Mapping[str, Any]) -> str:
     return f"{value:.{0 if value == int(value) else digits}f} {SUFFIXES.get(unit, '')}"
 
 
-def _table(panel: Panel, results: Results, _height: int) -> str:
+def _table(panel: Panel, results: Results, _frame: Frame) -> str:
     found = results[0][1]
     names = [*found[0].labels]
     rows = [[*names, "number"]] + [
@@ -95,7 +102,7 @@ def _table(panel: Panel, results: Results, _height: int) -> str:
     return f"<table>{''.join(f'<tr>{line}</tr>' for line in lines)}</table>"
 
 
-def _chart(panel: Panel, results: Results, height: int) -> str:
+def _chart(panel: Panel, results: Results, frame: Frame) -> str:
     custom = panel["fieldConfig"]["defaults"].get("custom", {})
     named = [(_legend(target, one), one) for target, found in results for one in found]
     figure = go.Figure()
@@ -110,10 +117,10 @@ def _chart(panel: Panel, results: Results, height: int) -> str:
                 x=times, y=values, name=name, line_width=1.3, mode="lines", **stacked
             )
     figure.update_layout(barmode="stack", bargap=0, showlegend=len(named) > 1 or named[0][0] != "")
-    return _drawn(figure, height, panel["fieldConfig"]["defaults"])
+    return _drawn(figure, frame, panel["fieldConfig"]["defaults"])
 
 
-def _heatmap(panel: Panel, results: Results, height: int) -> str:
+def _heatmap(panel: Panel, results: Results, frame: Frame) -> str:
     """Prometheus' buckets are cumulative, so each loses the one below it."""
     buckets = sorted(results[0][1], key=lambda one: float(one.labels["le"]))
     times = sorted({at for one in buckets for at, _ in one.points})
@@ -133,19 +140,20 @@ def _heatmap(panel: Panel, results: Results, height: int) -> str:
         )
     )
     figure.update_yaxes(type="category")
-    return _drawn(figure, height, {})
+    return _drawn(figure, frame, {})
 
 
-def _drawn(figure: go.Figure, height: int, defaults: Mapping[str, Any]) -> str:
+def _drawn(figure: go.Figure, frame: Frame, defaults: Mapping[str, Any]) -> str:
     figure.update_layout(
-        height=height,
+        height=frame.height,
         margin={"l": 48, "r": 8, "t": 4, "b": 20},
         legend={"orientation": "h", "y": -0.12, "yanchor": "top", "font_size": 10},
         font_size=10,
         template="plotly_white",
         hovermode="x",
     )
-    figure.update_xaxes(tickformat="%H:%M:%S", nticks=6)
+    times = [datetime.fromtimestamp(at, UTC) for at in (frame.window.start, frame.window.end)]
+    figure.update_xaxes(tickformat="%H:%M", nticks=6, range=times)
     unit = defaults.get("unit")
     if unit == "percentunit":
         figure.update_yaxes(tickformat=".0%", rangemode="tozero")
