@@ -206,6 +206,14 @@ def test_environment() -> None:
 
 
 @pytest.mark.deploy
+def test_telemetry() -> None:
+    """The function sends telemetry only where the user says, such as to the Collector."""
+    name, endpoint = "OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318"
+    assert resolved("--profile", "observe")["function"]["environment"][name] is None
+    assert resolved(**{name: endpoint})["function"]["environment"][name] == endpoint
+
+
+@pytest.mark.deploy
 def test_quoted_password(tmp_path: Path) -> None:
     """A password in single quotes in .env reaches its services unchanged."""
     password = r'o$$w ${HOME} "n\e\r @:/#'

@@ -19,6 +19,8 @@ from tests.events.stack import DATABASE, Stack, running_stack
 from tests.instance import FEEDBACK
 from tests.observe.panels import Api
 
+HEARTBEATS = {"debezium.source.heartbeat.interval.ms": "1000"}  # one in 10 seconds is too slow here
+
 
 class TraceStore(ThreadingHTTPServer):
     """Takes what the Collector sends to a trace store."""
@@ -55,7 +57,8 @@ class Observed:
 def observed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Observed]:
     folder = tmp_path_factory.mktemp("observe")
     ports = {name: free_port() for name in ("postgres", "debezium", "collector")}
-    with running_stack(folder, environ=programs.agent(ports["debezium"])) as stack:
+    environ = programs.agent(ports["debezium"])
+    with running_stack(folder, HEARTBEATS, environ) as stack:
         with_feedback(stack)
         with watching(stack, folder, ports) as found:
             yield found

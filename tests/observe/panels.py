@@ -24,7 +24,7 @@ RULES = sorted(file for file in FILES.glob("alerts/*.yml") if ".test." not in fi
 BUILT_IN = {"__rate_interval": "1m", "__interval": "1m", "__range": "5m"}
 VARIABLE = re.compile(r"\$\{?(\w+)(?::\w+)?\}?")
 LABEL_VALUES = re.compile(r"label_values\((.+), *(\w+)\)")
-THRESHOLD = re.compile(r"\s*(?:==|!=|[<>]=?)\s*-?\d[\d.e]*")
+THRESHOLD = re.compile(r"\s*(?:==|!=|[<>]=?)\s*-?\d[\d.]*(?:e[+-]?\d+)?")
 OPERATOR = re.compile(r"\s+(?:and|or|unless)(?:\s+(?:on|ignoring)\s*\([^)]*\))?\s+")
 
 
