@@ -11,7 +11,7 @@ COMPILE := .venv-uv/bin/uv pip compile --quiet --universal --python-version 3.11
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(ARGS)
 
 # What every place where the function runs can be configured to do.
-EXTRAS := --extra llm --extra auth --extra metrics --extra otel
+EXTRAS := --extra llm --extra auth --extra metrics --extra otel --extra profiles
 
 # Not in the image, because nothing imports it there: what flask-swagger-ui needs beside its files, uvicorn's command
 # line (click), and cffi's compiler (pycparser).

@@ -8,15 +8,27 @@ because a LogRecord would take three times as long: 9 us, not 3, of 80 that a re
 import asyncio
 import logging
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from contextvars import ContextVar
 from functools import lru_cache
+from typing import NamedTuple
 
 Fields = Mapping[str, object]
 Render = Callable[[float, str, str, Fields], str]
+
+
+class Line(NamedTuple):
+    """An event, with the time in seconds since 1970."""
+
+    when: float
+    level: str
+    event: str
+    fields: Fields
+
 
 # Fields of the request in progress, such as its id, for every line that is logged during it.
 request_fields: ContextVar[Fields] = ContextVar("request_fields", default={})  # noqa: B039 - never changed
@@ -28,6 +40,8 @@ GOOGLE_NAMES = {
     "trace_id": "logging.googleapis.com/trace",
     "span_id": "logging.googleapis.com/spanId",
 }
+
+EXPORT_THREAD = "telemetry"
 
 # What a LogRecord has of its own; the other attributes came by `extra`.
 STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "taskName"}
@@ -58,6 +72,18 @@ class EventHandler(logging.StreamHandler):  # type: ignore[type-arg] # not gener
         self.formatter = Formatter(render)
         self._render = render
         self._lines: list[str] = []
+
+    def pass_on(self, take: Callable[[Line], None]) -> None:
+        """Pass on each event before it is written."""
+        render = self._render
+
+        def render_and_pass(when: float, level: str, event: str, fields: Fields) -> str:
+            if threading.current_thread().name != EXPORT_THREAD:  # it would export its own failure
+                take(Line(when, level, event, {**request_fields.get(), **fields}))
+            return render(when, level, event, fields)
+
+        self._render = render_and_pass
+        self.formatter = Formatter(render_and_pass)
 
     def emit(self, record: logging.LogRecord) -> None:
         self.flush()
@@ -98,6 +124,13 @@ def configure(level: str, format: str) -> None:  # noqa: A002 - as in logging.ba
     # A level of its own: LOG_LEVEL must not hide a danger to a student.
     _logger.getChild("safeguarding").setLevel(logging.WARNING)
     _logger.propagate = False
+
+
+def export(take: Callable[[Line], None]) -> None:
+    """Pass on each event that is written from now on, except those of the thread that exports."""
+    for handler in _logger.handlers:
+        if isinstance(handler, EventHandler):
+            handler.pass_on(take)
 
 
 def write_request(level: int, fields: Fields) -> None:

@@ -155,14 +155,13 @@ QUESTIONS = Metric(
     ("outcome", "reason"),
 )
 REPAIRS = Metric(
-    *("counter", "mentor.repairs", "{repair}"),
-    "Repairs of the model's answers.",
-    ("repair",),
+    *("counter", "mentor.repairs", "{repair}", "Repairs of the model's answers.", ("repair",))
 )
 SPANS_DROPPED = Metric(
     *("counter", "mentor.spans.dropped", "{span}"),
-    "Spans that were not exported, because too many waited or the collector did not take them.",
+    "Spans that were not exported: too many waited, or the collector did not take them.",
 )
+LINES_DROPPED = Metric("counter", "mentor.log.dropped", "{line}", "The same of the log's lines.")
 START_DURATION = Metric(
     *("gauge", "mentor.start.duration", "s"),
     "Time from the start of the process.",

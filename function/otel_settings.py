@@ -4,7 +4,7 @@ A wrong value or one that is not supported is a warning and no error, as the spe
 https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from function.tracing import Sampler
@@ -15,14 +15,16 @@ SAMPLERS = (
     *("parentbased_always_on", "parentbased_always_off", "parentbased_traceidratio"),
 )
 BASE = "OTEL_EXPORTER_OTLP"
+SIGNALS = {"TRACES": "otlp", "METRICS": "otlp", "LOGS": "none"}  # and their default exporters
+SUFFIXES = ("", *(f"_{signal}" for signal in SIGNALS))
 PROPAGATORS = ("tracecontext,baggage", "baggage,tracecontext", "tracecontext")
 FIXED = {  # the only values that are supported, and what they are without the variable
     f"{BASE}_PROTOCOL": ("http/protobuf",),
     f"{BASE}_TRACES_PROTOCOL": ("http/protobuf",),
     f"{BASE}_METRICS_PROTOCOL": ("http/protobuf",),
+    f"{BASE}_LOGS_PROTOCOL": ("http/protobuf",),
     f"{BASE}_METRICS_TEMPORALITY_PREFERENCE": ("cumulative",),
     f"{BASE}_METRICS_DEFAULT_HISTOGRAM_AGGREGATION": ("explicit_bucket_histogram",),
-    "OTEL_LOGS_EXPORTER": ("none",),
     "OTEL_METRICS_EXEMPLAR_FILTER": ("always_off",),
     "OTEL_PROPAGATORS": PROPAGATORS,
 }
@@ -30,18 +32,18 @@ FIXED = {  # the only values that are supported, and what they are without the v
 PER_SIGNAL = ("CERTIFICATE", "CLIENT_CERTIFICATE", "CLIENT_KEY", "COMPRESSION", "HEADERS")
 LISTS = (
     "OTEL_RESOURCE_ATTRIBUTES",
-    *(f"{BASE}{one}_HEADERS" for one in ("", "_TRACES", "_METRICS")),
+    *(f"{BASE}{one}_HEADERS" for one in SUFFIXES),
 )
 READ = {  # all that has an effect
     *("OTEL_SDK_DISABLED", "OTEL_SERVICE_NAME", "OTEL_RESOURCE_ATTRIBUTES"),
-    *("OTEL_TRACES_EXPORTER", "OTEL_METRICS_EXPORTER"),
+    *("OTEL_TRACES_EXPORTER", "OTEL_METRICS_EXPORTER", "OTEL_LOGS_EXPORTER"),
     *("OTEL_TRACES_SAMPLER", "OTEL_TRACES_SAMPLER_ARG"),
     *("OTEL_BSP_MAX_QUEUE_SIZE", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "OTEL_BSP_SCHEDULE_DELAY"),
     "OTEL_METRIC_EXPORT_INTERVAL",
     *FIXED,
     *(
         f"{BASE}{signal}_{name}"
-        for signal in ("", "_TRACES", "_METRICS")
+        for signal in SUFFIXES
         for name in ("ENDPOINT", "TIMEOUT", *PER_SIGNAL)
     ),
 }
@@ -53,13 +55,15 @@ class OtlpSettings(NamedTuple):
 
     traces: bool
     metrics: bool
+    logs: bool
     sampler: Sampler
     queue_size: int
     batch_size: int
-    traces_interval: float
-    traces_timeout: float
+    batch_interval: float
     metrics_interval: float
+    traces_timeout: float
     metrics_timeout: float
+    logs_timeout: float
 
 
 def read_otlp_settings(variables: Variables) -> tuple[OtlpSettings | None, tuple[str, ...]]:
@@ -68,21 +72,23 @@ def read_otlp_settings(variables: Variables) -> tuple[OtlpSettings | None, tuple
     given = [name for name in otel.environ if name.startswith("OTEL_") and otel.text(name)]
     if not given or otel.choice("OTEL_SDK_DISABLED", "false", ("true", "false")) == "true":
         return None, tuple(otel.problems)
-    traces, metrics = (_is_exported(otel, signal) for signal in ("TRACES", "METRICS"))
-    settings = _read(otel, traces=traces, metrics=metrics) if traces or metrics else None
+    exported = {signal: _is_exported(otel, signal, default) for signal, default in SIGNALS.items()}
+    settings = _read(otel, exported) if any(exported.values()) else None
     if settings:
         otel.problems.extend(_contradictions(otel))
         otel.problems.extend(f"{name}: has no effect" for name in sorted({*given} - READ))
     return settings, tuple(dict.fromkeys(otel.problems))  # one may be told for each signal
 
 
-def _is_exported(otel: Variables, signal: str) -> bool:
+def _is_exported(otel: Variables, signal: str, default: str) -> bool:
     exporter = f"OTEL_{signal}_EXPORTER"
-    if otel.choice(exporter, "otlp", ("otlp", "none")) == "none":
-        return False
     name = f"{BASE}_{signal}_ENDPOINT"
     if not otel.text(name):
         name = f"{BASE}_ENDPOINT"
+    elif default == "none":
+        default = "otlp"
+    if otel.choice(exporter, default, ("otlp", "none")) == "none":
+        return False
     url = otel.text(name)
     if url is None:
         if otel.text(exporter):
@@ -103,21 +109,23 @@ def _is_installed(otel: Variables) -> bool:
     return installed
 
 
-def _read(otel: Variables, *, traces: bool, metrics: bool) -> OtlpSettings:
+def _read(otel: Variables, exported: Mapping[str, bool]) -> OtlpSettings:
     queue_size = otel.integer("OTEL_BSP_MAX_QUEUE_SIZE", 2048, at_most=100_000)
     batch_size = otel.integer("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", 512, at_most=100_000)
     if batch_size > queue_size:
         otel.problems.append("OTEL_BSP_MAX_EXPORT_BATCH_SIZE: at most OTEL_BSP_MAX_QUEUE_SIZE")
     return OtlpSettings(
-        traces=traces,
-        metrics=metrics,
+        traces=exported["TRACES"],
+        metrics=exported["METRICS"],
+        logs=exported["LOGS"],
         sampler=_read_sampler(otel),
         queue_size=queue_size,
         batch_size=min(batch_size, queue_size),
-        traces_interval=_read_interval(otel, "OTEL_BSP_SCHEDULE_DELAY", 5000),
-        traces_timeout=_read_timeout(otel, "TRACES"),
+        batch_interval=_read_interval(otel, "OTEL_BSP_SCHEDULE_DELAY", 5000),
         metrics_interval=_read_interval(otel, "OTEL_METRIC_EXPORT_INTERVAL", 60_000),
+        traces_timeout=_read_timeout(otel, "TRACES"),
         metrics_timeout=_read_timeout(otel, "METRICS"),
+        logs_timeout=_read_timeout(otel, "LOGS"),
     )
 
 
@@ -161,7 +169,7 @@ def _contradictions(otel: Variables) -> Iterator[str]:
         items = [one for one in (otel.text(name) or "").split(",") if one.strip()]
         if not all(one.partition("=")[0].strip() and "=" in one for one in items):
             yield f"{name}: must be key=value, with commas between"
-    for signal in ("", "_TRACES", "_METRICS"):
+    for signal in SUFFIXES:
         otel.choice(f"{BASE}{signal}_COMPRESSION", "none", ("none", "gzip", "deflate"))
         for kind in ("CERTIFICATE", "CLIENT_CERTIFICATE", "CLIENT_KEY"):
             otel.file(f"{BASE}{signal}_{kind}")

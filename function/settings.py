@@ -10,6 +10,7 @@ from function.access_settings import RateLimit, TokenSettings
 from function.llm_settings import LlmSettings, find_unused, read_llm_settings
 from function.metrics_settings import MetricsSettings, read_metrics_settings
 from function.postgres_settings import PostgresSettings, read_settings
+from function.profile_settings import ProfileSettings, read_profile_settings
 from function.variables import OFF, ON, Variables
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ class Settings:
     metrics: MetricsSettings
     otlp: "OtlpSettings | None"
     warnings: tuple[str, ...]
+    profiles: ProfileSettings | None
     llm: LlmSettings | None
     unused: tuple[str, ...]
 
@@ -80,6 +82,7 @@ def load(environ: Mapping[str, str]) -> Settings:
         metrics=read_metrics_settings(variables),
         otlp=otlp,
         warnings=warnings,
+        profiles=read_profile_settings(variables),
         llm=llm,
         unused=find_unused(variables, llm),
     )

@@ -12,10 +12,11 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
-from function.metrics import SPANS_DROPPED
+from function.metrics import Metric
 
+T = TypeVar("T")
 SAMPLED = 0x01
 Attributes = dict[str, str | int | bool | tuple[str, ...]]
 TRACE, SPAN = slice(3, 35), slice(36, 52)  # in a traceparent
@@ -57,35 +58,37 @@ class Span:
             buffer.add(self)
 
 
-class Buffer:
-    """The finished spans, at most `limit`; `notify` is called when there are enough for a batch."""
+class Buffer(Generic[T]):
+    """What waits for the export, at most `limit`; `notify` is called when a batch is full."""
 
-    def __init__(self, limit: int, batch: int, notify: Callable[[], None]) -> None:
-        self._spans: deque[Span] = deque(maxlen=limit)
-        self._batch = batch
+    def __init__(self, limit: int, batch: int, notify: Callable[[], None], lost: Metric) -> None:
+        """`lost` counts what is dropped."""
+        self.lost = lost
+        self.batch = batch
+        self._waiting: deque[T] = deque(maxlen=limit)
         self._notify = notify
 
-    def add(self, span: Span) -> None:
-        """Add a span; if too many wait, the oldest one is dropped."""
-        waiting = len(self._spans)
-        if waiting == self._spans.maxlen:
-            SPANS_DROPPED.add(1)
-        self._spans.append(span)
-        if waiting + 1 == self._batch:
+    def add(self, one: T) -> None:
+        """Add one; if too many wait, the oldest one is dropped."""
+        number = len(self._waiting)
+        if number == self._waiting.maxlen:
+            self.lost.add(1)
+        self._waiting.append(one)
+        if number + 1 == self.batch:
             self._notify()
 
-    def take(self) -> list[Span]:
-        """Take a batch at most, the oldest spans first; only one thread may do so."""
-        return [self._spans.popleft() for _ in range(min(self._batch, len(self._spans)))]
+    def take(self) -> list[T]:
+        """Take a batch at most, the oldest first; only one thread may do so."""
+        return [self._waiting.popleft() for _ in range(min(self.batch, len(self._waiting)))]
 
 
 sampler: Sampler | None = None
-buffer: Buffer | None = None
+buffer: Buffer[Span] | None = None
 # The spans of the request in progress: its own first, then one for each event with its own trace.
 current: ContextVar[Sequence[Span]] = ContextVar("current", default=())
 
 
-def enable(chosen: Sampler, finished: Buffer) -> None:
+def enable(chosen: Sampler, finished: Buffer[Span]) -> None:
     """Begin to record."""
     global sampler, buffer
     sampler, buffer = chosen, finished

@@ -12,7 +12,7 @@ import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import TYPE_CHECKING, Any
 
-from function import logs, metrics, tracing
+from function import logs, metrics
 from function.analysis import Analyzer, StubAnalyzer
 from function.errors import ClientDisconnected, PayloadTooLarge
 from function.http import observation
@@ -25,7 +25,7 @@ from function.settings import Settings
 from function.store import Store
 
 if TYPE_CHECKING:
-    from function.telemetry import Exporter
+    from function.telemetry import Telemetry
 
 # ASGI's own types: its messages are dictionaries of anything.
 Message = MutableMapping[str, Any]
@@ -49,12 +49,12 @@ class Application:
     """The ASGI application; it owns the analyzer and the store."""
 
     def __init__(
-        self, handler: Handler, analyzer: Analyzer, store: Store, exporter: "Exporter | None"
+        self, handler: Handler, analyzer: Analyzer, store: Store, telemetry: "Telemetry | None"
     ) -> None:
         self._handler = handler
         self._analyzer = analyzer
         self._store = store
-        self._exporter = exporter
+        self._telemetry = telemetry
         self._warm = False
 
     def start(self) -> None:
@@ -62,15 +62,15 @@ class Application:
         metrics.reach("listening")
         self._store.start()
         self._analyzer.start()
-        if self._exporter:  # also where no feedback comes
-            asyncio.get_running_loop().call_later(EXPORT_DELAY, self._exporter.start)
+        if self._telemetry:  # also where no feedback comes
+            asyncio.get_running_loop().call_later(EXPORT_DELAY, self._telemetry.start)
 
     async def aclose(self) -> None:
         """Close all connections. Each host calls this when all requests have their answers."""
         await self._analyzer.close()
         await self._store.close()
-        if self._exporter:
-            self._exporter.stop()
+        if self._telemetry:
+            self._telemetry.stop()
         logs.flush()
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
@@ -95,25 +95,24 @@ class Application:
         _, trace_id, span_id, _ = request.headers["traceparent"].split("-")
         fields = {"request_id": request_id, "trace_id": trace_id, "span_id": span_id}
         logs.request_fields.set(fields)
-        route = self._handler.route(request.path)
         observation.begin(request)
         try:
             response = await self._handler.handle(request)
             await _send(scope, send, response, request_id)
         except (ClientDisconnected, TimeoutError):  # the host closes the connection
             _log(request, 499, "CLIENT_DISCONNECTED", started)
-            observation.end(request, route, None, started)
+            observation.end(request, self._handler.route, None, started)
             return
         _log(request, response.status, response.code, started)
-        observation.end(request, route, response.status, started)
+        observation.end(request, self._handler.route, response.status, started)
         if not self._warm and request.method == "POST":
             self._warm = True
             metrics.reach("first answer")
             warm_up = threading.Thread(target=_import_rest, name="warm-up", daemon=True)
             loop = asyncio.get_running_loop()
             loop.call_later(WARM_DELAY, warm_up.start)
-            if self._exporter:
-                loop.call_later(WARM_DELAY, self._exporter.start)
+            if self._telemetry:
+                loop.call_later(WARM_DELAY, self._telemetry.start)
 
 
 def _import_rest() -> None:
@@ -131,7 +130,7 @@ def create_application(settings: Settings, store: Store) -> Application:
         log.warning("variables without effect", extra=fields)
     for warning in settings.warnings:
         log.warning("variable not followed", extra={"reason": warning})
-    exporter = _make_exporter(settings)
+    telemetry = _make_telemetry(settings)
     if settings.metrics.served or (settings.otlp and settings.otlp.metrics):
         metrics.enable()
     analyzer = _make_analyzer(settings)
@@ -140,18 +139,15 @@ def create_application(settings: Settings, store: Store) -> Application:
         docs=settings.docs,
         metrics=settings.metrics,
     )
-    return Application(handler, analyzer, store, exporter)
+    return Application(handler, analyzer, store, telemetry)
 
 
-def _make_exporter(settings: Settings) -> "Exporter | None":
-    if settings.otlp is None:
+def _make_telemetry(settings: Settings) -> "Telemetry | None":
+    if not (settings.otlp or settings.profiles):
         return None
-    from function.telemetry import Exporter  # an instance without a collector does without it
+    from function.telemetry import Telemetry  # an instance without a collector does without it
 
-    exporter = Exporter(settings.otlp)
-    if settings.otlp.traces:
-        tracing.enable(settings.otlp.sampler, exporter.finished)
-    return exporter
+    return Telemetry(settings.otlp, settings.profiles)
 
 
 def _make_analyzer(settings: Settings) -> Analyzer:

@@ -4,7 +4,7 @@ https://opentelemetry.io/docs/specs/semconv/http/
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 
 from function import tracing
@@ -25,7 +25,8 @@ _numbers = count()  # of the requests of this instance, without probes
 
 def begin(request: Request) -> None:
     """Note that a request is under way."""
-    HTTP_ACTIVE.add(1, _method(request))
+    if Metric.enabled:
+        HTTP_ACTIVE.add(1, _method(request))
 
 
 def begin_span(path: str, headers: Mapping[str, str], caller: str, version: str) -> None:
@@ -40,14 +41,20 @@ def begin_span(path: str, headers: Mapping[str, str], caller: str, version: str)
         tracing.current.set([span])
 
 
-def end(request: Request, route: str, status: int | None, started: float) -> None:
+def end(
+    request: Request, find_route: Callable[[str], str], status: int | None, started: float
+) -> None:
     """Note its answer; the status is None where no client was left to read it."""
+    spans = tracing.current.get()
+    if not (spans or Metric.enabled):
+        return
+    route = find_route(request.path)
     if Metric.enabled:
         method, code = _method(request), str(status or "")
         HTTP_ACTIVE.add(-1, method)
         seconds = time.perf_counter() - started
         HTTP_DURATION.observe(seconds, method, route, code, _error_type(status))
-    if spans := tracing.current.get():
+    if spans:
         _end_spans(spans, request, route, status)
 
 

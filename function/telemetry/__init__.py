@@ -1,93 +1,76 @@
-"""Telemetry: what was counted and traced, for a scrape and for a collector."""
+"""Telemetry: what was counted, traced and profiled, for a scrape and for servers."""
 
 import logging
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-from function import logs
-from function.metrics import SPANS_DROPPED
+from function import logs, tracing
 from function.otel_settings import OtlpSettings
-from function.tracing import Buffer
-
-if TYPE_CHECKING:
-    from function.telemetry.otlp import Otlp
+from function.profile_settings import ProfileSettings
 
 STOP_TIMEOUT = 2.0  # seconds; a platform kills the process 30 s after SIGTERM
-REST = 3  # times as long as a batch took of the CPU, so that requests have most of it
 
 log = logging.getLogger("function.telemetry")
 
 
-class Exporter:
-    """Sends metrics and spans in a thread, so that no request waits for a collector.
+class Work(Protocol):
+    """Sends something until it is stopped."""
 
-    The thread imports OpenTelemetry's exporters, which takes 0.2 s.
-    """
-
-    def __init__(self, settings: OtlpSettings) -> None:
-        self._settings = settings
-        self._stopping = threading.Event()
-        self._wake = threading.Event()
-        self.finished = Buffer(settings.queue_size, settings.batch_size, self._wake.set)
-        self._thread: threading.Thread | None = None
-        self._failing = False
-
-    def start(self) -> None:
-        """Begin to export, in a daemon thread; after that this does nothing."""
-        if not self._thread:
-            self._thread = threading.Thread(target=self._run, name="telemetry", daemon=True)
-            self._thread.start()
+    def run(self) -> None:
+        """Work in a thread of its own, and return after stop()."""
+        ...
 
     def stop(self) -> None:
-        """Export for the last time, for at most STOP_TIMEOUT.
+        """Send what is left."""
+        ...
 
-        Not by the exporters' own flush and shutdown, which take up to 10 s with a dead collector.
+
+class Telemetry:
+    """Sends telemetry in threads, so that no request waits for a server."""
+
+    def __init__(self, otlp: OtlpSettings | None, profiles: ProfileSettings | None) -> None:
+        self._threads: list[threading.Thread] = []
+        self._works: list[Work] = []
+        if otlp:
+            from function.telemetry.export import Exporter
+
+            exporter = Exporter(otlp)
+            self._works.append(exporter)
+            if otlp.traces:
+                tracing.enable(otlp.sampler, exporter.spans)
+            if otlp.logs:
+                logs.export(exporter.lines.add)
+        if profiles:
+            from function.telemetry.profiles import Profiler
+
+            self._works.append(Profiler(profiles))
+
+    def start(self) -> None:
+        """Begin, in daemon threads; after that this does nothing."""
+        if not self._threads:
+            self._threads = [
+                threading.Thread(target=_run, args=(work,), name=logs.EXPORT_THREAD, daemon=True)
+                for work in self._works
+            ]
+            for thread in self._threads:
+                thread.start()
+
+    def stop(self) -> None:
+        """Send for the last time, for at most STOP_TIMEOUT.
+
+        The libraries' own flush and shutdown take up to 27 s with a server that does not answer.
         """
-        self._stopping.set()
-        self._wake.set()
+        for work in self._works:
+            work.stop()
         self.start()
-        assert self._thread
-        self._thread.join(STOP_TIMEOUT)
+        deadline = time.monotonic() + STOP_TIMEOUT
+        for thread in self._threads:
+            thread.join(max(0, deadline - time.monotonic()))
 
-    def _run(self) -> None:
-        try:
-            self._export()
-        except Exception:
-            log.exception("internal error")
 
-    def _export(self) -> None:
-        from function.telemetry.otlp import Otlp
-
-        otlp = Otlp(self._settings)
-        due = time.monotonic()
-        while True:
-            last = self._stopping.is_set()
-            more = self._send_batch(otlp)
-            if self._settings.metrics and (time.monotonic() >= due or (last and not more)):
-                due = time.monotonic() + self._settings.metrics_interval
-                self._note(0, sent=otlp.send_metrics())
-            if more:
-                continue
-            if last:
-                return
-            self._wake.wait(self._settings.traces_interval)
-            self._wake.clear()
-
-    def _send_batch(self, otlp: "Otlp") -> bool:
-        """Send a batch, if there are spans; return whether there may be more."""
-        batch = self.finished.take()
-        if batch:
-            began = time.thread_time()
-            self._note(len(batch), sent=otlp.send_spans(batch))
-            self._stopping.wait(REST * (time.thread_time() - began))
-        return len(batch) == self._settings.batch_size
-
-    def _note(self, spans: int, *, sent: bool) -> None:
-        """Log the begin and the end of an outage."""
-        if not sent and spans:
-            SPANS_DROPPED.add(spans)
-        if sent is self._failing:
-            self._failing = not sent
-            log.warning("telemetry exported again" if sent else "telemetry not exported")
-            logs.flush()
+def _run(work: Work) -> None:
+    try:
+        work.run()
+    except Exception:
+        log.exception("internal error")

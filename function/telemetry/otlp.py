@@ -1,4 +1,4 @@
-"""Metrics and spans by OTLP over HTTP, with OpenTelemetry's exporters.
+"""Metrics, spans and the log by OTLP over HTTP, with OpenTelemetry's exporters.
 
 The SDK's own spans and counters are not used: function/tracing.py and function/metrics.py say why.
 https://opentelemetry.io/docs/specs/otel/protocol/exporter/
@@ -31,6 +31,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags
 from opentelemetry.trace.span import TraceState
 
+from function.logs import Line
 from function.metrics import Metric, Series, read_all
 from function.otel_settings import OtlpSettings
 from function.process import version
@@ -50,6 +51,10 @@ class Otlp:
             self._spans = OTLPSpanExporter(timeout=settings.traces_timeout)
         if settings.metrics:
             self._metrics = OTLPMetricExporter(timeout=settings.metrics_timeout)
+        if settings.logs:
+            from function.telemetry.otlp_log import LogExporter
+
+            self._log = LogExporter(settings.logs_timeout)
         own = {
             "service.name": "mentor-function",
             "service.version": version()[0],
@@ -62,6 +67,10 @@ class Otlp:
         """Return whether the collector took them; it has the timeout for it."""
         readable = [self._readable(span) for span in spans]
         return self._spans.export(readable) is SpanExportResult.SUCCESS
+
+    def send_lines(self, lines: Sequence[Line]) -> bool:
+        """Return whether the collector took them."""
+        return self._log.send(lines, self._resource, self._scope)
 
     def send_metrics(self) -> bool:
         """Return whether the collector took all of them."""

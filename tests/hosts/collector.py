@@ -7,11 +7,13 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceRequest,
 )
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from opentelemetry.proto.common.v1.common_pb2 import KeyValue
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 from opentelemetry.proto.metrics.v1.metrics_pb2 import ResourceMetrics
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
@@ -22,8 +24,11 @@ class Collector:
     def __init__(self) -> None:
         self.bodies: list[bytes] = []
         self.spans: list[Span] = []
+        self.lines: list[LogRecord] = []
         self.metrics: list[ResourceMetrics] = []
         self.url = ""
+        self.refused = ""  # a path that is answered with 404
+        self.refusals = 0
 
     def take(self, path: str, body: bytes) -> None:
         self.bodies.append(body)
@@ -32,6 +37,10 @@ class Collector:
             for resource in request.resource_spans:
                 for scope in resource.scope_spans:
                     self.spans.extend(scope.spans)
+        elif path == "/v1/logs":
+            for logged in ExportLogsServiceRequest.FromString(body).resource_logs:
+                for lines in logged.scope_logs:
+                    self.lines.extend(lines.log_records)
         else:
             self.metrics.extend(ExportMetricsServiceRequest.FromString(body).resource_metrics)
 
@@ -51,7 +60,13 @@ class Collector:
 
 
 def attributes(found: Iterable[KeyValue]) -> dict[str, Any]:
-    return {one.key: one.value.string_value or one.value.int_value for one in found}
+    return {one.key: _value(one.value) for one in found}
+
+
+def _value(value: AnyValue) -> Any:
+    if value.HasField("array_value"):
+        return [_value(one) for one in value.array_value.values]
+    return getattr(value, str(value.WhichOneof("value")))
 
 
 @contextmanager
@@ -60,8 +75,13 @@ def collecting() -> Iterator[Collector]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            collector.take(self.path, self.rfile.read(int(self.headers["Content-Length"])))
-            self.send_response(200)
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            refused = self.path == collector.refused
+            if refused:
+                collector.refusals += 1
+            else:
+                collector.take(self.path, body)
+            self.send_response(404 if refused else 200)
             self.send_header("Content-Length", "0")
             self.end_headers()
 

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,41 @@ print("cloudevents" in sys.modules)
 parse_delivery({headers!r}, {body!r})
 print("cloudevents" in sys.modules)
 """
+
+TELEMETRY = """
+import sys
+from function.http.asgi import create_application
+from function.settings import load
+from function.store import Store
+
+settings = load({environ!r})
+create_application(settings, Store(settings.postgres, 1))
+known = ("opentelemetry", "prometheus_client", "pyroscope", "function.telemetry")
+print([name for name in known if name in sys.modules])
+"""
+
+
+@pytest.mark.parametrize(
+    ("environ", "imported"),
+    [
+        ({}, []),
+        (
+            {
+                "METRICS": "on",
+                "OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318",
+                "OTEL_LOGS_EXPORTER": "otlp",
+                "PYROSCOPE_SERVER_ADDRESS": "http://pyroscope:4040",
+            },
+            ["function.telemetry"],
+        ),
+    ],
+)
+def test_telemetry(environ: dict[str, str], imported: list[str]) -> None:
+    """The libraries are imported after the first answer, and ours only where it is used."""
+    script = TELEMETRY.format(environ={"DATABASE_URL": "postgresql://u@h/d", **environ})
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == f"{imported}\n"
 
 
 @pytest.mark.parametrize(

@@ -3,13 +3,17 @@
 import re
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+from opentelemetry.proto.trace.v1.trace_pb2 import Status
 from prometheus_client.parser import text_string_to_metric_families
 
 from dev.ports import free_port
+from tests.conftest import apply_schema, open_connection, temporary_database
+from tests.hosts.collector import attributes, collecting
 from tests.instance import FEEDBACK, PATH, STUDENT, Instance, running
 
 Samples = Mapping[tuple[str, tuple[tuple[str, str], ...]], float]
@@ -80,6 +84,60 @@ def test_sqlstate(tmp_path: Path, server_url: str) -> None:
     assert value(samples, "mentor_db_connects_total", error_type="42P01") >= 1
     failed = {"http_response_status_code": "503", "error_type": "503"}
     assert value(samples, "http_server_request_duration_seconds_count", **failed) == 1
+
+
+def test_an_insert_that_fails(tmp_path: Path, server_url: str) -> None:
+    """The statement has PostgreSQL's SQLSTATE, and its span too."""
+    with temporary_database(server_url) as url, collecting() as collector:
+        apply_schema(url)
+        environ = {
+            "METRICS": "on",
+            "DATABASE_TIMEOUT": "1",
+            "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url,
+            "OTEL_TRACES_SAMPLER": "always_on",
+        }
+        with running(tmp_path / "log", url, **environ) as function:
+            function.wait_until_ready()
+            with closing(open_connection(url)) as connection:
+                connection.run("ALTER TABLE feedback ADD CHECK (task_id <> 'task-123')")
+            assert function.post().status == 500
+            samples = scrape(function)
+            assert function.terminate() == 0
+    failed = {"db_operation_name": "INSERT", "error_type": "23514"}
+    assert value(samples, "db_client_operation_duration_seconds_count", **failed) >= 1
+    [span, *_] = collector.named("INSERT feedback")
+    assert attributes(span.attributes)["db.response.status_code"] == "23514"
+    assert span.status.code == Status.STATUS_CODE_ERROR
+    assert b"task-123" not in b"".join(collector.bodies)
+
+
+def test_series_are_bounded(instance_with_metrics: Instance) -> None:
+    """Whatever clients send, the number of series stays as it is after a few requests."""
+    function = instance_with_metrics
+    scrape(function)  # which is a request itself
+    send_odd_requests(function, 0)
+    before = scrape(function).keys()
+    for number in range(1, 300):
+        send_odd_requests(function, number)
+    after = scrape(function)
+    assert after.keys() == before
+    assert "odd" not in str(after)
+    assert len(after) < 600
+
+
+def send_odd_requests(function: Instance, number: int) -> None:
+    odd = f"odd{number}"
+    headers = {"Host": odd, "User-Agent": odd, "Content-Type": f"{odd}/{odd}", "traceparent": odd}
+    function.request(f"ODD{number}", f"/{odd}?{odd}={odd}", headers=headers)
+    function.request("POST", f"{PATH}?{odd}", odd.encode(), headers)
+    function.request("POST", f"{PATH}/{odd}", odd.encode(), {"ce-type": odd, "ce-id": odd})
+    function.raw(f"{odd} HTTP/9.{number}\r\n\r\n".encode())
+
+
+@pytest.fixture
+def instance_with_metrics(hosts_database: str, tmp_path: Path) -> Iterator[Instance]:
+    with running(tmp_path / "log", hosts_database, METRICS="on") as function:
+        yield function.wait_until_ready()
 
 
 def test_off(host: str, instance: Instance) -> None:

@@ -5,13 +5,16 @@ import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from urllib.parse import urlsplit
 
+import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from dev.ports import free_port
 from tests.hosts.collector import attributes, collecting
 from tests.hosts.conftest import Rows
 from tests.hosts.events import binary_headers
-from tests.instance import FEEDBACK, PATH, running
+from tests.instance import FEEDBACK, PATH, ROOT, running
 
 TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 EVENT_TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -29,6 +32,7 @@ def test_a_request_and_its_row(
         with running(tmp_path / "log", hosts_database, host, **environ) as function:
             function.wait_until_ready()
             function.post(feedback, headers)
+            collector.wait(lambda: collector.bodies)
             function.post(feedback, {**headers, "Idempotency-Key": "k"})
             function.post(feedback, {"traceparent": f"00-{EVENT_TRACE}-{PARENT}-00"})
             assert function.terminate() == 0  # the last export needs no interval
@@ -48,9 +52,23 @@ def test_a_request_and_its_row(
             ("http.request.method", "POST"),
             ("http.route", PATH),
             ("http.response.status_code", 200),
+            ("network.protocol.version", "1.1"),
         }
     assert {span.parent_span_id for span in inserts} == {span.span_id for span in requests}
-    assert attributes(inserts[0].attributes)["mentor.group_commit.rows"] == 1
+    requests.sort(key=lambda span: span.start_time_unix_nano)
+    starts = [attributes(span.attributes)["faas.coldstart"] for span in requests]
+    assert starts == [True, False]
+    url = urlsplit(hosts_database)
+    assert attributes(inserts[0].attributes) == {
+        "db.system.name": "postgresql",
+        "db.namespace": url.path[1:],
+        "db.collection.name": "feedback",
+        "db.operation.name": "INSERT",
+        "db.query.summary": "INSERT feedback",
+        "server.address": url.hostname,
+        "server.port": url.port,
+        "mentor.group_commit.rows": 1,
+    }
     resource = attributes(collector.metrics[-1].resource.attributes)
     assert resource["service.name"] == "mentor-function"
     assert uuid.UUID(resource["service.instance.id"]).version == 4
@@ -61,6 +79,26 @@ def test_a_request_and_its_row(
     [line, *_] = [one for one in function.events() if one["event"] == "request"]
     assert line["trace_id"] == TRACE
     assert line["span_id"] in {span.span_id.hex() for span in requests}
+
+
+def test_a_short_life(host: str, hosts_database: str, tmp_path: Path) -> None:
+    """An instance that ends right after a request is visible.
+
+    The first ones may not have the time, because they compile what they import.
+    """
+    with collecting() as collector:
+        environ = {
+            "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url,
+            "OTEL_TRACES_SAMPLER": "always_on",
+            "PYTHONDONTWRITEBYTECODE": "",
+        }
+        for _ in range(10):
+            with running(tmp_path / "log", hosts_database, host, **environ) as function:
+                function.wait_until_ready().post()
+                assert function.terminate() == 0
+            if collector.metrics and collector.named(NAME):
+                return
+    raise AssertionError(collector.bodies)
 
 
 def test_rows_that_share_a_statement(hosts_database: str, tmp_path: Path) -> None:
@@ -110,19 +148,68 @@ def test_an_event_continues_its_own_trace(
     assert collector.metrics == []
 
 
-def test_a_dead_collector(hosts_database: str, tmp_path: Path) -> None:
-    """One that takes connections and says nothing costs no answer, and 2 s at the end."""
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        ends = {}
-        for name, environ in (("off", {}), ("on", {"OTEL_EXPORTER_OTLP_ENDPOINT": url})):
-            with running(tmp_path / name, hosts_database, **environ) as function:
-                function.wait_until_ready()
-                assert function.post().status == 200
-                before = time.monotonic()
-                assert function.terminate() == 0
-                ends[name] = time.monotonic() - before
-    assert ends["on"] - ends["off"] < 10  # without the limit it takes 20 s for both signals
+def test_log(host: str, hosts_database: str, tmp_path: Path) -> None:
+    """The collector gets the lines that stdout has; the protocol has fields for some parts."""
+    with collecting() as collector:
+        environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_LOGS_EXPORTER": "otlp"}
+        with running(tmp_path / "log", hosts_database, host, **environ) as function:
+            function.wait_until_ready()
+            function.request("POST", PATH, b"nonsense", {"traceparent": f"00-{TRACE}-{PARENT}-00"})
+            collector.wait(lambda: collector.lines)
+            assert function.terminate() == 0
+    [line] = [one for one in collector.lines if one.body.string_value == "request"]
+    [printed] = [one for one in function.events() if one["event"] == "request"]
+    assert (line.trace_id.hex(), line.span_id.hex()) == (TRACE, printed["span_id"])
+    assert (line.severity_text, line.severity_number) == ("INFO", 9)
+    fields = attributes(line.attributes)
+    assert fields == {name: printed[name] for name in fields}
+    assert fields["status"] == 400
+    assert line.time_unix_nano == pytest.approx(time.time_ns(), abs=1e12)
+
+
+def test_signals_fail_apart(hosts_database: str, tmp_path: Path) -> None:
+    """Where the collector takes metrics only, the log says once that spans do not arrive."""
+    with collecting() as collector:
+        collector.refused = "/v1/traces"
+        environ = {
+            "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url,
+            "OTEL_TRACES_SAMPLER": "always_on",
+            "OTEL_BSP_SCHEDULE_DELAY": "50",
+            "OTEL_METRIC_EXPORT_INTERVAL": "50",
+            "OTEL_LOGS_EXPORTER": "otlp",
+        }
+        with running(tmp_path / "log", hosts_database, **environ) as function:
+            function.wait_until_ready()
+            for number in range(1, 4):
+                function.post()
+                collector.wait(lambda least=number: collector.refusals >= least)  # type: ignore[misc]
+            assert function.terminate() == 0
+    told = [one for one in function.events() if one["event"].startswith("telemetry")]
+    assert [(one["event"], one["signal"]) for one in told] == [("telemetry not exported", "spans")]
+    assert "telemetry" not in str([one.body for one in collector.lines])  # it would feed itself
+
+
+def time_to_end(log_file: Path, database: str, **environ: str) -> float:
+    """Seconds from SIGTERM, after a request."""
+    with running(log_file, database, **environ) as function:
+        function.wait_until_ready()
+        assert function.post().status == 200
+        before = time.monotonic()
+        assert function.terminate() == 0
+        return time.monotonic() - before
+
+
+@pytest.mark.parametrize("death", ["refuses", "is silent", "has no name"])
+def test_a_dead_collector(death: str, hosts_database: str, tmp_path: Path) -> None:
+    """It costs no answer, and 2 s at the end; without that limit, both signals take 14 to 20 s."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1] if death == "is silent" else free_port()
+        host = "hangs.test" if death == "has no name" else "127.0.0.1"
+        otlp = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://{host}:{port}"}
+        without = time_to_end(tmp_path / "off", hosts_database)
+        hanging = {**otlp, "PYTHONPATH": str(ROOT / "tests/llm/hanging_dns")}
+        with_it = time_to_end(tmp_path / "on", hosts_database, **hanging)
+    assert with_it - without < 7
 
 
 def test_disabled(hosts_database: str, tmp_path: Path) -> None:

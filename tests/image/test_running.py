@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.hosts.pyroscope import receiving
 from tests.image.container import HARDENED, MIGRATE, Container, running
 from tests.image.docker import Docker
 from tests.instance import STUDENT
@@ -19,6 +20,15 @@ def test_read_only(container: Container) -> None:
     assert answer.status == 200
     assert answer.json()["student_id"] == STUDENT
     assert container.get("/docs").status == 200
+
+
+def test_profiles(docker: Docker, image: str, feedback_database: str, tmp_path: Path) -> None:
+    """Profiles need neither a capability nor a file."""
+    with receiving() as pyroscope:
+        environ = {"DATABASE_URL": feedback_database, "PYROSCOPE_SERVER_ADDRESS": pyroscope.url}
+        with running(docker, image, tmp_path / "log", **environ) as function:
+            pyroscope.wait(function.wait_until_ready())
+    assert b"function/http/asgi.py" in pyroscope.sent
 
 
 def test_migrate_job(docker: Docker, image: str, database: str, tmp_path: Path) -> None:

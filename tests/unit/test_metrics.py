@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from function.metrics import OTHER, SERIES_LIMIT, Metric
+from function.tracing import Buffer
 
 
 @pytest.fixture(autouse=True)
@@ -39,3 +40,15 @@ def test_off(monkeypatch: pytest.MonkeyPatch) -> None:
     counter = Metric("counter", "c", "", "")
     counter.add(1)
     assert counter.read() == []
+
+
+def test_a_full_buffer() -> None:
+    """The oldest is dropped and counted, and a full batch is told of once."""
+    told: list[int] = []
+    lost = Metric("counter", "lost", "", "")
+    buffer: Buffer[int] = Buffer(5, 2, lambda: told.append(1), lost)
+    for number in range(8):
+        buffer.add(number)
+    assert lost.read() == [((), (3,))]
+    assert [buffer.take() for _ in range(4)] == [[3, 4], [5, 6], [7], []]
+    assert told == [1]

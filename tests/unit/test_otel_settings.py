@@ -6,7 +6,7 @@ import re
 import pytest
 from opentelemetry.sdk import environment_variables
 
-from function.otel_settings import FIXED, READ, OtlpSettings
+from function.otel_settings import FIXED, READ, SIGNALS, OtlpSettings
 from function.settings import load
 from function.tracing import Sampler
 from tests.instance import ROOT
@@ -31,7 +31,7 @@ def for_signals(name: str) -> set[str]:
     prefix, found, rest = name.partition("OTEL_EXPORTER_OTLP_")
     if not found or rest.startswith("METRICS_"):
         return {name}
-    return {name, *(f"{prefix}{found}{signal}_{rest}" for signal in ("TRACES", "METRICS"))}
+    return {name, *(f"{prefix}{found}{signal}_{rest}" for signal in SIGNALS)}
 
 
 def test_table() -> None:
@@ -62,7 +62,7 @@ def test_names_of_the_sdk() -> None:
     }
     told = re.findall(r"OTEL_[A-Z_*]+", GUIDE)
     others = {"OTEL_EXPORTER_JAEGER_*", "OTEL_EXPORTER_ZIPKIN_*", "OTEL_EXPORTER_PROMETHEUS_*"}
-    patterns = [*told, *others, "OTEL_EXPORTER_OTLP_LOGS_*", "OTEL_EXPORTER_OTLP*_INSECURE"]
+    patterns = [*told, *others, "OTEL_EXPORTER_OTLP*_INSECURE"]
     for name in known - READ:
         assert any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns), name
         assert f"{name}: has no effect" in read(**{name: "1"})[1]
