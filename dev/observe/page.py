@@ -156,7 +156,7 @@ def _drawn(figure: go.Figure, frame: Frame, defaults: Mapping[str, Any]) -> str:
     figure.update_xaxes(tickformat="%H:%M", nticks=6, range=times)
     unit = defaults.get("unit")
     if unit == "percentunit":
-        figure.update_yaxes(tickformat=".0%", rangemode="tozero")
+        figure.update_yaxes(tickformat="~%", rangemode="tozero")
     elif unit:
         form = "~g" if defaults.get("decimals") == 0 else "~s"
         figure.update_yaxes(tickformat=form, ticksuffix=SUFFIXES.get(unit, ""), rangemode="tozero")
