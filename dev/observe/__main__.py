@@ -31,7 +31,7 @@ RANGE = 600.0  # seconds that a dashboard shows
 JAVA = CLONE / ".venv-events/bin/python"  # of `make events`
 
 TRACE = """
-One trace, from the request to the record in Kafka:
+One trace, from the request to the record that Debezium makes for Kafka:
 
   trace {trace_id}
 {tree}
