@@ -106,6 +106,7 @@ def _rows(
             f"{_middle(cpus[name], cpus[first]):.2f}",
             f"{median(one.wall for one in starts[name]):.0f}",
             f"{median(longer):+.0f}",
+            f"{median(one.cpu for one in starts[name]):.0f}",
         ]
 
 
@@ -121,7 +122,7 @@ def main() -> None:
         variants = _variants(sink, options.before)
         samples = _measure_rates(database, variants, options.rounds, options.seconds)
         starts = _measure_starts(database, variants, options.starts)
-    header = ["", "requests/s", "ratio", "CPU us", "ratio", "cold start ms", "longer"]
+    header = ["", "requests/s", "ratio", "CPU us", "ratio", "cold start ms", "longer", "CPU ms"]
     print(table(header, [*_rows(samples, starts)]))
 
 

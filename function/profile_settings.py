@@ -1,6 +1,7 @@
 """The configuration of profiles, by the variables that Pyroscope's agents have elsewhere."""
 
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 
 from function.variables import Variables, parse_http_url
 
@@ -16,13 +17,9 @@ class ProfileSettings:
     tenant: str
 
 
-def read_profile_settings(variables: Variables) -> ProfileSettings | None:
-    """Read PYROSCOPE_*; None where there is no server."""
-    server = variables.text("PYROSCOPE_SERVER_ADDRESS")
-    if server is None:
-        return None
-    from importlib.util import find_spec  # most starts do without it
-
+def read_profile_settings(variables: Variables) -> ProfileSettings:
+    """Read PYROSCOPE_*."""
+    server = variables.text("PYROSCOPE_SERVER_ADDRESS") or ""
     if parse_http_url(server) is None:
         variables.problems.append("PYROSCOPE_SERVER_ADDRESS: must be http(s)://host[:port]")
     if find_spec("pyroscope") is None:

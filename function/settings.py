@@ -10,11 +10,11 @@ from function.access_settings import RateLimit, TokenSettings
 from function.llm_settings import LlmSettings, find_unused, read_llm_settings
 from function.metrics_settings import MetricsSettings, read_metrics_settings
 from function.postgres_settings import PostgresSettings, read_settings
-from function.profile_settings import ProfileSettings, read_profile_settings
 from function.variables import OFF, ON, Variables
 
 if TYPE_CHECKING:
     from function.otel_settings import OtlpSettings
+    from function.profile_settings import ProfileSettings
 
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 LOG_FORMATS = ("auto", "json", "google")
@@ -51,7 +51,7 @@ class Settings:
     metrics: MetricsSettings
     otlp: "OtlpSettings | None"
     warnings: tuple[str, ...]
-    profiles: ProfileSettings | None
+    profiles: "ProfileSettings | None"
     llm: LlmSettings | None
     unused: tuple[str, ...]
 
@@ -82,7 +82,7 @@ def load(environ: Mapping[str, str]) -> Settings:
         metrics=read_metrics_settings(variables),
         otlp=otlp,
         warnings=warnings,
-        profiles=read_profile_settings(variables),
+        profiles=_read_profiles(variables),
         llm=llm,
         unused=find_unused(variables, llm),
     )
@@ -110,6 +110,14 @@ def _read_otlp(variables: Variables) -> tuple["OtlpSettings | None", tuple[str, 
     from function.otel_settings import read_otlp_settings  # most starts do without it
 
     return read_otlp_settings(variables)
+
+
+def _read_profiles(variables: Variables) -> "ProfileSettings | None":
+    if not variables.text("PYROSCOPE_SERVER_ADDRESS"):
+        return None
+    from function.profile_settings import read_profile_settings  # most starts do without it
+
+    return read_profile_settings(variables)
 
 
 def _log_format(variables: Variables) -> str:

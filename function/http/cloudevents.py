@@ -61,7 +61,7 @@ def _read_binary(headers: Mapping[str, str], body: bytes, hop: str) -> Submissio
     attributes = read_headers(headers)
     check(attributes)
     needed = {f"ce-{name}": attributes[name] for name in REQUIRED}
-    return _submission(needed, body, (hop, attributes.get("traceparent", "")))
+    return _submission(needed, body, (hop, *_trace(attributes)))
 
 
 def _read_document(document: object, hop: str) -> Submission:
@@ -75,8 +75,13 @@ def _read_document(document: object, hop: str) -> Submission:
     needed = {
         name: attributes[name] for name in (*REQUIRED, "data", "data_base64") if name in attributes
     }
-    trace = attributes.get("traceparent")
-    return _submission({}, needed, (hop, trace if isinstance(trace, str) else ""))
+    return _submission({}, needed, (hop, *_trace(attributes)))
+
+
+def _trace(attributes: Mapping[str, object]) -> tuple[str, str]:
+    """https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/extensions/distributed-tracing.md"""
+    parent, state = attributes.get("traceparent"), attributes.get("tracestate")
+    return parent if isinstance(parent, str) else "", state if isinstance(state, str) else ""
 
 
 def _read_batch(documents: object, hop: str) -> list[Submission]:
@@ -110,7 +115,7 @@ def _require_agreement(submissions: Sequence[Submission]) -> None:
 
 
 def _submission(
-    headers: dict[str, str], body: bytes | dict[str, object], traces: tuple[str, str]
+    headers: dict[str, str], body: bytes | dict[str, object], traces: tuple[str, str, str]
 ) -> Submission:
     """Let the SDK read an event that was checked; in JSON it is a document without headers."""
     try:

@@ -28,7 +28,7 @@ def parse_delivery(headers: Mapping[str, str], body: bytes) -> Delivery:
     if header is None:
         return Delivery((Submission(new_id(), feedback, traceparent),), _respond)
     row_id = repeatable_id(feedback.student_id, parse_idempotency_key(header))
-    one = make_repeatable(row_id, feedback, payload, "this Idempotency-Key", (traceparent, ""))
+    one = make_repeatable(row_id, feedback, payload, "this Idempotency-Key", (traceparent, "", ""))
     return Delivery((one,), _respond_to_key)
 
 

@@ -18,7 +18,6 @@ METHODS = frozenset(
 ABANDONED = "client_disconnected"
 PROBES = ("/health/", "/_/", "/metrics")  # too frequent for spans
 PATH_LIMIT = 200  # characters
-STATE_LIMIT = 512  # characters, which every participant must pass on: W3C Trace Context
 
 _numbers = count()  # of the requests of this instance, without probes
 
@@ -33,9 +32,8 @@ def begin_span(path: str, headers: Mapping[str, str], caller: str, version: str)
     """Begin the span of the request; the context of its task keeps it."""
     if not tracing.buffer or path.startswith(PROBES):
         return
-    state = headers.get("tracestate", "")
-    state = state if len(state) <= STATE_LIMIT else ""
     first = next(_numbers) == 0
+    state = headers.get("tracestate", "")
     if span := tracing.begin("SERVER", "", headers["traceparent"], caller, state):
         span.attributes = {"network.protocol.version": version, "faas.coldstart": first}
         tracing.current.set([span])

@@ -37,13 +37,13 @@ def make_repeatable(
     feedback: Feedback,
     payload: Payload,
     key_name: str,
-    traces: tuple[str, str],
+    traces: tuple[str, str, str],
 ) -> Submission:
     """Make a submission whose repeats can be told from other payloads.
 
     Texts that differ may be stored alike where they have U+FFFD. There the row's span id, which
     has no other meaning, is made of the payload. `traces` are the traceparents of the request and
-    of the event, which may be empty.
+    of the event, and the event's tracestate; those of the event may be empty.
     """
     ambiguous = "\ufffd" in feedback.task_id or "\ufffd" in feedback.message
     span_id = payload_span_id(row_id, payload) if ambiguous else ""

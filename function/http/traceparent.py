@@ -27,14 +27,15 @@ def continue_trace(traceparent: str, span_id: str = "") -> str:
     return f"00-{caller['trace']}-{span_id}-{flags:02x}"
 
 
-def continue_event(request: str, event: str, span_id: str) -> str:
+def continue_event(request: str, event: str, tracestate: str, span_id: str) -> str:
     """Return the `traceparent` for an event's row: the span of its request, or one of its own.
 
-    It has one of its own where the event has a trace, or its `span_id` is given.
+    It has one of its own where the event has a trace, or its `span_id` is given. The `tracestate`
+    is that of the event's trace.
     """
     if not (event or span_id):
         return request
     caller = event or request
     own = continue_trace(caller, span_id)
-    tracing.begin_event(own, caller)
+    tracing.begin_event(own, caller, tracestate)
     return own

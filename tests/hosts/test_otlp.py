@@ -129,7 +129,9 @@ def test_an_event_continues_its_own_trace(
     """It has a span in its own trace, which is linked to the request that brought it."""
     headers = {
         **binary_headers(str(uuid.uuid4())),
-        "ce-traceparent": f"00-{EVENT_TRACE}-{PARENT}-01",
+        "ce-traceparent": f"00-{EVENT_TRACE}-{PARENT}-03",
+        "ce-tracestate": "vendor=1",
+        "tracestate": "other=2",
         "traceparent": f"00-{TRACE}-{PARENT}-01",
     }
     feedback = {**FEEDBACK, "student_id": student}
@@ -143,9 +145,35 @@ def test_an_event_continues_its_own_trace(
     [request] = collector.named(NAME)
     assert (event.trace_id.hex(), event.parent_span_id.hex()) == (EVENT_TRACE, PARENT)
     assert event.links[0].span_id == request.span_id
+    assert (event.trace_state, request.trace_state) == ("vendor=1", "other=2")
     [row] = rows(student)
-    assert row["traceparent"] == f"00-{EVENT_TRACE}-{event.span_id.hex()}-01"
+    assert row["traceparent"] == f"00-{EVENT_TRACE}-{event.span_id.hex()}-03"
     assert collector.metrics == []
+
+
+def test_odd_requests(host: str, hosts_database: str, tmp_path: Path) -> None:
+    """What a stranger sends does not cost the other spans of its batch."""
+    with collecting() as collector:
+        environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url}
+        with running(tmp_path / "log", hosts_database, host, **environ) as function:
+            function.wait_until_ready()
+            own = {"traceparent": f"00-{TRACE}-{PARENT}-01"}
+            for path in ("/%ed%a0%80", "/%ff", "/%00", "/" + "x" * 5000):
+                assert function.request("GET", path, headers=own).status == 404
+            for state in (
+                "=",
+                "a=b,a=c",
+                "\xff=1",
+                "x" * 600,
+                ",".join(f"a{n}=1" for n in range(40)),
+            ):
+                assert function.request("GET", "/", headers={**own, "tracestate": state}).status
+            collector.wait(lambda: collector.bodies)
+            assert function.terminate() == 0
+    assert len([span for span in collector.spans if span.name.startswith("GET")]) == 9
+    assert all(
+        len(one.value.string_value) <= 200 for it in collector.spans for one in it.attributes
+    )
 
 
 def test_log(host: str, hosts_database: str, tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ HOP = "00-11111111111111111111111111111111-00f067aa0ba902b7-01"
 def _sender_trace() -> Iterator[None]:
     """Leave each traceparent as it came, so that submissions can be compared."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(submission, "continue_event", lambda request, event, _: event or request)
+        patch.setattr(submission, "continue_event", lambda request, event, *_: event or request)
         yield
 
 

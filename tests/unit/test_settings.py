@@ -44,6 +44,14 @@ def test_a_url_is_percent_decoded_and_its_query_read() -> None:
     assert postgres.application_name == "mentor"
 
 
+def test_the_server_of_profiles() -> None:
+    settings = load({"DATABASE_URL": URL, "PYROSCOPE_SERVER_ADDRESS": "http://pyroscope:4040"})
+    assert settings.profiles
+    assert settings.profiles.application == "mentor-function"
+    [problem] = problems(DATABASE_URL=URL, PYROSCOPE_SERVER_ADDRESS="pyroscope:4040")
+    assert problem.startswith("PYROSCOPE_SERVER_ADDRESS")
+
+
 def test_a_socket_folder_is_a_host() -> None:
     settings = load({"DATABASE_URL": "postgresql://u@/m?host=/run/pg"})
     assert settings.postgres.hosts == (("/run/pg", 5432),)
