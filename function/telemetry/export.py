@@ -11,7 +11,7 @@ from function.metrics import LINES_DROPPED, SPANS_DROPPED
 from function.otel_settings import OtlpSettings
 from function.tracing import Buffer, Span, T
 
-REST = 3  # times as long as a batch took of the CPU, so that requests have most of it
+REST = 4  # times as long as a batch took of the CPU, so that requests have most of it
 
 log = logging.getLogger("function.telemetry")
 
