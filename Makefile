@@ -17,7 +17,7 @@ EXTRAS := --extra llm --extra auth --extra metrics --extra otel --extra profiles
 # line (click), and cffi's compiler (pycparser).
 UNUSED := $(addprefix --no-emit-package ,blinker click flask itsdangerous jinja2 markupsafe pycparser werkzeug)
 
-.PHONY: help audit sbom test-audit run check-model psql events image up down manifests test simulate test-setup test-clients test-consumers test-contracts test-browser test-kafka test-debian \
+.PHONY: help audit sbom test-audit run check-model psql events observe image up down manifests test simulate test-setup test-clients test-consumers test-contracts test-browser test-kafka test-debian \
 	test-deploy test-image test-insights test-models test-observe report migrate connector openapi bench load eval lint check lock lock-jars clean environment-func environment-events check-interpreter
 
 help: ## list these targets
@@ -34,6 +34,9 @@ psql: .venv-run/$(READY) ## open the database of `make run`, or DATABASE_URL's (
 
 events: .venv-events/$(READY) ## show the events of `make run`, by a real Debezium, until Ctrl-C (ARGS=--json)
 	@exec .venv-events/bin/python -m dev.events $(ARGS)
+
+observe: .venv/$(READY) ## show the function's metrics, dashboards and a trace under a load, until Ctrl-C (prometheus)
+	@exec $(BIN)/python -m dev.observe
 
 image: ## build the container image, mentor-function (docker)
 	@docker build --tag mentor-function $(ARGS) .
@@ -141,7 +144,7 @@ sbom: .venv-audit/$(READY) .venv-server/$(READY) ## list the Python packages of 
 
 lock: .venv/$(READY) ## make the locks again from pyproject.toml (ARGS=--upgrade: newest versions)
 	@$(COMPILE) pyproject.toml --extra server --extra functions-framework --extra docs $(EXTRAS) --group embedded \
-		--group test --group kafka --group deploy --group lint --group bench --output-file requirements/dev.txt
+		--group test --group kafka --group deploy --group lint --group bench --group observe --output-file requirements/dev.txt
 	@$(COMPILE) pyproject.toml --extra server --extra functions-framework --extra docs $(EXTRAS) --group embedded \
 		--constraint requirements/dev.txt --output-file requirements/run.txt
 	@$(COMPILE) pyproject.toml --group events --output-file requirements/events.txt

@@ -18,6 +18,7 @@ from dev.supervisor import Process
 
 FILES = CLONE / "deploy/observe"
 START_LIMIT = 60.0  # seconds, on a busy machine
+INTERVAL = 1  # seconds between two scrapes
 # Debian's packages, by the name of their program.
 PACKAGES = {
     "prometheus": "prometheus",
@@ -90,7 +91,7 @@ def _local(port: int, otlp: int) -> Mapping[str, object]:
 
 
 def prometheus(folder: Path, port: int, targets: Mapping[str, str]) -> Process:
-    """Start it with the jobs of prometheus.yml, each with one target here."""
+    """Start it with these jobs, as prometheus.yml has them or new, each with one target here."""
     config = folder / "prometheus.yml"
     config.write_text(yaml.safe_dump(_configuration(targets)), encoding="utf-8")
     options = [
@@ -104,12 +105,14 @@ def prometheus(folder: Path, port: int, targets: Mapping[str, str]) -> Process:
 def _configuration(targets: Mapping[str, str]) -> Mapping[str, object]:
     found = yaml.safe_load((FILES / "prometheus.yml").read_text(encoding="utf-8"))
     jobs = {job["job_name"]: job for job in found["scrape_configs"]}
-    for name, job in jobs.items():
-        job["static_configs"] = [{"targets": [targets[name]]}]
+    scraped = [
+        {**jobs.get(name, {"job_name": name}), "static_configs": [{"targets": [target]}]}
+        for name, target in targets.items()
+    ]
     return {
-        "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
+        "global": dict.fromkeys(("scrape_interval", "evaluation_interval"), f"{INTERVAL}s"),
         "rule_files": [str(FILES / file) for file in found["rule_files"]],
-        "scrape_configs": [*jobs.values()],
+        "scrape_configs": scraped,
     }
 
 
