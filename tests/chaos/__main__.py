@@ -37,7 +37,7 @@ STAGES: Mapping[str, Callable[[Path], AbstractContextManager[Stage]]] = {
     "model": model_faults.staged,
     "chain": chain_faults.staged,
 }
-SHORT = Extent(120, 1)
+SHORT = Extent(120, 1.5)
 HEADER = (
     *("fault", "posts", "failed", "repeats", "slowest s", "lost", "doubled"),
     *("stored, not acknowledged", "MB before", "after", "descriptors before", "after", "proof"),
@@ -62,6 +62,8 @@ def main() -> int:
 
 
 def _run_stage(name: str, extent: Extent) -> Sequence[Outcome]:
+    if extent == SHORT and name == "chain":
+        raise LeftOut("the short form leaves it to `make test-kafka`, which kills both")
     outcomes = []
     with tempfile.TemporaryDirectory() as folder, STAGES[name](Path(folder)) as stage:
         warm_up(stage.deployment)

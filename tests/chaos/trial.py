@@ -9,7 +9,6 @@ from tests.chaos.fault import Fault, NotInjected, Stage
 from tests.events.sender import Load
 
 CLIENTS = 40
-ANSWER_LIMIT = 5.0  # seconds; a client that gets no answer asks the other instance
 HEAD_START = 0.2  # of the load's time, before the fault
 WARM_UP = 400  # posts
 HIGHEST_RATE = 200.0  # posts a second, which this load can send beside all other programs
@@ -28,6 +27,11 @@ class Extent:
     def rate(self) -> float:
         """Posts a second: the fault begins early in the load and ends before it."""
         return min(HIGHEST_RATE, self.posts / (2 * self.hold))
+
+    @property
+    def answer_limit(self) -> float:
+        """Seconds; a client that gets no answer asks the other instance, also during the fault."""
+        return self.hold / 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +79,7 @@ def run(fault: Fault, stage: Stage, extent: Extent) -> Outcome:
     before = deployment.usage()
     fault.prepare()
     over = threading.Event()
-    load = Load(deployment.ports, extent.posts, extent.rate, CLIENTS, ANSWER_LIMIT, over)
+    load = Load(deployment.ports, extent.posts, extent.rate, CLIENTS, extent.answer_limit, over)
     sending = threading.Thread(target=load.run, daemon=True)
     sending.start()
     try:

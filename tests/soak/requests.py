@@ -3,6 +3,7 @@
 import json
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from tests.hosts.test_descriptors import REQUESTS
 SCRIPT = Path(__file__).with_name("mix.lua")
 CONNECTIONS = 40
 CHUNK = 10  # seconds between two samples
+LOOKS, LOOK = 20, 0.1  # seconds; the load's connections end meanwhile
 WARM_UP = 0.1  # of the requests
 GROWTH_LIMIT = 5.0  # megabytes
 KEY = {"Idempotency-Key": "KEY-000000000000"}  # mix.lua replaces it
@@ -87,7 +89,11 @@ def render(samples: list[Sample]) -> str:
 
 def _sample(server: Server, sent: int) -> Sample:
     process = psutil.Process(server.pid)
-    return Sample(sent, process.memory_info().rss / 1e6, process.num_fds())
+    descriptors = []
+    for _ in range(LOOKS):
+        time.sleep(LOOK)
+        descriptors.append(process.num_fds())
+    return Sample(sent, process.memory_info().rss / 1e6, min(descriptors))
 
 
 @contextmanager
