@@ -1,7 +1,7 @@
 # Needs Python 3.11 or later, and nothing else. Everything that it installs stays in this folder.
 #   DATABASE_URL=postgresql://...   for run, psql, events, test and migrate: use this server, not the embedded one
 #   PORT=9000                       for run: listen on this port
-#   ARGS="-k idempotency -x"        for psql, events, check, test, bench, eval, load and lock: more arguments
+#   ARGS="-k idempotency -x"        for psql, events, check, test, bench, chaos, soak, eval, load and lock: more arguments
 #   PYTHON=python3.13               for all: make the environments with this interpreter, again if need be
 
 BIN := .venv/bin
@@ -18,7 +18,7 @@ EXTRAS := --extra llm --extra auth --extra metrics --extra otel --extra profiles
 UNUSED := $(addprefix --no-emit-package ,blinker click flask itsdangerous jinja2 markupsafe pycparser werkzeug)
 
 .PHONY: help audit sbom test-audit run check-model psql events observe image up down manifests test simulate test-setup test-clients test-consumers test-contracts test-browser test-kafka test-debian \
-	test-deploy test-image test-insights test-models test-observe report migrate connector openapi bench load eval lint check lock lock-jars clean environment-func environment-events check-interpreter
+	test-deploy test-image test-insights test-models test-observe report  chaos soak migrate connector openapi bench load eval lint check lock lock-jars clean environment-func environment-events check-interpreter
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' Makefile
@@ -99,6 +99,12 @@ test-audit: .venv/$(READY) .venv-audit/$(READY) sbom ## test the audit with made
 test-consumers: .venv/$(READY) environment-events ## read the events with other teams' software (node, go, jdk; ARGS="--rounds 10")
 	@$(BIN)/python -m tests.consumers.prepare
 	@$(BIN)/python -m pytest -m consumers tests/consumers $(ARGS)
+
+chaos: .venv/$(READY) ## inject faults under load, and prove that no feedback is lost or doubled (go, faketime, root; ARGS=--short)
+	@$(BIN)/python -m tests.chaos $(ARGS)
+
+soak: .venv/$(READY) ## a million requests, then a table of ten million rows (wrk; ARGS=--short)
+	@$(BIN)/python -m tests.soak $(ARGS)
 
 connector: .venv/$(READY) ## write the connectors in deploy/debezium, from application.properties and the schema of the value
 	@$(BIN)/python -m dev.debezium

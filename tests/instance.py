@@ -138,7 +138,7 @@ def running(
     **environ: str,
 ) -> Iterator[Instance]:
     """Run an instance until the end of the block, by the program of the prefix."""
-    port = free_port()
+    port = int(environ.get("PORT", 0)) or free_port()
     arguments, variables = command(host, port)
     clean = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
     process = Process(

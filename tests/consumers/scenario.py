@@ -74,7 +74,7 @@ def _disturbed_load(
     chain: Stack, sink: Sink, groups: dict[str, Group], rounds: int
 ) -> list[Foreign]:
     """Return the foreign records that were sent among the feedback."""
-    load = Load(chain.function.port, rounds * POSTS, RATE)
+    load = Load([chain.function.port], rounds * POSTS, RATE)
     sending = threading.Thread(target=load.run)
     sending.start()
     wait_until(lambda: all(group.handled() for group in groups.values()), PATIENCE)
@@ -89,7 +89,7 @@ def _disturbed_load(
             group.disturb()
         sink.disturb()
     sending.join()
-    assert load.count == rounds * POSTS
+    assert load.failed == []
     return sent
 
 

@@ -18,11 +18,14 @@ GUIDE = OPERATIONS.read_text(encoding="utf-8")
 
 
 @contextmanager
-def standby_of(primary: EmbeddedPostgres, database: str) -> Iterator[EmbeddedPostgres]:
+def standby_of(
+    primary: EmbeddedPostgres, database: str, port: int | None = None
+) -> Iterator[EmbeddedPostgres]:
     """Run a standby with a physical slot `standby` and the settings of docs/operations.md."""
     with paths.temporary_folder("mentor-pg-") as folder:
         paths.give_away(folder)
         standby = EmbeddedPostgres(folder, durable=False)
+        standby.port = port
         try:
             _copy_cluster(primary, database, standby)
             standby.start()
