@@ -10,12 +10,13 @@ from typing import Any
 
 from function import logs
 from function.hosts import limits
-from function.hosts.refusals import TOO_LARGE, VERSION, Refusal
+from function.hosts.refusals import CODING, INVALID, TOO_LARGE, VERSION, Refusal
 from function.http.asgi import Message, Receive, Send, create_application
 from function.settings import DRAIN_TIMEOUT, load_or_exit
 from function.store import Store
 
 END_TICK = 0.05  # seconds
+REFUSALS = {refusal.status: refusal for refusal in (TOO_LARGE, CODING, VERSION)}
 
 
 class KnativeFunction:
@@ -29,7 +30,8 @@ class KnativeFunction:
         _configure_hypercorn(settings.keep_alive_timeout)
         _replace_reading()
         _ignore_upgrades()
-        _answer_readiness()
+        _refuse_in_our_form()
+        _answer_probes()
 
     def start(self, cfg: Mapping[str, str]) -> None:
         """Begin to connect. __init__ has read the configuration, and ends on an error.
@@ -46,10 +48,8 @@ class KnativeFunction:
         finally:
             await self._application.aclose()
 
-    def alive(self) -> tuple[bool, str]:
-        return True, "ok"
-
     async def handle(self, scope: Message, receive: Receive, send: Send) -> None:
+        send = _draining(receive, send)
         if refusal := _check(scope):
             status, headers, body = refusal.parts()
             await send({"type": "http.response.start", "status": status, "headers": headers})
@@ -72,9 +72,34 @@ def _with_deadline(receive: Receive) -> Receive:
     return receive_in_time
 
 
+def _draining(receive: Receive, send: Send) -> Send:
+    """Discard the rest of the body when the answer begins.
+
+    hypercorn queues ten parts of it. A full queue would keep the connection and the answer's end
+    for ever.
+    """
+    tasks: list[asyncio.Task[None]] = []
+
+    async def discard() -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+    async def send_and_drain(message: Message) -> None:
+        if not tasks:
+            tasks.append(asyncio.create_task(discard()))
+        await send(message)
+
+    return send_and_drain
+
+
 def _check(scope: Message) -> Refusal | None:
-    """Refuse what h11 accepts: it limits only a head that is not complete."""
+    """Refuse what h11 accepts: it limits only a head that is not complete.
+
+    A proxy may read the shorter of two lengths (RFC 9112, 6.1).
+    """
     headers = scope["headers"]
+    if {b"content-length", b"transfer-encoding"} <= {name for name, _ in headers}:
+        return INVALID
     size = sum(len(name) + len(value) + len(": \r\n") for name, value in headers)
     if len(headers) > limits.HEADER_LIMIT or size > limits.HEAD_LIMIT:
         return TOO_LARGE
@@ -181,15 +206,28 @@ def _ignore_upgrades() -> None:
     H11Protocol._create_stream = create_stream  # noqa: SLF001 - no setting
 
 
-def _answer_readiness() -> None:
-    """Let `handle` answer /health/readiness like every other path.
+def _refuse_in_our_form() -> None:
+    """Give hypercorn's own refusals a body; each answer has a code and an id."""
+    from hypercorn.events import RawData
+    from hypercorn.protocol.h11 import H11Protocol
 
-    func-python calls a synchronous `ready` on the event loop, but the question to PostgreSQL needs
-    the event loop.
+    async def send_error_response(self: Any, status_code: int) -> None:
+        self.connection.send_failed()  # no answer of the application may follow
+        refusal = REFUSALS.get(status_code, INVALID)
+        await self.send(RawData(refusal.response(self.config.response_headers("h11"))))
+
+    H11Protocol._send_error_response = send_error_response  # noqa: SLF001 - no setting
+
+
+def _answer_probes() -> None:
+    """Let `handle` answer /health/liveness and /health/readiness like every other path.
+
+    func-python answers each method, without a code or an id. It calls a synchronous `ready` on the
+    event loop, but the question to PostgreSQL needs the event loop.
     """
     from func_python.http import ASGIApplication
 
-    async def handle_readiness(self: Any, scope: Message, receive: Receive, send: Send) -> None:
+    async def handle_probe(self: Any, scope: Message, receive: Receive, send: Send) -> None:
         await self.f.handle(scope, receive, send)
 
-    ASGIApplication.handle_readiness = handle_readiness
+    ASGIApplication.handle_liveness = ASGIApplication.handle_readiness = handle_probe
