@@ -15,7 +15,7 @@ COMPILE := .venv-uv/bin/uv pip compile --quiet --universal --python-version 3.11
 UNUSED := $(addprefix --no-emit-package ,blinker click flask itsdangerous jinja2 markupsafe pycparser werkzeug)
 
 .PHONY: help run check-model psql events image up down manifests test test-setup test-clients test-consumers test-contracts test-browser test-kafka test-debian \
-	test-deploy test-image test-models migrate connector openapi bench load eval lint check lock lock-jars clean environment-func environment-events check-interpreter
+	test-deploy test-image test-models fuzz migrate connector openapi bench load eval lint check lock lock-jars clean environment-func environment-events check-interpreter
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' Makefile
@@ -83,6 +83,9 @@ test-consumers: .venv/$(READY) environment-events ## read the events with other 
 	@$(BIN)/python -m tests.consumers.prepare
 	@$(BIN)/python -m pytest -m consumers tests/consumers $(ARGS)
 
+fuzz: .venv-fuzz/$(READY) environment-func ## send mutated requests, bytes and databases (ARGS=--long: 100,000 requests, 200 databases)
+	@.venv-fuzz/bin/python -m pytest -m fuzz tests/fuzz $(ARGS)
+
 connector: .venv/$(READY) ## write the connectors in deploy/debezium, from application.properties and the schema of the value
 	@$(BIN)/python -m dev.debezium
 	@$(BIN)/python -m dev.sink
@@ -121,6 +124,8 @@ lock: .venv/$(READY) ## make the locks again from pyproject.toml (ARGS=--upgrade
 	@$(COMPILE) pyproject.toml --extra server --extra docs --extra llm --extra auth $(UNUSED) \
 		--output-file requirements/server.txt
 	@$(COMPILE) pyproject.toml --group contracts --output-file requirements/contracts.txt
+	@$(COMPILE) pyproject.toml --extra server --extra functions-framework --extra docs --extra llm --extra auth --group embedded \
+		--group fuzz --constraint requirements/dev.txt --output-file requirements/fuzz.txt
 	@$(COMPILE) --group models --output-file requirements/models.txt
 	@$(COMPILE) --group build --output-file requirements/build.txt
 	@$(COMPILE) --group uv --output-file requirements/uv.txt
@@ -155,6 +160,9 @@ environment-events: .venv-events/$(READY)
 
 .venv-models/$(READY): requirements/models.txt requirements/uv.txt .venv-models/bin/python $(INTERPRETER)
 	@sh dev/venv.sh .venv-models requirements/models.txt $@
+
+.venv-fuzz/$(READY): requirements/fuzz.txt requirements/uv.txt .venv-fuzz/bin/python $(INTERPRETER)
+	@sh dev/venv.sh .venv-fuzz requirements/fuzz.txt $@
 
 .venv-events/$(READY): requirements/events.txt requirements/uv.txt .venv-events/bin/python $(INTERPRETER)
 	@sh dev/venv.sh .venv-events requirements/events.txt $@ >&2 # stdout is for events
