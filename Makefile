@@ -18,7 +18,7 @@ EXTRAS := --extra llm --extra auth --extra metrics --extra otel --extra profiles
 UNUSED := $(addprefix --no-emit-package ,blinker click flask itsdangerous jinja2 markupsafe pycparser werkzeug)
 
 .PHONY: help audit sbom test-audit run check-model psql events observe image up down manifests test simulate test-setup test-clients test-consumers test-contracts test-browser test-kafka test-debian \
-	test-deploy test-image test-insights test-models test-observe report  chaos soak migrate connector openapi bench load eval lint check lock lock-jars clean environment-func environment-events check-interpreter
+	test-deploy test-image test-insights test-models test-observe report chaos fuzz soak migrate connector openapi bench load eval lint check lock lock-jars clean environment-func environment-events check-interpreter
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' Makefile
@@ -106,6 +106,9 @@ chaos: .venv/$(READY) ## inject faults under load, and prove that no feedback is
 soak: .venv/$(READY) ## a million requests, then a table of ten million rows (wrk; ARGS=--short)
 	@$(BIN)/python -m tests.soak $(ARGS)
 
+fuzz: .venv-fuzz/$(READY) environment-func ## send mutated requests, bytes and databases (ARGS=--long: 100,000 requests, 200 databases)
+	@.venv-fuzz/bin/python -m pytest -m fuzz tests/fuzz $(ARGS)
+
 connector: .venv/$(READY) ## write the connectors in deploy/debezium, from application.properties and the schema of the value
 	@$(BIN)/python -m dev.debezium
 	@$(BIN)/python -m dev.sink
@@ -158,6 +161,8 @@ lock: .venv/$(READY) ## make the locks again from pyproject.toml (ARGS=--upgrade
 	@$(COMPILE) pyproject.toml --extra server --extra docs $(EXTRAS) $(UNUSED) \
 		--output-file requirements/server.txt
 	@$(COMPILE) pyproject.toml --group contracts --output-file requirements/contracts.txt
+	@$(COMPILE) pyproject.toml --extra server --extra functions-framework --extra docs --extra llm --extra auth --group embedded \
+		--group fuzz --constraint requirements/dev.txt --output-file requirements/fuzz.txt
 	@$(COMPILE) --group models --output-file requirements/models.txt
 	@$(COMPILE) pyproject.toml --extra insights --extra server --group embedded --group test --output-file requirements/insights.txt
 	@$(COMPILE) pyproject.toml --extra insights --constraint requirements/insights.txt --output-file requirements/reports.txt
@@ -204,6 +209,9 @@ environment-events: .venv-events/$(READY)
 
 .venv-server/$(READY): requirements/server.txt requirements/uv.txt .venv-server/bin/python $(INTERPRETER)
 	@sh dev/venv.sh .venv-server requirements/server.txt $@
+
+.venv-fuzz/$(READY): requirements/fuzz.txt requirements/uv.txt .venv-fuzz/bin/python $(INTERPRETER)
+	@sh dev/venv.sh .venv-fuzz requirements/fuzz.txt $@
 
 .venv-events/$(READY): requirements/events.txt requirements/uv.txt .venv-events/bin/python $(INTERPRETER)
 	@sh dev/venv.sh .venv-events requirements/events.txt $@ >&2 # stdout is for events

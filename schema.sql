@@ -32,6 +32,9 @@ DECLARE
     kind text;
     problems text;
 BEGIN
+    IF current_setting('transaction_read_only')::boolean THEN
+        RAISE EXCEPTION 'the database is read-only' USING ERRCODE = 'read_only_sql_transaction';
+    END IF;
     IF getdatabaseencoding() <> 'UTF8' THEN
         RAISE EXCEPTION 'the encoding of the database is %, not UTF8', getdatabaseencoding()
             USING HINT = 'It can''t hold every message. Create a database with TEMPLATE template0 '
@@ -124,6 +127,18 @@ BEGIN
         RAISE EXCEPTION 'the table % is not that of the mentor service: it lacks %', kind, problems
             USING HINT = elsewhere;
     END LOOP;
+    SELECT string_agg(name, ', ') INTO problems FROM (
+        SELECT name FROM unnest(ARRAY['feedback', 'strategy_revision']) AS name
+        WHERE to_regclass(name) IS NULL AND to_regtype(name) IS NOT NULL
+        UNION ALL
+        SELECT name FROM unnest(ARRAY['idx_feedback_student_id', 'idx_feedback_created_at',
+                                      'idx_feedback_strategy_snapshot']) AS name
+        WHERE to_regclass(name) IS NOT NULL AND NOT EXISTS (
+            SELECT FROM pg_index
+            WHERE indrelid = feedback AND indexrelid = to_regclass(name))) AS taken;
+    IF problems IS NOT NULL THEN
+        RAISE EXCEPTION 'the name % is taken', problems USING ERRCODE = 'duplicate_table';
+    END IF;
 END
 $$;
 

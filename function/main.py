@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import functions_framework.aio
 from starlette.applications import Starlette
@@ -39,8 +40,17 @@ async def lifespan(app: Starlette) -> AsyncIterator[None]:
     await application.aclose()
 
 
-# functions-framework makes the application of ASGI itself, and has no setting for its lifespan.
-vars(functions_framework.aio)["Starlette"] = partial(Starlette, lifespan=lifespan)
+async def answer_unrouted(request: Request, error: Exception) -> Any:
+    """Let the application also answer what functions-framework does not route."""
+    return application
+
+
+# functions-framework makes the application of ASGI itself, and has no settings for it.
+vars(functions_framework.aio)["Starlette"] = partial(
+    Starlette,
+    lifespan=lifespan,
+    exception_handlers={404: answer_unrouted, 405: answer_unrouted},
+)
 
 
 @functions_framework.aio.http  # type: ignore[arg-type] # its types name Response only

@@ -58,8 +58,11 @@ class UrlError(Exception):
 
 
 def parse_url(url: str) -> dict[str, str]:
-    """Split the URL, as libpq does, into the variables that it stands for. Raises UrlError."""
-    found = URL.fullmatch(url)
+    """Split the URL, as libpq does, into the variables that it stands for. Raises UrlError.
+
+    A line break at its end is removed: files and secrets often have one.
+    """
+    found = URL.fullmatch(url.rstrip(SPACES))
     if not found:
         raise UrlError(f"must begin with postgresql:// (without quotes); {ENCODE}")
     hosts = [HOST.fullmatch(host) for host in found["hosts"].split(",")]
@@ -94,9 +97,9 @@ def _parameters(query: str) -> Iterator[tuple[str, str]]:
 
 
 def _decoded(text: str) -> str:
-    text = text.strip(SPACES)
+    text = text.strip(" ")
     if set(text) & set(SPACES):
-        raise UrlError("has a space; write %20 for it")
+        raise UrlError("has a space or a line break; write %20 or %0A for it")
     try:
         decoded = unquote_to_bytes(text).decode()
     except UnicodeDecodeError:

@@ -67,7 +67,7 @@ class Variables:
     def path(self, name: str) -> Path | None:
         """An existing file or folder, or None."""
         text = self.text(name)
-        if text is not None and not Path(text).exists():
+        if text is not None and not _exists(Path(text)):
             self.problems.append(f"{name}: there is no such file or folder")
             return None
         return None if text is None else Path(text)
@@ -75,7 +75,7 @@ class Variables:
     def file(self, name: str) -> Path | None:
         """An existing file, or None where the variable is not set."""
         text = self.text(name)
-        if text is not None and (not Path(text).exists() or Path(text).is_dir()):
+        if text is not None and (not _exists(Path(text)) or Path(text).is_dir()):
             self.problems.append(f"{name}: must be an existing file")
         return None if text is None else Path(text)
 
@@ -88,6 +88,14 @@ class Variables:
         except UnicodeError:
             self.problems.append(f"{name}: not a valid name of a host (DATABASE_URL can set it)")
         return text
+
+
+def _exists(path: Path) -> bool:
+    """Whether it can be found: the text of a certificate is too long for a name."""
+    try:
+        return path.exists()
+    except OSError:
+        return False
 
 
 def parse_http_url(text: str) -> SplitResult | None:

@@ -4,19 +4,17 @@ https://github.com/knative/func/tree/main/templates/python/http
 """
 
 import asyncio
-import logging
 import os
 from collections.abc import Mapping
 from typing import Any
 
 from function import logs
 from function.hosts import limits
-from function.hosts.refusals import TOO_LARGE, VERSION, Refusal
+from function.hosts.hypercorn import adapt_hypercorn
+from function.hosts.refusals import INVALID, TOO_LARGE, VERSION, Refusal
 from function.http.asgi import Message, Receive, Send, create_application
-from function.settings import DRAIN_TIMEOUT, load_or_exit
+from function.settings import load_or_exit
 from function.store import Store
-
-END_TICK = 0.05  # seconds
 
 
 class KnativeFunction:
@@ -27,10 +25,8 @@ class KnativeFunction:
         logs.configure(settings.log_level, settings.log_format)
         store = Store(settings.postgres, settings.database_timeout)
         self._application = create_application(settings, store)
-        _configure_hypercorn(settings.keep_alive_timeout)
-        _replace_reading()
-        _ignore_upgrades()
-        _answer_readiness()
+        adapt_hypercorn(settings.keep_alive_timeout)
+        _answer_probes()
 
     def start(self, cfg: Mapping[str, str]) -> None:
         """Begin to connect. __init__ has read the configuration, and ends on an error.
@@ -47,10 +43,8 @@ class KnativeFunction:
         finally:
             await self._application.aclose()
 
-    def alive(self) -> tuple[bool, str]:
-        return True, "ok"
-
     async def handle(self, scope: Message, receive: Receive, send: Send) -> None:
+        send = _draining(receive, send)
         if refusal := _check(scope):
             status, headers, body = refusal.parts()
             await send({"type": "http.response.start", "status": status, "headers": headers})
@@ -73,125 +67,49 @@ def _with_deadline(receive: Receive) -> Receive:
     return receive_in_time
 
 
+def _draining(receive: Receive, send: Send) -> Send:
+    """Discard the rest of the body when the answer begins.
+
+    hypercorn queues ten parts of it. A full queue would keep the connection and the answer's end
+    for ever.
+    """
+    tasks: list[asyncio.Task[None]] = []
+
+    async def discard() -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+    async def send_and_drain(message: Message) -> None:
+        if not tasks:
+            tasks.append(asyncio.create_task(discard()))
+        await send(message)
+
+    return send_and_drain
+
+
 def _check(scope: Message) -> Refusal | None:
-    """Refuse what h11 accepts: it limits only a head that is not complete."""
+    """Refuse what h11 accepts: it limits only a head that is not complete.
+
+    A proxy may read the shorter of two lengths (RFC 9112, 6.1).
+    """
     headers = scope["headers"]
+    if {b"content-length", b"transfer-encoding"} <= {name for name, _ in headers}:
+        return INVALID
     size = sum(len(name) + len(value) + len(": \r\n") for name, value in headers)
     if len(headers) > limits.HEADER_LIMIT or size > limits.HEAD_LIMIT:
         return TOO_LARGE
     return VERSION if scope["http_version"] == "2.0" else None  # HTTP/2 itself is "2"
 
 
-def _configure_hypercorn(keep_alive_timeout: float) -> None:
-    """Set documented settings of hypercorn.
+def _answer_probes() -> None:
+    """Let `handle` answer /health/liveness and /health/readiness like every other path.
 
-    func-python makes hypercorn's configuration itself, after this, and takes no settings for it.
-    """
-    from hypercorn.config import Config
-
-    Config.graceful_timeout = DRAIN_TIMEOUT  # 3 s are too short for a model
-    Config.keep_alive_timeout = keep_alive_timeout
-    Config.keep_alive_max_requests = 1 << 62  # proxies decide how long they use a connection
-    Config.backlog = limits.BACKLOG
-    Config.h11_max_incomplete_size = limits.HEAD_LIMIT
-    Config.errorlog = logging.getLogger("hypercorn.error")  # its own prints the texts of errors
-
-
-def _replace_reading() -> None:
-    """Read connections with limits that hypercorn 0.17 has no settings for.
-
-    A head may take HEAD_TIMEOUT. Above the limit of connections a new one replaces the one that has
-    been silent longest. A client that sends all and half-closes gets its answers; hypercorn would
-    drop them, and close the connection after keep_alive_timeout.
-    """
-    from hypercorn.asyncio.tcp_server import MAX_RECV, TCPServer
-    from hypercorn.events import Closed, RawData
-
-    limit = limits.set_connection_limit()
-    connections: dict[Any, None] = {}  # the longest silent one first
-
-    async def read(self: Any) -> None:
-        _make_room(connections, limit)
-        deadline: float | None = asyncio.get_running_loop().time() + limits.HEAD_TIMEOUT
-        data = None
-        try:
-            while data != b"":
-                connections.pop(self, None)
-                connections[self] = None
-                async with asyncio.timeout_at(deadline):
-                    data = await self.reader.read(MAX_RECV)
-                await self.protocol.handle(RawData(data))
-                deadline = _head_deadline(self.protocol.protocol, deadline)
-            while _in_answer(self.protocol.protocol):  # noqa: ASYNC110 - has no event
-                await asyncio.sleep(END_TICK)
-        except OSError:  # TimeoutError, too
-            pass
-        finally:
-            connections.pop(self, None)
-        await self.protocol.handle(Closed())
-        await self.idle_task.stop()
-
-    TCPServer._read_data = read  # noqa: SLF001 - no setting
-
-
-def _make_room(connections: dict[Any, None], limit: int) -> None:
-    """End a connection that waits for its client, if as many as the limit are open."""
-    if len(connections) >= limit:
-        waiting = (one for one in connections if not _in_answer(one.protocol.protocol))
-        if longest := next(waiting, None):
-            del connections[longest]
-            longest.writer.transport.abort()
-
-
-def _in_answer(protocol: Any) -> bool:
-    """Whether a request of HTTP/1 is under way."""
-    return getattr(protocol, "stream", None) is not None
-
-
-def _head_deadline(protocol: Any, deadline: float | None) -> float | None:
-    """Return when a head that has begun must have ended, on the event loop's clock."""
-    if getattr(protocol, "stream", True) or not protocol.connection.trailing_data[0]:
-        return None  # HTTP/2 has no such attribute
-    return deadline or asyncio.get_running_loop().time() + limits.HEAD_TIMEOUT
-
-
-def _ignore_upgrades() -> None:
-    """Let hypercorn answer an offer of h2c or WebSocket as if it was not there (RFC 9110, 7.8).
-
-    A proxy that passes on an offer of h2c would not see the requests that come after it. WebSocket
-    would never be answered.
-    """
-    from h11 import Request
-    from hypercorn.protocol.h11 import H11Protocol
-
-    check, create = H11Protocol._check_protocol, H11Protocol._create_stream  # noqa: SLF001 - as below
-
-    async def check_protocol(self: Any, request: Request) -> None:
-        if request.http_version == b"2.0":
-            await check(self, request)
-
-    async def create_stream(self: Any, request: Request) -> None:
-        headers = [(name, value) for name, value in request.headers if name != b"upgrade"]
-        if len(headers) < len(request.headers):
-            version = request.http_version
-            request = Request(
-                method=request.method, headers=headers, target=request.target, http_version=version
-            )
-        await create(self, request)
-
-    H11Protocol._check_protocol = check_protocol  # noqa: SLF001 - no setting
-    H11Protocol._create_stream = create_stream  # noqa: SLF001 - no setting
-
-
-def _answer_readiness() -> None:
-    """Let `handle` answer /health/readiness like every other path.
-
-    func-python calls a synchronous `ready` on the event loop, but the question to PostgreSQL needs
-    the event loop.
+    func-python answers each method, without a code or an id. It calls a synchronous `ready` on the
+    event loop, but the question to PostgreSQL needs the event loop.
     """
     from func_python.http import ASGIApplication
 
-    async def handle_readiness(self: Any, scope: Message, receive: Receive, send: Send) -> None:
+    async def handle_probe(self: Any, scope: Message, receive: Receive, send: Send) -> None:
         await self.f.handle(scope, receive, send)
 
-    ASGIApplication.handle_readiness = handle_readiness
+    ASGIApplication.handle_liveness = ASGIApplication.handle_readiness = handle_probe

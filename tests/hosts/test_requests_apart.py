@@ -173,7 +173,10 @@ REFUSED = {
         400,
     ),
     "chunked and a length": (
-        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 1\r\n\r\n1",
+        (
+            b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n"
+            b"Content-Length: 1\r\n\r\n0\r\n\r\n"
+        ),
         400,
     ),
     "two lengths": (
@@ -192,6 +195,16 @@ REFUSED = {
 
 # h11 accepts every method, and a bare LF as a line end, as RFC 9112, section 2.2 allows.
 BY_HYPERCORN = {"chunked, then identity": [501], "bare LF": [200, 200], "CONNECT": [404, 200]}
+
+
+@pytest.mark.parametrize(("more", "status"), [(b"", 404), (b"Content-Length: 1\r\n", 400)])
+def test_body_that_is_not_read(instance: Instance, more: bytes, status: int) -> None:
+    """A connection ends for a client that has sent more parts than the host keeps."""
+    head = b"POST /nothing HTTP/1.1\r\nTransfer-Encoding: chunked\r\n" + HOST + more
+
+    received = instance.raw(head + b"\r\n" + b"1\r\nx\r\n" * 100 + b"0\r\n\r\n")
+
+    assert statuses(received) == [status]
 
 
 @pytest.mark.parametrize("name", REFUSED)

@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -14,6 +15,11 @@ UNION ALL SELECT pubname::text FROM pg_publication ORDER BY 1
 """
 TYPE, TABLE, *_ = ORIGINAL.split(";")
 GENERATED = "sentiment TEXT GENERATED ALWAYS AS ('positive') STORED"
+EVENT_TRIGGER = """
+CREATE FUNCTION stop() RETURNS event_trigger LANGUAGE plpgsql
+AS $$ BEGIN RAISE EXCEPTION 'no changes today'; END $$;
+CREATE EVENT TRIGGER stop ON ddl_command_start EXECUTE FUNCTION stop()
+"""
 FOREIGN_TABLE = """
 CREATE FOREIGN DATA WRAPPER elsewhere; CREATE SERVER elsewhere FOREIGN DATA WRAPPER elsewhere;
 CREATE FOREIGN TABLE feedback (id UUID) SERVER elsewhere
@@ -53,6 +59,7 @@ def assert_refused(database: str, *reasons: str) -> None:
         (f"{TYPE}; {TABLE.replace('student_id UUID NOT NULL', 'student_id UUID')}", "may be null"),
         (f"{TYPE}; {TABLE}; ALTER TABLE feedback ADD {GENERATED}", "sentiment is generated"),
         (FOREIGN_TABLE, "feedback is not a table"),
+        (EVENT_TRIGGER, "no changes today. A trigger of this database refuses the change"),
         ("CREATE VIEW feedback AS SELECT 1 AS id", "feedback is not a table"),
         ("CREATE SEQUENCE feedback", "feedback is not a table"),
         (
@@ -64,6 +71,8 @@ def assert_refused(database: str, *reasons: str) -> None:
         ("CREATE VIEW strategy_revision AS SELECT 1 AS id", "it lacks"),
         ("CREATE TABLE student_erasure (id UUID)", "it lacks student_id uuid, created_at"),
         ("CREATE TABLE feedback_count (week TEXT)", "the table feedback_count is not that"),
+        (f"{TYPE}; {TABLE}; CREATE TYPE strategy_revision AS ENUM ('a')", "strategy_revision is t"),
+        (f"{TYPE}; {TABLE}; CREATE VIEW idx_feedback_student_id AS SELECT 1", "rename it"),
     ],
 )
 def test_a_table_or_type_of_something_else_is_left_alone(
@@ -71,6 +80,13 @@ def test_a_table_or_type_of_something_else_is_left_alone(
 ) -> None:
     run(database, foreign)
     assert_refused(database, reason)
+
+
+def test_a_read_only_database_is_refused_also_if_nothing_is_missing(database: str) -> None:
+    assert migrate(database).code == 0
+    name = urlsplit(database).path.removeprefix("/")
+    run(database, f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+    assert_refused(database, "DATABASE_URL must name the primary")
 
 
 def test_all_that_is_wrong_with_a_table_is_told_at_once(database: str) -> None:

@@ -37,6 +37,7 @@ REFUSED = {
     "port": f"postgresql://u@h:{CANARY}/db",
     "port's list": f"postgresql://u@a:1,b:{CANARY}/db",
     "bracket": f"postgresql://u@[{CANARY}/db",
+    "line break": f"postgresql://u:{CANARY}@h\n/db",
     "scheme": f"mysql://u:{CANARY}@h/db",
 }
 
@@ -53,6 +54,10 @@ def test_it_refuses_and_quotes_nothing(url: str) -> None:
         load({"DATABASE_URL": url})
     assert CANARY not in str(caught.value)
     assert "DATABASE_URL: " in str(caught.value)
+
+
+def test_a_line_break_behind_the_url_is_not_part_of_it() -> None:
+    assert parse_url("postgresql://u@h/db\n") == parse_by_libpq("postgresql://u@h/db")
 
 
 FOREIGN_URLS = {

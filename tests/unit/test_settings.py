@@ -121,6 +121,13 @@ def test_a_certificate_is_an_existing_file(tmp_path: Path, file: str) -> None:
     assert problems(DATABASE_URL=f"{URL}?{query}") == ["PGSSLROOTCERT: must be an existing file"]
 
 
+@pytest.mark.parametrize("name", ["PGSSLROOTCERT", "PG_CREDENTIALS_DIR"])
+def test_the_text_of_a_certificate_is_no_file(name: str) -> None:
+    [problem] = problems(DATABASE_URL=URL, **{name: "-----BEGIN CERTIFICATE-----" + "x" * 5000})
+    assert problem.startswith(f"{name}: ")
+    assert "CERTIFICATE" not in problem
+
+
 def test_no_problem_quotes_a_password() -> None:
     assert "s3cret" not in "".join(problems(DATABASE_URL=f"{URL}?sslmode=x&s3=1", PORT="s"))
     assert "s3cret" not in repr(load({"DATABASE_URL": URL}))
