@@ -43,7 +43,8 @@ DROP MATERIALIZED VIEW IF EXISTS insights.history, insights.closed;
 DROP VIEW IF EXISTS insights.answer;
 
 -- Each answer once as a whole, once for its task, and once for each of its topics. A revised strategy
--- takes the place of the first one. Of deleted feedback only counts by week are left.
+-- takes the place of the first one. Of deleted feedback only counts by week are left. Names are cut,
+-- because an index can't hold a longer one, and requests may have any task_id.
 CREATE VIEW insights.answer AS
 SELECT feedback.created_at, (feedback.created_at AT TIME ZONE insights.time_zone())::date AS day,
        feedback.student_id, subject.kind, subject.name,
@@ -56,8 +57,8 @@ FROM public.feedback
 LEFT JOIN public.strategy_revision AS revision ON revision.feedback_id = feedback.id
 CROSS JOIN LATERAL (
     SELECT 'all' AS kind, '' AS name
-    UNION ALL SELECT 'task', feedback.task_id WHERE feedback.task_id IS NOT NULL
-    UNION ALL SELECT 'topic', topic FROM jsonb_object_keys(
+    UNION ALL SELECT 'task', left(feedback.task_id, 255) WHERE feedback.task_id IS NOT NULL
+    UNION ALL SELECT 'topic', left(topic, 255) FROM jsonb_object_keys(
         CASE jsonb_typeof(coalesce(revision.topic_weights, feedback.topic_weights))
             WHEN 'object' THEN coalesce(revision.topic_weights, feedback.topic_weights)
             ELSE '{}' END) AS topic

@@ -112,6 +112,14 @@ def test_a_revised_strategy_counts_instead_of_the_first(rows: Rows) -> None:
         database.roll_up(rows.connection)
 
 
+def test_a_long_name_does_not_stop_the_roll_up(rows: Rows) -> None:
+    long = "".join(random.Random(7).choices("abcdefgh", k=9000))  # noqa: S311 - a name of a test
+    rows.add("2026-02-03T12:00:00Z", task=long, topics=(long,))
+    database.roll_up(rows.connection)
+    for kind in ("task", "topic"):
+        assert [row["name"] for row in all_of(rows, "daily", kind)] == [long[:255]]
+
+
 def test_a_reader_reads_the_views_and_nothing_else(rows: Rows) -> None:
     rows.add(datetime.now(UTC))
     allowed = ["daily", "weekly", "monthly", "hourly", "hours(now() - interval '1 hour', now())"]
