@@ -123,12 +123,14 @@ BEGIN
             '%s FROM insights.cell GROUP BY 1, kind, name', period, sums);
     END LOOP;
     -- A function, because PostgreSQL can't use the index on created_at for a condition on the hour.
+    -- It counts whole hours, because a shorter time would single out one answer.
     EXECUTE format('CREATE FUNCTION insights.hours(since timestamptz, until timestamptz) '
         'RETURNS TABLE (hour timestamptz, kind text, name text, %s, students bigint) '
         'LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS %L',
         names, format('SELECT date_trunc(''hour'', created_at, insights.time_zone()) AS hour, kind, name, '
-            '%s FROM insights.answer WHERE created_at >= since AND created_at < until '
-            'AND student_id IS NOT NULL GROUP BY hour, kind, name', measures));
+            '%s FROM insights.answer WHERE created_at >= date_trunc(''hour'', since, insights.time_zone()) '
+            'AND created_at < date_trunc(''hour'', until - interval ''1 us'', insights.time_zone()) '
+            '+ interval ''1 hour'' AND student_id IS NOT NULL GROUP BY hour, kind, name', measures));
     REVOKE EXECUTE ON FUNCTION insights.hours FROM PUBLIC;
     CREATE VIEW insights.hourly AS
     SELECT * FROM insights.hours(now() - interval '8 days', now() + interval '1 day');
