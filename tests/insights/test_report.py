@@ -125,9 +125,27 @@ def test_a_small_group_is_hidden(rows: Rows, feedback_database: str) -> None:
     found = json.loads(run(feedback_database, "report", WEEK, "--format=json").stdout)
     assert [task["name"] for task in found["tasks"]] == ["five"]
     assert found["hidden_tasks"] == 2
+    assert found["concerns"] == "1 to 4"
     page = run(feedback_database, "report", WEEK).stdout
     assert "four" not in page
     assert "1 to 4 messages tell of a danger" in page
+
+
+def test_a_small_group_is_not_what_the_others_leave(rows: Rows, feedback_database: str) -> None:
+    for student in range(1, 8):
+        rows.add("2026-03-03T09:00:00Z", student=student, task="seven", topics=())
+        rows.add("2026-03-03T09:00:00Z", student=student % 6, task="six", topics=())
+    rows.add("2026-03-03T09:00:00Z", task="one", topics=())
+    found = json.loads(run(feedback_database, "report", WEEK, "--format=json").stdout)
+    assert [task["name"] for task in found["tasks"]] == ["seven"]
+    assert found["hidden_tasks"] == 2
+
+
+def test_numbers_of_a_small_period_are_hidden(rows: Rows, feedback_database: str) -> None:
+    for student in range(1, 5):
+        rows.add("2026-03-03T09:00:00Z", student=student, sentiment="anxious", analyzed=False)
+    found = json.loads(run(feedback_database, "report", WEEK, "--format=json").stdout)
+    assert (found["total"], found["moods"], found["unanalyzed"]) == (None, {}, 0)
 
 
 def test_a_period_without_answers_says_so(feedback_database: str, rows: Rows) -> None:
