@@ -7,6 +7,7 @@ https://jfly.uni-koeln.de/color/
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
@@ -39,6 +40,7 @@ THEMES = {
     "dark": Theme("#e6edf3", "#3d444d", "#56b4e9", "#4b535d", "#e69f00"),
 }
 LABEL_LIMIT = 28  # characters
+NOT_IN_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def trend(
@@ -77,7 +79,8 @@ def shares(groups: Sequence[Group], theme: Theme) -> str:
             xerr=(left, right),
             error_kw={"ecolor": theme.text, "elinewidth": 1.2, "capsize": 3},
         )
-        axes.set_yticks(range(len(groups)), [_short(group.name) for group in groups])
+        names = [_short(group.name) for group in groups]
+        axes.set_yticks(range(len(groups)), names, parse_math=False)
         axes.invert_yaxis()
         axes.set_xlim(0, 1)
         axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
@@ -103,4 +106,5 @@ def _figure(theme: Theme, height: float) -> Iterator[tuple[io.StringIO, Axes]]:
 
 
 def _short(name: str) -> str:
+    name = NOT_IN_XML.sub("\N{REPLACEMENT CHARACTER}", name)
     return name if len(name) <= LABEL_LIMIT else f"{name[: LABEL_LIMIT - 1]}…"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -62,20 +62,21 @@ def read(connection: Connection, period: Period) -> Report:
     tasks, hidden_tasks = _groups(now, earlier, "task")
     topics, hidden_topics = _groups(now, earlier, "topic")
     totals = {row["start"]: row for row in rows if row["kind"] == "all"}
-    total = totals.get(period.start, {})
+    row = totals.get(period.start, {})
+    total = _of_all(totals, period)
     [[time_zone]] = connection.run("SELECT insights.time_zone()")
     return Report(
         period=period,
         time_zone=time_zone,
         trend=[(one, _of_all(totals, one)) for one in trend_periods],
-        total=_of_all(totals, period),
+        total=total,
         tasks=tasks,
         topics=topics,
         hidden_tasks=hidden_tasks,
         hidden_topics=hidden_topics,
-        moods={mood: total.get(mood, 0) for mood in MOODS},
-        concerns=sum(total.get(concern, 0) for concern in CONCERNS),
-        unanalyzed=total.get("answers", 0) - total.get("analyzed", 0),
+        moods={mood: row[mood] for mood in MOODS} if total else {},
+        concerns=sum(row.get(concern, 0) for concern in CONCERNS),
+        unanalyzed=row["answers"] - row["analyzed"] if total else 0,
     )
 
 
@@ -98,11 +99,28 @@ def _groups(
     earlier: Mapping[tuple[str, str], Mapping[str, Any]],
     kind: str,
 ) -> tuple[list[Group], int]:
-    """The groups, the hardest first, and how many are too small to tell of."""
-    rows = [row for row in now if row["kind"] == kind]
-    groups = [group for row in rows if (group := _group(row, earlier.get((kind, row["name"]))))]
+    """The groups, the hardest first, and how many are hidden."""
+    rows = sorted(
+        (row for row in now if row["kind"] == kind),
+        key=lambda row: (row["students"] or 0, row["name"]),
+    )
+    hidden = _count_hidden([row["students"] or 0 for row in rows])
+    groups = [
+        group for row in rows[hidden:] if (group := _group(row, earlier.get((kind, row["name"]))))
+    ]
     hardest = sorted(groups, key=lambda it: (-it.hard_share.low, it.name))
-    return hardest, len(rows) - len(groups)
+    return hardest, hidden
+
+
+def _count_hidden(students: Sequence[int]) -> int:
+    """How many groups must be hidden of those that have so many students, the smallest first.
+
+    Whoever subtracts the groups from the total must be left with enough students, too.
+    """
+    hidden = sum(count < SMALLEST_GROUP for count in students)
+    while 0 < sum(students[:hidden]) < SMALLEST_GROUP and hidden < len(students):
+        hidden += 1
+    return hidden
 
 
 def _of_all(totals: Mapping[date, Mapping[str, Any]], period: Period) -> Group | None:

@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 
-from insights.data import Group, Report
+from insights.data import SMALLEST_GROUP, Group, Report
 
 COLUMNS = (
     *("section", "period", "name", "answers", "easy", "ok", "hard"),
@@ -18,7 +18,10 @@ COLUMNS = (
 
 def as_json(report: Report, quotes: Mapping[str, Sequence[str]]) -> str:
     """Return all of it; a group that is too small is null."""
-    return json.dumps({**asdict(report), "quotes": quotes}, default=str, indent=2) + "\n"
+    few = 0 < report.concerns < SMALLEST_GROUP
+    concerns = f"1 to {SMALLEST_GROUP - 1}" if few else report.concerns
+    told = {**asdict(report), "concerns": concerns, "quotes": quotes}
+    return json.dumps(told, default=str, indent=2) + "\n"
 
 
 def as_csv(report: Report) -> str:

@@ -43,7 +43,8 @@ DROP MATERIALIZED VIEW IF EXISTS insights.history, insights.closed;
 DROP VIEW IF EXISTS insights.answer;
 
 -- Each answer once as a whole, once for its task, and once for each of its topics. A revised strategy
--- takes the place of the first one. Of deleted feedback only counts by week are left.
+-- takes the place of the first one. Of deleted feedback only counts by week are left. Names are cut,
+-- because an index can't hold a longer one, and requests may have any task_id.
 CREATE VIEW insights.answer AS
 SELECT feedback.created_at, (feedback.created_at AT TIME ZONE insights.time_zone())::date AS day,
        feedback.student_id, subject.kind, subject.name,
@@ -56,8 +57,8 @@ FROM public.feedback
 LEFT JOIN public.strategy_revision AS revision ON revision.feedback_id = feedback.id
 CROSS JOIN LATERAL (
     SELECT 'all' AS kind, '' AS name
-    UNION ALL SELECT 'task', feedback.task_id WHERE feedback.task_id IS NOT NULL
-    UNION ALL SELECT 'topic', topic FROM jsonb_object_keys(
+    UNION ALL SELECT 'task', left(feedback.task_id, 255) WHERE feedback.task_id IS NOT NULL
+    UNION ALL SELECT 'topic', left(topic, 255) FROM jsonb_object_keys(
         CASE jsonb_typeof(coalesce(revision.topic_weights, feedback.topic_weights))
             WHEN 'object' THEN coalesce(revision.topic_weights, feedback.topic_weights)
             ELSE '{}' END) AS topic
@@ -122,12 +123,14 @@ BEGIN
             '%s FROM insights.cell GROUP BY 1, kind, name', period, sums);
     END LOOP;
     -- A function, because PostgreSQL can't use the index on created_at for a condition on the hour.
+    -- It counts whole hours, because a shorter time would single out one answer.
     EXECUTE format('CREATE FUNCTION insights.hours(since timestamptz, until timestamptz) '
         'RETURNS TABLE (hour timestamptz, kind text, name text, %s, students bigint) '
         'LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS %L',
         names, format('SELECT date_trunc(''hour'', created_at, insights.time_zone()) AS hour, kind, name, '
-            '%s FROM insights.answer WHERE created_at >= since AND created_at < until '
-            'AND student_id IS NOT NULL GROUP BY hour, kind, name', measures));
+            '%s FROM insights.answer WHERE created_at >= date_trunc(''hour'', since, insights.time_zone()) '
+            'AND created_at < date_trunc(''hour'', until - interval ''1 us'', insights.time_zone()) '
+            '+ interval ''1 hour'' AND student_id IS NOT NULL GROUP BY hour, kind, name', measures));
     REVOKE EXECUTE ON FUNCTION insights.hours FROM PUBLIC;
     CREATE VIEW insights.hourly AS
     SELECT * FROM insights.hours(now() - interval '8 days', now() + interval '1 day');

@@ -15,12 +15,16 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from string import Formatter
 from uuid import UUID
+from xml.etree import ElementTree
 
 import pytest
 
 from dev import demo
+from insights import charts
+from insights.data import Group
 from insights.options import parse
 from insights.page import LANGUAGES
+from insights.statistics import share
 from tests.conftest import open_connection, select
 from tests.insights.conftest import Rows
 from tests.instance import ROOT
@@ -121,9 +125,27 @@ def test_a_small_group_is_hidden(rows: Rows, feedback_database: str) -> None:
     found = json.loads(run(feedback_database, "report", WEEK, "--format=json").stdout)
     assert [task["name"] for task in found["tasks"]] == ["five"]
     assert found["hidden_tasks"] == 2
+    assert found["concerns"] == "1 to 4"
     page = run(feedback_database, "report", WEEK).stdout
     assert "four" not in page
     assert "1 to 4 messages tell of a danger" in page
+
+
+def test_a_small_group_is_not_what_the_others_leave(rows: Rows, feedback_database: str) -> None:
+    for student in range(1, 8):
+        rows.add("2026-03-03T09:00:00Z", student=student, task="seven", topics=())
+        rows.add("2026-03-03T09:00:00Z", student=student % 6, task="six", topics=())
+    rows.add("2026-03-03T09:00:00Z", task="one", topics=())
+    found = json.loads(run(feedback_database, "report", WEEK, "--format=json").stdout)
+    assert [task["name"] for task in found["tasks"]] == ["seven"]
+    assert found["hidden_tasks"] == 2
+
+
+def test_numbers_of_a_small_period_are_hidden(rows: Rows, feedback_database: str) -> None:
+    for student in range(1, 5):
+        rows.add("2026-03-03T09:00:00Z", student=student, sentiment="anxious", analyzed=False)
+    found = json.loads(run(feedback_database, "report", WEEK, "--format=json").stdout)
+    assert (found["total"], found["moods"], found["unanalyzed"]) == (None, {}, 0)
 
 
 def test_a_period_without_answers_says_so(feedback_database: str, rows: Rows) -> None:
@@ -144,6 +166,15 @@ def test_names_of_tasks_are_no_code(rows: Rows, feedback_database: str) -> None:
         run(feedback_database, "report", WEEK, "--format=csv").stdout.splitlines()
     )
     assert "'=HYPERLINK(1)" in {line["name"] for line in lines}
+
+
+@pytest.mark.parametrize("name", ["$5 and $6", r"$\foo$", "a\x01b", "\ufffe", "two\nlines", ""])
+def test_a_chart_shows_any_name(name: str) -> None:
+    group = Group(name, 10, 1, 1, 8, share(8, 10), None)
+    svg = charts.shares([group], charts.THEMES["light"])
+    text = "".join(ElementTree.fromstring(svg).itertext())  # noqa: S314 - our own
+    for shown in re.sub("[^ -~]", " ", name).split():
+        assert shown in text
 
 
 def test_it_writes_a_file_with_the_first_day_in_its_name(year: str, tmp_path: Path) -> None:

@@ -112,6 +112,26 @@ def test_a_revised_strategy_counts_instead_of_the_first(rows: Rows) -> None:
         database.roll_up(rows.connection)
 
 
+def test_a_time_within_an_hour_does_not_single_out_an_answer(rows: Rows) -> None:
+    for minute in (0, 15, 59):
+        rows.add(f"2026-02-03T12:{minute}:00Z")
+    rows.add("2026-02-03T13:00:00Z")
+    found = select(
+        rows.connection,
+        "SELECT answers FROM insights.hours('2026-02-03T12:14Z', '2026-02-03T12:16Z')"
+        " WHERE kind = 'all'",
+    )
+    assert [row["answers"] for row in found] == [3]
+
+
+def test_a_long_name_does_not_stop_the_roll_up(rows: Rows) -> None:
+    long = "".join(random.Random(7).choices("abcdefgh", k=9000))  # noqa: S311 - a name of a test
+    rows.add("2026-02-03T12:00:00Z", task=long, topics=(long,))
+    database.roll_up(rows.connection)
+    for kind in ("task", "topic"):
+        assert [row["name"] for row in all_of(rows, "daily", kind)] == [long[:255]]
+
+
 def test_a_reader_reads_the_views_and_nothing_else(rows: Rows) -> None:
     rows.add(datetime.now(UTC))
     allowed = ["daily", "weekly", "monthly", "hourly", "hours(now() - interval '1 hour', now())"]
