@@ -23,7 +23,6 @@ from dev import demo
 from insights import charts
 from insights.data import Group
 from insights.options import parse
-from insights.page import LANGUAGES
 from insights.statistics import share
 from tests.conftest import open_connection, select
 from tests.insights.conftest import Rows
@@ -31,6 +30,9 @@ from tests.instance import ROOT
 
 pytestmark = pytest.mark.insights
 
+LANGUAGES: dict[str, dict[str, str]] = json.loads(
+    (ROOT / "insights/languages.json").read_text(encoding="utf-8")
+)
 WEEK = f"--from={demo.BROKEN_WEEK}"
 Report = Callable[..., str]
 
