@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import datetime
+from importlib.util import find_spec
 from uuid import UUID
 
 import pytest
@@ -11,6 +12,9 @@ from dev import demo
 from function.store.driver import Connection
 from insights import database
 from tests.conftest import open_connection, temporary_database
+
+# Only the environment of `make test-insights` has the libraries of the reports.
+collect_ignore = [] if find_spec("matplotlib") else ["test_report.py"]
 
 INSERT = """
 INSERT INTO feedback (id, student_id, task_id, message, perceived_difficulty, topic_weights,
