@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -62,6 +63,8 @@ def assert_refused(database: str, *reasons: str) -> None:
         ("CREATE TABLE difficulty_level (name TEXT)", "the type difficulty_level"),
         ("CREATE TABLE strategy_revision (id UUID)", "the table strategy_revision is not that"),
         ("CREATE VIEW strategy_revision AS SELECT 1 AS id", "it lacks"),
+        (f"{TYPE}; {TABLE}; CREATE TYPE strategy_revision AS ENUM ('a')", "strategy_revision is t"),
+        (f"{TYPE}; {TABLE}; CREATE VIEW idx_feedback_student_id AS SELECT 1", "rename it"),
     ],
 )
 def test_a_table_or_type_of_something_else_is_left_alone(
@@ -69,6 +72,13 @@ def test_a_table_or_type_of_something_else_is_left_alone(
 ) -> None:
     run(database, foreign)
     assert_refused(database, reason)
+
+
+def test_a_read_only_database_is_refused_also_if_nothing_is_missing(database: str) -> None:
+    assert migrate(database).code == 0
+    name = urlsplit(database).path.removeprefix("/")
+    run(database, f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+    assert_refused(database, "DATABASE_URL must name the primary")
 
 
 def test_all_that_is_wrong_with_a_table_is_told_at_once(database: str) -> None:
