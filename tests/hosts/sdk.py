@@ -31,6 +31,11 @@ class Sdk:
         attributes, data = self._do("read", headers, body.decode())
         return attributes, data
 
+    def try_to_read(self, headers: Mapping[str, str], body: str) -> tuple[Any, Any] | None:
+        """Return the same, or None where the SDK raises an error."""
+        found = self._do("try to read", headers, body)
+        return (found[0], found[1]) if found else None
+
     def _do(self, *task: object) -> Any:
         assert self.process.stdin
         assert self.process.stdout
@@ -49,7 +54,12 @@ def main() -> None:
     read, write = _of_2(bindings) if hasattr(bindings, "HTTPMessage") else _of_1(bindings)
     for line in sys.stdin:
         kind, *arguments = json.loads(line)
-        result = (read if kind == "read" else write)(*arguments)
+        try:
+            result = (write if kind == "write" else read)(*arguments)
+        except Exception:
+            if kind != "try to read":
+                raise
+            result = None
         print(json.dumps(result, default=str), flush=True)
 
 

@@ -1,28 +1,21 @@
 """Faults while events arrive: 503 without PostgreSQL, and a batch is stored whole or not at all."""
 
-import json
 import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from dev.ports import free_port
 from tests.conftest import open_connection
 from tests.hosts.events import (
-    BATCHED,
-    STRUCTURED,
-    binary_headers,
     event,
     replayed,
     send_batch,
     send_binary,
     send_structured,
 )
-from tests.hosts.test_fuzz import BODIES, JSON, TEXT, status_of
 from tests.instance import Instance, running
 
 
@@ -95,45 +88,3 @@ def test_no_postgresql(host: str, student: str, tmp_path: Path) -> None:
         assert answer.headers["retry-after"]
         assert answer.headers["content-type"] == "application/json"
     assert invalid.status == 400
-
-
-CONTENT_TYPES = st.sampled_from([STRUCTURED.encode(), BATCHED.encode(), b"application/json"])
-EVENTS = st.builds(
-    lambda student, changes: {**event(str(student)), **changes},
-    st.uuids(),
-    st.dictionaries(
-        st.sampled_from([*event(""), "data_base64", "traceparent", "extensions", "time"]),
-        JSON | TEXT,
-        max_size=2,
-    ),
-)
-HEADERS = st.builds(
-    lambda content_type, ce, odd: {b"content-type": content_type, **ce, **odd},
-    CONTENT_TYPES,
-    st.sampled_from([{}, {n.encode(): value.encode() for n, value in binary_headers().items()}]),
-    st.dictionaries(
-        st.sampled_from([b"ce-id", b"ce-time", b"ce-extensions", b"ce-data", b"traceparent"]),
-        st.binary(max_size=40).map(lambda value: value.translate(None, b"\r\n\0")),
-        max_size=2,
-    ),
-)
-
-
-@pytest.mark.parametrize("host", ["knative"], indirect=True, scope="session")
-def test_fuzzed_events(instance: Instance) -> None:
-    """No event causes a 5xx with version 2 of the SDK; tests/unit tries version 1."""
-    seen = set()
-    documents = EVENTS | st.lists(EVENTS | JSON, max_size=3)
-    bodies = BODIES | documents.map(lambda document: json.dumps(document).encode())
-
-    @settings(max_examples=300)
-    @given(HEADERS, bodies)
-    def send(headers: dict[bytes, bytes], body: bytes) -> None:
-        status = status_of(instance, b"POST", b"/", headers, body)
-        seen.add(status)
-        assert status < 500
-
-    send()
-
-    assert {200, 400} <= seen
-    assert [line for line in instance.events() if "stack" in line] == []
