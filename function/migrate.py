@@ -43,6 +43,7 @@ HINTS = {
     " MIGRATE_TIMEOUT.",
     "57014": "MIGRATE_TIMEOUT also limits each statement: raise it. If this built an index, end the"
     " transaction that it waited for (see pg_stat_activity).",
+    "P0001": "A trigger of this database refuses the change: disable it, and run this again.",
 }
 
 # The events of schema.sql's warnings, by SQLSTATE.

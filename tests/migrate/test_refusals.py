@@ -15,6 +15,11 @@ UNION ALL SELECT pubname::text FROM pg_publication ORDER BY 1
 """
 TYPE, TABLE, *_ = ORIGINAL.split(";")
 GENERATED = "sentiment TEXT GENERATED ALWAYS AS ('positive') STORED"
+EVENT_TRIGGER = """
+CREATE FUNCTION stop() RETURNS event_trigger LANGUAGE plpgsql
+AS $$ BEGIN RAISE EXCEPTION 'no changes today'; END $$;
+CREATE EVENT TRIGGER stop ON ddl_command_start EXECUTE FUNCTION stop()
+"""
 FOREIGN_TABLE = """
 CREATE FOREIGN DATA WRAPPER elsewhere; CREATE SERVER elsewhere FOREIGN DATA WRAPPER elsewhere;
 CREATE FOREIGN TABLE feedback (id UUID) SERVER elsewhere
@@ -54,6 +59,7 @@ def assert_refused(database: str, *reasons: str) -> None:
         (f"{TYPE}; {TABLE.replace('student_id UUID NOT NULL', 'student_id UUID')}", "may be null"),
         (f"{TYPE}; {TABLE}; ALTER TABLE feedback ADD {GENERATED}", "sentiment is generated"),
         (FOREIGN_TABLE, "feedback is not a table"),
+        (EVENT_TRIGGER, "no changes today. A trigger of this database refuses the change"),
         ("CREATE VIEW feedback AS SELECT 1 AS id", "feedback is not a table"),
         ("CREATE SEQUENCE feedback", "feedback is not a table"),
         (
