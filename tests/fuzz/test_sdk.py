@@ -1,7 +1,7 @@
 """The official SDKs read each event as the function does, or refuse it.
 
-They differ on purpose where docs/events.md says so: the SDKs make up an id that is missing, do not
-decode headers, and refuse attributes that the function ignores.
+They differ on purpose: the SDKs make up an id that is missing, do not decode headers, leave data in
+Base64 as bytes, and refuse attributes that the function ignores.
 """
 
 import json
