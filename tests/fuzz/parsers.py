@@ -17,6 +17,7 @@ from pydantic_core import from_json
 
 from function.access_settings import TokenSettings
 from function.errors import RequestError
+from function.http import cloudevents  # noqa: F401 - imported late, atheris would not see it
 from function.http.delivery import parse_delivery
 from function.http.document import parse_json
 from function.http.ids import PRINTABLE, event_row_id, parse_idempotency_key
