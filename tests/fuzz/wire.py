@@ -1,5 +1,6 @@
 """Our readers of HTTP beside h11, another well-known one: where both accept, they read the same."""
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import h11
@@ -66,7 +67,7 @@ def _read(data: bytes) -> list[Read]:
 
     def on_end() -> None:
         target = scope["raw_path"], scope["query_string"]
-        headers = tuple((name, value.strip(b" \t")) for name, value in scope["headers"])
+        headers = _without_framing(scope["headers"])
         found.append(Read(scope["method"].encode(), target, headers, b"".join(body)))
 
     reader = RequestReader(on_head, body.append, on_end)
@@ -76,6 +77,12 @@ def _read(data: bytes) -> list[Read]:
     except Refused:
         pass
     return found
+
+
+def _without_framing(headers: Iterable[tuple[bytes, bytes]]) -> tuple[tuple[bytes, bytes], ...]:
+    """Leave out what h11 rewrites; the body shows how each reads it."""
+    framing = (b"content-length", b"transfer-encoding")
+    return tuple((name, value.strip(b" \t")) for name, value in headers if name not in framing)
 
 
 def _read_by_h11(data: bytes) -> list[Read]:
@@ -90,7 +97,7 @@ def _read_by_h11(data: bytes) -> list[Read]:
             elif isinstance(event, h11.Data):
                 body += bytes(event.data)
             elif isinstance(event, h11.EndOfMessage) and request:
-                headers = tuple((name, value.strip(b" \t")) for name, value in request.headers)
+                headers = _without_framing(request.headers)
                 path, _, query = ORIGIN.sub(b"/", request.target).partition(b"?")
                 return [Read(request.method, (path, query), headers, body)]
             else:
