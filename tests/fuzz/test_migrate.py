@@ -106,12 +106,12 @@ def _is_possible(url: str, statements: str) -> bool:
 
 
 def rows(url: str) -> dict[str, int]:
-    """How many rows each table has, wherever it was moved."""
+    """How many rows each table has."""
     with session(url) as connection:
         connection.run(QUIET)
         tables = connection.run(TABLES) or []
         counts = {name: connection.run(f"SELECT count(*) FROM {name}") for [name] in tables}
-        return {name.rpartition(".")[2]: found[0][0] for name, found in counts.items() if found}
+        return {name: found[0][0] for name, found in counts.items() if found}
 
 
 def catalog(url: str) -> Any:
