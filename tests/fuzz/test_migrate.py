@@ -153,7 +153,8 @@ def _problem(result: Run, unchanged: bool, before: Any, after: Any) -> str:
     if result.code:
         if result.code != 1 or len(errors) != 1 or "stack" in errors[0]:
             return "not one error"
-        if ". " not in errors[0]["reason"]:
+        reason = errors[0]["reason"]
+        if ". " not in reason and not reason.startswith("no connection to"):
             return "no hint"
         return "" if unchanged else "refused, but changed"
     return ""
