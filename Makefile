@@ -106,7 +106,7 @@ chaos: .venv/$(READY) ## inject faults under load, and prove that no feedback is
 soak: .venv/$(READY) ## a million requests, then a table of ten million rows (wrk; ARGS=--short)
 	@$(BIN)/python -m tests.soak $(ARGS)
 
-fuzz: .venv-fuzz/$(READY) environment-func ## send mutated requests, bytes and databases (ARGS=--long: 100,000 requests, 200 databases)
+fuzz: .venv-fuzz/$(READY) environment-func ## send mutated requests, bytes and databases (ARGS="--requests 100000 --databases 200")
 	@.venv-fuzz/bin/python -m pytest -m fuzz tests/fuzz $(ARGS)
 
 connector: .venv/$(READY) ## write the connectors in deploy/debezium, from application.properties and the schema of the value

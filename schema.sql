@@ -139,6 +139,21 @@ BEGIN
     IF problems IS NOT NULL THEN
         RAISE EXCEPTION 'the name % is taken', problems USING ERRCODE = 'duplicate_table';
     END IF;
+    SELECT string_agg(name, ', ') INTO problems FROM (
+        SELECT name FROM unnest(ARRAY['feedback', 'strategy_revision']) AS name
+        WHERE to_regclass(name) IS NULL AND to_regtype(name) IS NOT NULL
+        UNION ALL
+        SELECT name FROM (VALUES  -- of an index that is not there; a copy has other names
+            ('idx_feedback_student_id', 'student_id'), ('idx_feedback_created_at', 'created_at'),
+            ('idx_feedback_strategy_snapshot', 'strategy_snapshot')) AS wanted (name, indexed)
+        WHERE to_regclass(name) IS NOT NULL AND NOT EXISTS (
+            SELECT FROM pg_index JOIN pg_attribute ON attrelid = indrelid AND attnum = indkey[0]
+            WHERE indrelid = feedback
+            AND (indexrelid = to_regclass(name)
+                 OR attname = indexed AND indisvalid AND indpred IS NULL))) AS taken;
+    IF problems IS NOT NULL THEN
+        RAISE EXCEPTION 'the name % is taken', problems USING ERRCODE = 'duplicate_table';
+    END IF;
 END
 $$;
 

@@ -106,12 +106,12 @@ def _is_possible(url: str, statements: str) -> bool:
 
 
 def rows(url: str) -> dict[str, int]:
-    """How many rows each table has, wherever it was moved."""
+    """How many rows each table has."""
     with session(url) as connection:
         connection.run(QUIET)
         tables = connection.run(TABLES) or []
         counts = {name: connection.run(f"SELECT count(*) FROM {name}") for [name] in tables}
-        return {name.rpartition(".")[2]: found[0][0] for name, found in counts.items() if found}
+        return {name: found[0][0] for name, found in counts.items() if found}
 
 
 def catalog(url: str) -> Any:
@@ -153,7 +153,8 @@ def _problem(result: Run, unchanged: bool, before: Any, after: Any) -> str:
     if result.code:
         if result.code != 1 or len(errors) != 1 or "stack" in errors[0]:
             return "not one error"
-        if ". " not in errors[0]["reason"]:
+        reason = errors[0]["reason"]
+        if ". " not in reason and not reason.startswith("no connection to"):
             return "no hint"
         return "" if unchanged else "refused, but changed"
     return ""
