@@ -28,7 +28,8 @@ def main() -> int:
         print(f"The configuration is not valid:\n{exc}", file=sys.stderr)
         return 2
     except (DatabaseError, *CONNECTION_ERRORS) as exc:
-        hint = ". First run: python -m insights apply" if sqlstate(exc) in NO_VIEWS else ""
+        has_views = options.command == "apply" or sqlstate(exc) not in NO_VIEWS
+        hint = "" if has_views else ". First run: python -m insights apply"
         print(f"insights {options.command} failed: {describe(exc)}{hint}", file=sys.stderr)
         return 1
     return 0

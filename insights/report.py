@@ -28,12 +28,19 @@ def write(connection: Connection, options: Options) -> None:
     else:
         text = as_csv(report)
     if options.output == "-":
-        sys.stdout.write(text)
+        sys.stdout.buffer.write(text.encode())  # the page says that it is UTF-8
     else:
-        obstore.fsspec.register(OBJECT_STORES)
-        place = options.output.replace("{start}", str(report.period.start))
-        with fsspec.open(place, "w", encoding="utf-8") as file:
+        _write_file(options.output.replace("{start}", str(report.period.start)), text)
+
+
+def _write_file(place: str, text: str) -> None:
+    obstore.fsspec.register(OBJECT_STORES)
+    try:
+        with fsspec.open(place, "w", encoding="utf-8", newline="") as file:
             file.write(text)
+    except (ImportError, ValueError) as exc:  # of the kind of address
+        print(f"--output: {exc}", file=sys.stderr)
+        raise SystemExit(2) from None
 
 
 def _period(connection: Connection, options: Options) -> Period:
