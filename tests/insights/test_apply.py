@@ -1,5 +1,6 @@
 """`python -m insights apply`, on a real PostgreSQL."""
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import pytest
@@ -7,6 +8,8 @@ import pytest
 from dev.postgres import EmbeddedPostgres
 from insights import database
 from tests.conftest import open_connection
+from tests.insights.conftest import Rows
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.insights
 
@@ -40,3 +43,19 @@ def test_a_role_that_could_not_be_created_is_told(
     assert "could not create the role mentor_reader" in told
     assert "CREATE ROLE mentor_reader NOLOGIN" in told
     assert "transaction" not in told
+
+
+def test_it_waits_for_a_roll_up(rows: Rows, feedback_database: str) -> None:
+    _, refresh, lock_closed, lock_history, commit = database.ROLL_UP.strip().split("\n")
+    for statement in ("BEGIN", refresh, lock_closed):
+        rows.connection.run(statement)
+    with (
+        closing(open_connection(feedback_database)) as second,
+        ThreadPoolExecutor() as pool,
+    ):
+        applied = pool.submit(database.apply, second, None)
+        wait_until(lambda: rows.connection.run("SELECT FROM pg_locks WHERE NOT granted"))
+        rows.connection.run(lock_history)
+        rows.connection.run(commit)
+        applied.result()
+    assert rows.connection.run("SELECT sum(answers) FROM insights.daily") == [[None]]
