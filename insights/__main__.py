@@ -30,7 +30,8 @@ def main() -> int:
     except (DatabaseError, *CONNECTION_ERRORS) as exc:
         has_views = options.command == "apply" or sqlstate(exc) not in NO_VIEWS
         hint = "" if has_views else ". First run: python -m insights apply"
-        print(f"insights {options.command} failed: {describe(exc)}{hint}", file=sys.stderr)
+        reason = database.own_words(exc) or describe(exc)
+        print(f"insights {options.command} failed: {reason}{hint}", file=sys.stderr)
         return 1
     return 0
 

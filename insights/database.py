@@ -9,6 +9,7 @@ from function.postgres_settings import read_settings
 from function.settings import ConfigurationError
 from function.store.connection import connect
 from function.store.driver import Connection
+from function.store.faults import sqlstate
 from function.variables import Variables
 
 VIEWS = Path(__file__).with_name("views.sql")
@@ -53,3 +54,10 @@ def apply(connection: Connection, time_zone: str | None) -> None:
 def roll_up(connection: Connection) -> None:
     """Count all weeks before this one again."""
     connection.run(ROLL_UP)
+
+
+def own_words(error: BaseException) -> str:
+    """What the file raised, or "" for any other error."""
+    if sqlstate(error) != "P0001":
+        return ""
+    return ". ".join(error.args[0][field] for field in "MH" if field in error.args[0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from datetime import date
 
 import fsspec
 import obstore.fsspec
@@ -46,7 +47,8 @@ def _write_file(place: str, text: str) -> None:
 def _period(connection: Connection, options: Options) -> Period:
     kind: Kind = "week" if options.period == "week" else "month"
     [[time_zone, today]] = connection.run(
-        "SELECT insights.time_zone(), (now() AT TIME ZONE insights.time_zone())::date"
+        "SELECT insights.time_zone(),"
+        f" to_char(now() AT TIME ZONE insights.time_zone(), '{data.ISO}')"
     )
     if options.timezone not in {None, time_zone}:
         print(
@@ -55,4 +57,6 @@ def _period(connection: Connection, options: Options) -> Period:
             file=sys.stderr,
         )
         raise SystemExit(2)
-    return Period.of(options.since, kind) if options.since else Period.of(today, kind).before()
+    if options.since:
+        return Period.of(options.since, kind)
+    return Period.of(date.fromisoformat(today), kind).before()

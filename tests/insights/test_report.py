@@ -244,6 +244,13 @@ def test_wrong_options_are_told(year: str, option: str, code: int, said: str) ->
     assert "Traceback" not in done.stderr
 
 
+def test_a_server_may_write_dates_in_its_own_way(year: str) -> None:
+    german = {"PGOPTIONS": "-c DateStyle=German"}
+    for arguments in ([WEEK], ["--period=month"]):
+        command = ("report", "--format=csv", *arguments)
+        assert run(year, *command, **german).stdout == run(year, *command).stdout != ""
+
+
 def test_the_page_is_utf_8_wherever_it_goes(year: str) -> None:
     arguments = [sys.executable, "-m", "insights", "report", WEEK, "--language=de"]
     environ = {"DATABASE_URL": year, "PYTHONIOENCODING": "latin-1"}
@@ -261,6 +268,12 @@ def test_without_views_it_says_what_to_do(feedback_database: str) -> None:
     done = run(feedback_database, "report")
     assert done.returncode == 1
     assert "python -m insights apply" in done.stderr
+
+
+def test_an_unknown_time_zone_is_told(year: str) -> None:
+    done = run(year, "apply", "--timezone=europe/berlin")
+    assert done.returncode == 1
+    assert "there is no time zone europe/berlin. Use a name from pg_timezone_names" in done.stderr
 
 
 def test_without_tables_it_says_what_to_do(database: str) -> None:
