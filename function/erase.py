@@ -84,7 +84,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("student_id", nargs="?", type=_student, help="a UUID")
     parser.add_argument("--file", type=_students, help="UUIDs, one a line; - is stdin")
     parser.add_argument("--confirm", action="store_true", help="erase; otherwise only count")
-    options = parser.parse_args()
+    options, rest = parser.parse_known_args()  # the error of parse_args would tell the rest: ids
+    if rest:
+        parser.error("too many or unknown arguments: several students need a --file")
     if (options.student_id is None) == (options.file is None):
         parser.error("name one student, or a --file of students")
     options.students = options.file or [options.student_id]

@@ -28,8 +28,10 @@ def main() -> int:
         print(f"The configuration is not valid:\n{exc}", file=sys.stderr)
         return 2
     except (DatabaseError, *CONNECTION_ERRORS) as exc:
-        hint = ". First run: python -m insights apply" if sqlstate(exc) in NO_VIEWS else ""
-        print(f"insights {options.command} failed: {describe(exc)}{hint}", file=sys.stderr)
+        has_views = options.command == "apply" or sqlstate(exc) not in NO_VIEWS
+        hint = "" if has_views else ". First run: python -m insights apply"
+        reason = database.own_words(exc) or describe(exc)
+        print(f"insights {options.command} failed: {reason}{hint}", file=sys.stderr)
         return 1
     return 0
 

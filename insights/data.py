@@ -12,6 +12,7 @@ from insights.periods import Period
 from insights.statistics import Estimate, difference, share
 
 SMALLEST_GROUP = 5  # different students, on the day with most of them
+ISO = "YYYY-MM-DD"  # whatever DateStyle the server has
 HISTORY = 12  # periods in the trend
 MOODS = ("positive", "neutral", "negative", "frustrated", "confused", "bored", "anxious")
 CONCERNS = (
@@ -84,14 +85,16 @@ def _read_rows(connection: Connection, first: Period, last: Period) -> list[dict
     """All subjects of the last two periods, and the totals of all."""
     view, column = f"insights.{last.kind}ly", last.kind
     found = connection.run(
-        f"SELECT {column} AS start, {view}.* FROM {view} WHERE {column} BETWEEN :first AND :last"
+        f"SELECT to_char({column}, '{ISO}') AS start, {view}.* FROM {view}"
+        f" WHERE {column} BETWEEN :first AND :last"
         f" AND (kind = 'all' OR {column} >= :previous)",
         first=first.start,
         last=last.start,
         previous=last.before().start,
     )
     names = [column["name"] for column in connection.columns or []]
-    return [dict(zip(names, row, strict=True)) for row in found or []]
+    rows = [dict(zip(names, row, strict=True)) for row in found or []]
+    return [{**row, "start": date.fromisoformat(row["start"])} for row in rows]
 
 
 def _groups(

@@ -1,5 +1,6 @@
 """The views in a database, and the roll-up that keeps them fast."""
 
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -8,9 +9,11 @@ from function.postgres_settings import read_settings
 from function.settings import ConfigurationError
 from function.store.connection import connect
 from function.store.driver import Connection
+from function.store.faults import sqlstate
 from function.variables import Variables
 
 VIEWS = Path(__file__).with_name("views.sql")
+RAISED = b"01000"  # the SQLSTATE of the file's own warnings
 STATEMENT_TIMEOUT = 3600.0  # seconds; the roll-up of 10 million rows takes minutes
 # Readers don't wait for it, and see both views change at once.
 ROLL_UP = """
@@ -39,10 +42,22 @@ def apply(connection: Connection, time_zone: str | None) -> None:
     Without a time zone it stays as it was, at first UTC. After a DatabaseError the connection must
     be closed.
     """
-    connection.run("SELECT set_config('insights.time_zone', :name, false)", name=time_zone or "")
+    connection.run("BEGIN")  # the file begins none then: a pooler must not part it from its setting
+    connection.run("SELECT set_config('insights.time_zone', :name, true)", name=time_zone or "")
     connection.run(VIEWS.read_text(encoding="utf-8"))
+    for notice in connection.notices:
+        if notice[b"C"] == RAISED:
+            hint = notice.get(b"H", b"").decode(errors="replace")
+            print(notice[b"M"].decode(errors="replace"), hint, sep=". ", file=sys.stderr)
 
 
 def roll_up(connection: Connection) -> None:
     """Count all weeks before this one again."""
     connection.run(ROLL_UP)
+
+
+def own_words(error: BaseException) -> str:
+    """What the file raised, or "" for any other error."""
+    if sqlstate(error) != "P0001":
+        return ""
+    return ". ".join(error.args[0][field] for field in "MH" if field in error.args[0])

@@ -36,7 +36,7 @@ def parse(arguments: Sequence[str]) -> Options:
     report.add_argument(
         "--from",
         dest="since",
-        type=date.fromisoformat,
+        type=_day,
         metavar="DATE",
         help="a day of the period; default: the last whole one",
     )
@@ -50,3 +50,13 @@ def parse(arguments: Sequence[str]) -> Options:
         help="a file, or an address such as s3://bucket/{start}.html; - is stdout",
     )
     return parser.parse_args(arguments, Options())
+
+
+def _day(text: str) -> date:
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError("must be a date such as 2026-03-02") from None
+    if not 1900 <= day.year < 3000:  # `date` can't go far beyond the years 1 and 9999
+        raise argparse.ArgumentTypeError("must be from 1900 to 2999")
+    return day

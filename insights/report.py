@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from datetime import date
 
 import fsspec
 import obstore.fsspec
@@ -28,18 +29,26 @@ def write(connection: Connection, options: Options) -> None:
     else:
         text = as_csv(report)
     if options.output == "-":
-        sys.stdout.write(text)
+        sys.stdout.buffer.write(text.encode())  # the page says that it is UTF-8
     else:
-        obstore.fsspec.register(OBJECT_STORES)
-        place = options.output.replace("{start}", str(report.period.start))
-        with fsspec.open(place, "w", encoding="utf-8") as file:
+        _write_file(options.output.replace("{start}", str(report.period.start)), text)
+
+
+def _write_file(place: str, text: str) -> None:
+    obstore.fsspec.register(OBJECT_STORES)
+    try:
+        with fsspec.open(place, "w", encoding="utf-8", newline="") as file:
             file.write(text)
+    except (ImportError, ValueError) as exc:  # of the kind of address
+        print(f"--output: {exc}", file=sys.stderr)
+        raise SystemExit(2) from None
 
 
 def _period(connection: Connection, options: Options) -> Period:
     kind: Kind = "week" if options.period == "week" else "month"
     [[time_zone, today]] = connection.run(
-        "SELECT insights.time_zone(), (now() AT TIME ZONE insights.time_zone())::date"
+        "SELECT insights.time_zone(),"
+        f" to_char(now() AT TIME ZONE insights.time_zone(), '{data.ISO}')"
     )
     if options.timezone not in {None, time_zone}:
         print(
@@ -48,4 +57,6 @@ def _period(connection: Connection, options: Options) -> Period:
             file=sys.stderr,
         )
         raise SystemExit(2)
-    return Period.of(options.since, kind) if options.since else Period.of(today, kind).before()
+    if options.since:
+        return Period.of(options.since, kind)
+    return Period.of(date.fromisoformat(today), kind).before()

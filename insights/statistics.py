@@ -27,7 +27,8 @@ def share(part: int, whole: int) -> Estimate:
     middle = (value + Z * Z / (2 * whole)) / (1 + Z * Z / whole)
     half = Z / (1 + Z * Z / whole)
     half *= math.sqrt(value * (1 - value) / whole + Z * Z / (4 * whole * whole))
-    return Estimate(value, max(0.0, middle - half), min(1.0, middle + half))
+    # Rounding could put 0 or 1 outside of its own range.
+    return Estimate(value, min(value, max(0.0, middle - half)), max(value, min(1.0, middle + half)))
 
 
 def difference(now: Estimate, before: Estimate) -> Estimate:

@@ -36,10 +36,11 @@ BEGIN
 END
 $$;
 
--- Views are made again, because a view can't be replaced by one with other columns.
+-- Views are made again, because a view can't be replaced by one with other columns. `closed` is locked
+-- before `history`, as by the roll-up.
 DROP VIEW IF EXISTS insights.hourly, insights.daily, insights.weekly, insights.monthly, insights.cell;
 DROP FUNCTION IF EXISTS insights.hours;
-DROP MATERIALIZED VIEW IF EXISTS insights.history, insights.closed;
+DROP MATERIALIZED VIEW IF EXISTS insights.closed, insights.history;
 DROP VIEW IF EXISTS insights.answer;
 
 -- Each answer once as a whole, once for its task, and once for each of its topics. A revised strategy

@@ -54,8 +54,12 @@ SELECT (SELECT count(*) FROM chosen), (SELECT count(*) FROM feedback),
 DELETE_OF_A_STUDENT = DELETE.format(chosen=OF_A_STUDENT)
 DELETE_OLD = DELETE.format(chosen=OLD)
 # Revisions whose feedback was deleted by hand.
-DELETE_REVISIONS_OF_A_STUDENT = "DELETE FROM public.strategy_revision WHERE student_id = :student"
-DELETE_OLD_REVISIONS = f"DELETE FROM public.strategy_revision WHERE feedback_created_at < {BEFORE}"
+DELETE_REVISIONS = """
+WITH deleted AS (DELETE FROM public.strategy_revision WHERE {condition} RETURNING id)
+SELECT count(*) FROM deleted
+"""
+DELETE_REVISIONS_OF_A_STUDENT = DELETE_REVISIONS.format(condition="student_id = :student")
+DELETE_OLD_REVISIONS = DELETE_REVISIONS.format(condition=f"feedback_created_at < {BEFORE}")
 DELETE_OLD_ERASURES = f"DELETE FROM public.student_erasure WHERE created_at < {BEFORE}"
 # Not before any of the deleted rows: consumers compare the times. The server's clock may have been
 # set back since a row was written.
@@ -96,12 +100,15 @@ def erase(connection: Connection, student: UUID, topics: Collection[str]) -> Ite
     The last one also inserts the event, even if there was no feedback: consumers may have some.
     """
     was_last = False
+    latest = None
     while not was_last:
         with _transaction(connection):
             deleted = _delete(connection, DELETE_OF_A_STUDENT, topics, student=student)
+            latest = deleted.latest or latest
             if was_last := deleted.was_last:
-                connection.run(DELETE_REVISIONS_OF_A_STUDENT, student=student)
-                connection.run(INSERT_ERASURE, student=student, latest=deleted.latest)
+                [[more]] = connection.run(DELETE_REVISIONS_OF_A_STUDENT, student=student)
+                deleted = deleted._replace(revisions=deleted.revisions + more)
+                connection.run(INSERT_ERASURE, student=student, latest=latest)
         yield deleted
 
 
@@ -112,7 +119,8 @@ def expire(connection: Connection, days: int, topics: Collection[str]) -> Iterat
         with _transaction(connection):
             deleted = _delete(connection, DELETE_OLD, topics, days=days)
             if was_last := deleted.was_last:
-                connection.run(DELETE_OLD_REVISIONS, days=days)
+                [[more]] = connection.run(DELETE_OLD_REVISIONS, days=days)
+                deleted = deleted._replace(revisions=deleted.revisions + more)
                 connection.run(DELETE_OLD_ERASURES, days=days)
         yield deleted
 

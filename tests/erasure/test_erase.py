@@ -108,6 +108,15 @@ def test_wrong_options_are_told(
     assert said in done.output
 
 
+def test_a_second_student_is_refused_without_their_id(feedback_database: str) -> None:
+    students = [insert(feedback_database) for _ in range(2)]
+    done = erase(feedback_database, *students, "--confirm")
+    assert done.code == 2
+    assert "several students need a --file" in done.output
+    assert not any(student in done.output for student in students)
+    assert execute(feedback_database, ERASURES) == []
+
+
 def test_a_student_without_feedback_gets_an_event_too(feedback_database: str) -> None:
     """Consumers may have what retention has deleted here."""
     student = str(uuid4())
@@ -128,6 +137,13 @@ def test_rows_of_the_original_and_rows_from_the_future_are_erased(feedback_datab
     assert erase(feedback_database, student, "--confirm").code == 0
     assert places_of(feedback_database, student) == ["student_erasure"]
     after = "SELECT created_at >= '2099-01-01 00:00:01Z' FROM student_erasure"
+    assert execute(feedback_database, after) == [[True]]
+
+
+def test_the_event_is_not_before_the_rows_of_a_full_batch(feedback_database: str) -> None:
+    student = insert(feedback_database, erasure.BATCH, at="2099-01-01 00:00Z")
+    assert erase(feedback_database, student, "--confirm").code == 0
+    after = "SELECT created_at > '2099-01-01 00:00Z' FROM student_erasure"
     assert execute(feedback_database, after) == [[True]]
 
 
@@ -213,7 +229,8 @@ def test_a_revision_whose_feedback_was_deleted_by_hand_is_erased(feedback_databa
     student = insert(feedback_database)
     execute(feedback_database, REVISE, student=student)
     execute(feedback_database, "DELETE FROM feedback")
-    assert erase(feedback_database, student, "--confirm").code == 0
+    [line] = erase(feedback_database, student, "--confirm").lines("student erased")
+    assert (line["feedback"], line["revisions"]) == (0, 1)
     assert places_of(feedback_database, WORD) == []
 
 

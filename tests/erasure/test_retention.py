@@ -50,7 +50,8 @@ def test_old_erasures_and_revisions_without_feedback_go_too(feedback_database: s
             student=student,
         )
     execute(feedback_database, "DELETE FROM feedback")
-    assert retain(feedback_database, "20").code == 0
+    [line] = retain(feedback_database, "20").lines("old feedback deleted")
+    assert (line["feedback"], line["revisions"]) == (0, 1)
     assert places_of(feedback_database, student) == []
     for table in ("strategy_revision", "student_erasure"):
         assert execute(feedback_database, f"SELECT count(*) FROM {table}") == [[1]]

@@ -229,6 +229,37 @@ def s3_server() -> Iterator[tuple[str, dict[str, bytes]]]:
         thread.join()
 
 
+@pytest.mark.parametrize(
+    ("option", "code", "said"),
+    [
+        ("--from=0001-01-01", 2, "--from: must be from 1900 to 2999"),
+        ("--from=9999-12-31", 2, "--from: must be from 1900 to 2999"),
+        ("--from=yesterday", 2, "--from: must be a date"),
+        ("--output=nowhere://report", 2, "--output: Protocol not known: nowhere"),
+        ("--output=/proc/report", 1, "No such file or directory"),
+    ],
+)
+def test_wrong_options_are_told(year: str, option: str, code: int, said: str) -> None:
+    done = run(year, "report", "--format=csv", option)
+    assert done.returncode == code
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_server_may_write_dates_in_its_own_way(year: str) -> None:
+    german = {"PGOPTIONS": "-c DateStyle=German"}
+    for arguments in ([WEEK], ["--period=month"]):
+        command = ("report", "--format=csv", *arguments)
+        assert run(year, *command, **german).stdout == run(year, *command).stdout != ""
+
+
+def test_the_page_is_utf_8_wherever_it_goes(year: str) -> None:
+    arguments = [sys.executable, "-m", "insights", "report", WEEK, "--language=de"]
+    environ = {"DATABASE_URL": year, "PYTHONIOENCODING": "latin-1"}
+    page = subprocess.check_output(arguments, cwd=ROOT, env=environ)
+    assert "Schülerinnen" in page.decode()
+
+
 def test_another_time_zone_than_that_of_the_views_is_refused(year: str) -> None:
     done = run(year, "report", "--timezone=America/New_York")
     assert done.returncode == 2
@@ -239,6 +270,19 @@ def test_without_views_it_says_what_to_do(feedback_database: str) -> None:
     done = run(feedback_database, "report")
     assert done.returncode == 1
     assert "python -m insights apply" in done.stderr
+
+
+def test_an_unknown_time_zone_is_told(year: str) -> None:
+    done = run(year, "apply", "--timezone=europe/berlin")
+    assert done.returncode == 1
+    assert "there is no time zone europe/berlin. Use a name from pg_timezone_names" in done.stderr
+
+
+def test_without_tables_it_says_what_to_do(database: str) -> None:
+    done = run(database, "apply")
+    assert done.returncode == 1
+    assert "run the migrate job" in done.stderr
+    assert "First run" not in done.stderr
 
 
 def test_the_guide_shows_commands_and_sql_that_work(year: str) -> None:

@@ -22,6 +22,13 @@ def test_the_range_of_a_share(part: int, whole: int, low: float, high: float) ->
     assert (found.low, found.high) == pytest.approx((low, high), abs=0.00006)
 
 
+@pytest.mark.parametrize("whole", range(1, 50))
+def test_a_share_is_in_its_range(whole: int) -> None:
+    for part in range(whole + 1):
+        found = share(part, whole)
+        assert 0 <= found.low <= found.value <= found.high <= 1
+
+
 # The paper in insights/statistics.py, table II, method 10
 @pytest.mark.parametrize(
     ("now", "before", "low", "high"),

@@ -147,15 +147,6 @@ def test_a_reader_reads_the_views_and_nothing_else(rows: Rows) -> None:
     rows.connection.run("RESET SESSION AUTHORIZATION")
 
 
-def test_a_second_run_keeps_the_time_zone_unless_it_gets_another(feedback_database: str) -> None:
-    found = []
-    with closing(open_connection(feedback_database)) as connection:
-        for time_zone in (None, "Asia/Kathmandu", None, "America/New_York"):
-            database.apply(connection, time_zone)
-            found += connection.run("SELECT insights.time_zone()")
-    assert found == [["UTC"], ["Asia/Kathmandu"], ["Asia/Kathmandu"], ["America/New_York"]]
-
-
 def test_an_unknown_time_zone_changes_nothing(rows: Rows, feedback_database: str) -> None:
     rows.add("2026-02-03T12:00:00Z")
     with (
