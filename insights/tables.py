@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 
@@ -14,6 +15,9 @@ COLUMNS = (
     *("section", "period", "name", "answers", "easy", "ok", "hard"),
     *("hard_share", "hard_low", "hard_high", "change", "change_low", "change_high"),
 )
+# What a spreadsheet takes for a formula (OWASP, CSV injection), also after a semicolon, which parts
+# the cells in countries with a decimal comma.
+FORMULA = re.compile("(^|[;\t\r\n])(?=[=+@\uff1d\uff0b\uff0d\uff20\t\r\n-])")
 
 
 def as_json(report: Report, quotes: Mapping[str, Sequence[str]]) -> str:
@@ -52,5 +56,4 @@ def _sections(report: Report) -> Iterator[tuple[str, str, Group]]:
 
 
 def _harmless(name: str) -> str:
-    """A spreadsheet takes these beginnings for a formula: OWASP, CSV injection."""
-    return f"'{name}" if name.startswith(("=", "+", "-", "@", "\t", "\r")) else name
+    return FORMULA.sub(r"\1'", name)

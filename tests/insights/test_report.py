@@ -15,15 +15,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from string import Formatter
 from uuid import UUID
-from xml.etree import ElementTree
 
 import pytest
 
 from dev import demo
-from insights import charts
-from insights.data import Group
 from insights.options import parse
-from insights.statistics import share
 from tests.conftest import open_connection, select
 from tests.insights.conftest import Rows
 from tests.instance import ROOT
@@ -168,15 +164,6 @@ def test_names_of_tasks_are_no_code(rows: Rows, feedback_database: str) -> None:
         run(feedback_database, "report", WEEK, "--format=csv").stdout.splitlines()
     )
     assert "'=HYPERLINK(1)" in {line["name"] for line in lines}
-
-
-@pytest.mark.parametrize("name", ["$5 and $6", r"$\foo$", "a\x01b", "\ufffe", "two\nlines", ""])
-def test_a_chart_shows_any_name(name: str) -> None:
-    group = Group(name, 10, 1, 1, 8, share(8, 10), None)
-    svg = charts.shares([group], charts.THEMES["light"])
-    text = "".join(ElementTree.fromstring(svg).itertext())  # noqa: S314 - our own
-    for shown in re.sub("[^ -~]", " ", name).split():
-        assert shown in text
 
 
 def test_it_writes_a_file_with_the_first_day_in_its_name(year: str, tmp_path: Path) -> None:
