@@ -31,6 +31,7 @@ REMAINS = (
     "in consumers' stores until they have handled the event",
     "in dead-letter topics, and in clients that may still send it again",
     "in PostgreSQL's data files until VACUUM, and in its log, its archive and backups",
+    "in the numbers of the insights until the roll-up, and in reports that quote messages",
     "at the model's provider, as its contract says",
 )
 
