@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import re
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
@@ -101,7 +102,10 @@ def _figure(theme: Theme, height: float) -> Iterator[tuple[io.StringIO, Axes]]:
             spine.set_color(theme.grid)
         axes.spines[["top", "right"]].set_visible(False)
         yield buffer, axes
-        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
+        with warnings.catch_warnings():
+            # Whoever shows the SVG has other fonts.
+            warnings.filterwarnings("ignore", "Glyph .* missing from font")
+            figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
         pyplot.close(figure)
 
 

@@ -20,7 +20,9 @@ def group_of(name: str) -> Group:
     return Group(name, 10, 1, 1, 8, share(8, 10), None)
 
 
-@pytest.mark.parametrize("name", ["$5 and $6", r"$\foo$", "a\x01b", "\ufffe", "two\nlines", ""])
+@pytest.mark.parametrize(
+    "name", ["$5 and $6", r"$\foo$", "a\x01b", "\ufffe", "two\nlines", "分数", ""]
+)
 def test_a_chart_shows_any_name(name: str) -> None:
     svg = charts.shares([group_of(name)], charts.THEMES["light"])
     text = "".join(ElementTree.fromstring(svg).itertext())  # noqa: S314 - our own
