@@ -81,7 +81,7 @@ def _erase_all(connection: Connection, students: Iterable[UUID]) -> None:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m function.erase")
+    parser = argparse.ArgumentParser(prog="python -m function.erase", allow_abbrev=False)
     parser.add_argument("student_id", nargs="?", type=_student, help="a UUID")
     parser.add_argument("--file", type=_students, help="UUIDs, one a line; - is stdin")
     parser.add_argument("--confirm", action="store_true", help="erase; otherwise only count")

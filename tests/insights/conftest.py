@@ -14,7 +14,7 @@ from insights import database
 from tests.conftest import open_connection, temporary_database
 
 # Only the environment of `make test-insights` has the libraries of the reports.
-collect_ignore = [] if find_spec("matplotlib") else ["test_report.py"]
+collect_ignore_glob = [] if find_spec("matplotlib") else ["test_*.py"]
 
 INSERT = """
 INSERT INTO feedback (id, student_id, task_id, message, perceived_difficulty, topic_weights,
