@@ -87,14 +87,16 @@ def test_example_not_applied() -> None:
     kustomizations = [
         path.read_text(encoding="utf-8") for path in KNATIVE.rglob("kustomization.yaml")
     ]
-    assert len(kustomizations) == 6
+    assert len(kustomizations) == 7
     assert not any("secrets.example" in text for text in kustomizations)
 
 
 def test_example_secrets(service: Manifest, job: Manifest) -> None:
     """The example contains each mounted secret."""
     shown = {manifest["metadata"]["name"] for manifest in plain("secrets.example.yaml")}
-    volumes = pod(service)["volumes"] + pod(job)["volumes"]
+    [retention] = plain("components/retention/cronjob.yaml")
+    template = retention["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    volumes = pod(service)["volumes"] + pod(job)["volumes"] + template["volumes"]
     mounted = {
         volume["secret"]["secretName"] if "secret" in volume else volume["configMap"]["name"]
         for volume in volumes
