@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import requests
 from opentelemetry._logs import LogRecord, SeverityNumber
 from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
@@ -26,8 +27,8 @@ IDS = ("trace_id", "span_id")
 class LogExporter:
     """Sends lines of the log; the severities and ids have fields of their own in the protocol."""
 
-    def __init__(self, timeout: float) -> None:
-        self._exporter = OTLPLogExporter(timeout=timeout)
+    def __init__(self, timeout: float, session: requests.Session) -> None:
+        self._exporter = OTLPLogExporter(timeout=timeout, session=session)
 
     def send(self, lines: Sequence[Line], resource: Resource, scope: InstrumentationScope) -> bool:
         """Return whether the collector took them."""

@@ -27,7 +27,8 @@ class Collector:
         self.lines: list[LogRecord] = []
         self.metrics: list[ResourceMetrics] = []
         self.url = ""
-        self.refused = ""  # a path that is answered with 404
+        self.refused = ""  # a path that is answered with `refusal`
+        self.refusal = 404
         self.refusals = 0
 
     def take(self, path: str, body: bytes) -> None:
@@ -81,7 +82,7 @@ def collecting() -> Iterator[Collector]:
                 collector.refusals += 1
             else:
                 collector.take(self.path, body)
-            self.send_response(404 if refused else 200)
+            self.send_response(collector.refusal if refused else 200)
             self.send_header("Content-Length", "0")
             self.end_headers()
 

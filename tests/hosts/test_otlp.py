@@ -195,10 +195,14 @@ def test_log(host: str, hosts_database: str, tmp_path: Path) -> None:
     assert line.time_unix_nano == pytest.approx(time.time_ns(), abs=1e12)
 
 
-def test_signals_fail_apart(hosts_database: str, tmp_path: Path) -> None:
-    """Where the collector takes metrics only, the log says once that spans do not arrive."""
+@pytest.mark.parametrize("refusal", [404, 308])
+def test_signals_fail_apart(refusal: int, hosts_database: str, tmp_path: Path) -> None:
+    """Where the collector takes metrics only, the log says once that spans do not arrive.
+
+    A redirect, such as that of a proxy to https, is no success either.
+    """
     with collecting() as collector:
-        collector.refused = "/v1/traces"
+        collector.refused, collector.refusal = "/v1/traces", refusal
         environ = {
             "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url,
             "OTEL_TRACES_SAMPLER": "always_on",
