@@ -13,6 +13,7 @@ from function.domain import Concern, Entry, Feedback, Stored, StoredEntry, Strat
 from function.errors import IdempotencyKeyReused
 from function.metrics import CONCERNS, FEEDBACK
 from function.store import Store
+from function.tracing import context_of
 
 log = logging.getLogger("function.safeguarding")  # function/logs.py gives it a level of its own
 
@@ -79,7 +80,10 @@ class Service:
         known = (submission.row_id, submission.feedback)
         analysis = self._analyses.get(known)
         if analysis is None:
-            analysis = asyncio.create_task(self._analyzer.analyze(submission.feedback))
+            analysis = asyncio.create_task(
+                self._analyzer.analyze(submission.feedback),
+                context=context_of(submission.traceparent),
+            )
             self._analyses[known] = analysis
         return analysis
 

@@ -10,7 +10,7 @@ import random
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from contextvars import ContextVar
+from contextvars import Context, ContextVar, copy_context
 from typing import Generic, NamedTuple, TypeVar
 
 from function.metrics import Metric
@@ -130,6 +130,19 @@ def begin_event(traceparent: str, caller: str, tracestate: str) -> None:
         known = current.get()
         span.links.extend(one.traceparent for one in known[:1])
         current.set([*known, span])
+
+
+def context_of(traceparent: str) -> Context:
+    """Copy the context for work on one row: its span is the one in progress, if it is recorded.
+
+    Else each question about a batch would be linked from the spans of all events.
+    """
+    context = copy_context()
+    known = current.get()
+    if len(known) > 1:
+        own = next((span for span in known if span.traceparent == traceparent), known[0])
+        context.run(current.set, [own])
+    return context
 
 
 def record_client(

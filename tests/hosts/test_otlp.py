@@ -13,8 +13,9 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from dev.ports import free_port
 from tests.hosts.collector import attributes, collecting
 from tests.hosts.conftest import Rows
-from tests.hosts.events import binary_headers
+from tests.hosts.events import binary_headers, event, send_batch
 from tests.instance import FEEDBACK, PATH, ROOT, running
+from tests.llm.server import answers, serving
 
 TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 EVENT_TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -149,6 +150,35 @@ def test_an_event_continues_its_own_trace(
     [row] = rows(student)
     assert row["traceparent"] == f"00-{EVENT_TRACE}-{event.span_id.hex()}-03"
     assert collector.metrics == []
+
+
+def test_questions_about_a_batch(hosts_database: str, tmp_path: Path) -> None:
+    """Each belongs to its event's trace; there are as many links as events, not their square."""
+    events = [
+        event(str(uuid.uuid4()), str(number))
+        | {"traceparent": f"00-{number:032x}-{PARENT}-0{number % 5 != 0:d}"}
+        for number in range(1, 21)
+    ]
+    with collecting() as collector, serving(answers()) as model:
+        environ = {
+            "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url,
+            "LLM_PROVIDER": "openai",
+            "LLM_API_KEY": "k",
+            "LLM_MODEL": "m",
+            "LLM_BASE_URL": f"{model.url}/v1",
+        }
+        with running(tmp_path / "log", hosts_database, **environ) as function:
+            function.wait_until_ready()
+            own = {"traceparent": f"00-{TRACE}-{PARENT}-01"}
+            assert send_batch(function, *events, **own).status == 200
+            assert function.terminate() == 0
+    [request] = [span for span in collector.spans if span.kind == Span.SPAN_KIND_SERVER]
+    processed = collector.named("process mentor.feedback.submitted")
+    parents = [span.parent_span_id for span in collector.named("chat m")]
+    assert len(processed) == 16
+    sampled = [span.span_id for span in processed]
+    assert sorted(parents) == sorted([*sampled, *[request.span_id] * 4])
+    assert all(len(span.links) <= 3 for span in processed)  # the request and two statements
 
 
 def test_odd_requests(host: str, hosts_database: str, tmp_path: Path) -> None:
