@@ -9,7 +9,6 @@ import time
 import uuid
 from collections.abc import Sequence
 
-import requests
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.metrics.export import (
@@ -36,6 +35,7 @@ from function.logs import Line
 from function.metrics import Metric, Series, read_all
 from function.otel_settings import OtlpSettings
 from function.process import version
+from function.telemetry.session import Session
 from function.tracing import SPAN, TRACE, Span
 
 CUMULATIVE = AggregationTemporality.CUMULATIVE
@@ -49,14 +49,14 @@ class Otlp:
 
     def __init__(self, settings: OtlpSettings) -> None:
         if settings.traces:
-            self._spans = OTLPSpanExporter(timeout=settings.traces_timeout, session=_session())
+            self._spans = OTLPSpanExporter(timeout=settings.traces_timeout, session=Session())
         if settings.metrics:
             timeout = settings.metrics_timeout
-            self._metrics = OTLPMetricExporter(timeout=timeout, session=_session())
+            self._metrics = OTLPMetricExporter(timeout=timeout, session=Session())
         if settings.logs:
             from function.telemetry.otlp_log import LogExporter
 
-            self._log = LogExporter(settings.logs_timeout, _session())
+            self._log = LogExporter(settings.logs_timeout, Session())
         own = {
             "service.name": "mentor-function",
             "service.version": version()[0],
@@ -98,18 +98,6 @@ class Otlp:
             end_time=span.ended,
             instrumentation_scope=self._scope,
         )
-
-
-def _session() -> requests.Session:
-    session = requests.Session()
-    session.hooks["response"].append(_refuse_redirect)
-    return session
-
-
-def _refuse_redirect(response: requests.Response, *_: object, **__: object) -> None:
-    """Raise an error: the exporters do not follow a redirect, and count it as a success."""
-    if response.status_code in range(300, 400):
-        raise requests.TooManyRedirects(response=response)
 
 
 def _context(

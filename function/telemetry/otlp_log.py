@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-import requests
 from opentelemetry._logs import LogRecord, SeverityNumber
 from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
@@ -13,6 +12,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import NonRecordingSpan, SpanContext, set_span_in_context
 
 from function.logs import Line
+from function.telemetry.session import Session
 
 SEVERITIES = {
     "DEBUG": SeverityNumber.DEBUG,
@@ -27,7 +27,7 @@ IDS = ("trace_id", "span_id")
 class LogExporter:
     """Sends lines of the log; the severities and ids have fields of their own in the protocol."""
 
-    def __init__(self, timeout: float, session: requests.Session) -> None:
+    def __init__(self, timeout: float, session: Session) -> None:
         self._exporter = OTLPLogExporter(timeout=timeout, session=session)
 
     def send(self, lines: Sequence[Line], resource: Resource, scope: InstrumentationScope) -> bool:
