@@ -4,7 +4,7 @@ https://opentelemetry.io/docs/specs/semconv/http/
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import count
 
 from function import tracing
@@ -15,6 +15,8 @@ from function.tracing import Attributes, Span
 METHODS = frozenset(
     ("CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "TRACE")
 )
+# Those that a route takes; with all of them strangers could use up the series of a metric.
+COUNTED = frozenset(("GET", "HEAD", "OPTIONS", "POST"))
 ABANDONED = "client_disconnected"
 PROBES = ("/health/", "/_/", "/metrics")  # too frequent for spans
 PATH_LIMIT = 200  # characters
@@ -25,7 +27,7 @@ _numbers = count()  # of the requests of this instance, without probes
 def begin(request: Request) -> None:
     """Note that a request is under way."""
     if Metric.enabled:
-        HTTP_ACTIVE.add(1, _method(request))
+        HTTP_ACTIVE.add(1, _method(request, COUNTED))
 
 
 def begin_span(path: str, headers: Mapping[str, str], caller: str, version: str) -> None:
@@ -48,7 +50,7 @@ def end(
         return
     route = find_route(request.path)
     if Metric.enabled:
-        method, code = _method(request), str(status or "")
+        method, code = _method(request, COUNTED), str(status or "")
         HTTP_ACTIVE.add(-1, method)
         seconds = time.perf_counter() - started
         HTTP_DURATION.observe(seconds, method, route, code, _error_type(status))
@@ -64,7 +66,7 @@ def _error_type(status: int | None) -> str:
 
 def _end_spans(spans: Sequence[Span], request: Request, route: str, status: int | None) -> None:
     attributes: Attributes = {
-        "http.request.method": _method(request),
+        "http.request.method": _method(request, METHODS),
         "url.scheme": "http",
         "url.path": request.path[:PATH_LIMIT],
     }
@@ -76,11 +78,11 @@ def _end_spans(spans: Sequence[Span], request: Request, route: str, status: int 
         attributes["error.type"] = error
     for span in spans:
         if span.kind == "SERVER":
-            span.name = f"{_method(request)} {route}".strip()
+            span.name = f"{_method(request, METHODS)} {route}".strip()
             span.attributes |= attributes
         span.failed = bool(status and status >= 500)
         span.finish()
 
 
-def _method(request: Request) -> str:
-    return request.method if request.method in METHODS else OTHER
+def _method(request: Request, known: Collection[str]) -> str:
+    return request.method if request.method in known else OTHER

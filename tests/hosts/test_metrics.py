@@ -12,6 +12,8 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Status
 from prometheus_client.parser import text_string_to_metric_families
 
 from dev.ports import free_port
+from function.http.observation import COUNTED
+from function.metrics import SERIES_LIMIT
 from tests.conftest import apply_schema, open_connection, temporary_database
 from tests.hosts.collector import attributes, collecting
 from tests.instance import FEEDBACK, PATH, STUDENT, Instance, running
@@ -73,6 +75,23 @@ def test_what_is_counted(host: str, hosts_database: str, tmp_path: Path) -> None
     text = str(samples)
     assert STUDENT not in text
     assert "nothing" not in text
+
+
+def test_strangers_leave_series_for_errors(hosts_database: str, tmp_path: Path) -> None:
+    """Whatever they send, a later 500 or 503 has a series with its route and status."""
+    methods = (*COUNTED, "DELETE", "PATCH", "PUT", "QUERY", "TRACE", "PURGE")
+    probes = ("startup", "liveness", "ready", "readiness")
+    health = (*(f"/health/{one}" for one in probes), "/_/health", "/_/ready")
+    with running(tmp_path / "log", hosts_database, METRICS="on") as function:
+        function.wait_until_ready()
+        for path in (*health, "/", "/v1/feedback", PATH, "/openapi.json", "/docs", "/nowhere"):
+            for method in methods:
+                function.request(method, path)
+                function.request(method, path, headers={"Origin": "http://other.test"})
+        samples = scrape(function)
+    name = "http_server_request_duration_seconds_count"
+    assert value(samples, name, http_route="_OTHER") == 0
+    assert len([1 for found, _ in samples if found == name]) < 0.7 * SERIES_LIMIT
 
 
 def test_sqlstate(tmp_path: Path, server_url: str) -> None:
