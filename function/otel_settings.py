@@ -94,7 +94,8 @@ def _is_exported(otel: Variables, signal: str, default: str) -> bool:
         if otel.text(exporter):
             otel.problems.append(f"{name}: missing, so {exporter} exports nothing")
         return False
-    if parse_http_url(url) is None:
+    parts = parse_http_url(url)
+    if parts is None or (name == f"{BASE}_ENDPOINT" and (parts.query or parts.fragment)):
         otel.problems.append(f"{name}: must be http(s)://host[:port]/path, so nothing is exported")
         return False
     return _is_installed(otel)

@@ -90,6 +90,14 @@ def test_what_would_lose_data(name: str, text: str) -> None:
     assert not re.search("abc|4317", warnings[0])
 
 
+@pytest.mark.parametrize("end", ["?key=1", "/#x"])
+def test_an_address_to_which_no_path_can_be_added(end: str) -> None:
+    settings = load({**BASE, "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://c:4318{end}"})
+    assert settings.otlp is None
+    assert settings.warnings[0].startswith("OTEL_EXPORTER_OTLP_ENDPOINT: must be")
+    assert read(OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=f"http://c:4318{end}")[0].traces
+
+
 def test_an_exporter_without_an_endpoint() -> None:
     environ = {"DATABASE_URL": BASE["DATABASE_URL"], "OTEL_TRACES_EXPORTER": "otlp"}
     [warning] = load(environ).warnings
