@@ -67,6 +67,8 @@ class Telemetry:
         deadline = time.monotonic() + STOP_TIMEOUT
         for thread in self._threads:
             thread.join(max(0, deadline - time.monotonic()))
+        if any(thread.is_alive() for thread in self._threads):
+            log.warning("last telemetry not sent", extra={"seconds": STOP_TIMEOUT})
 
 
 def _run(work: Work) -> None:

@@ -263,7 +263,10 @@ def time_to_end(log_file: Path, database: str, **environ: str) -> float:
 
 @pytest.mark.parametrize("death", ["refuses", "is silent", "has no name"])
 def test_a_dead_collector(death: str, hosts_database: str, tmp_path: Path) -> None:
-    """It costs no answer, and 2 s at the end; without that limit, both signals take 14 to 20 s."""
+    """It costs no answer, and 2 s at the end; without that limit, both signals take 14 to 20 s.
+
+    The log of an instance that ends before the first export has failed tells of it.
+    """
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1] if death == "is silent" else free_port()
         host = "hangs.test" if death == "has no name" else "127.0.0.1"
@@ -272,6 +275,8 @@ def test_a_dead_collector(death: str, hosts_database: str, tmp_path: Path) -> No
         hanging = {**otlp, "PYTHONPATH": str(ROOT / "tests/llm/hanging_dns")}
         with_it = time_to_end(tmp_path / "on", hosts_database, **hanging)
     assert with_it - without < 7
+    assert "last telemetry not sent" in (tmp_path / "on").read_text()
+    assert "last telemetry not sent" not in (tmp_path / "off").read_text()
 
 
 def test_disabled(hosts_database: str, tmp_path: Path) -> None:
