@@ -128,19 +128,8 @@ BEGIN
             USING HINT = elsewhere;
     END LOOP;
     SELECT string_agg(name, ', ') INTO problems FROM (
-        SELECT name FROM unnest(ARRAY['feedback', 'strategy_revision']) AS name
-        WHERE to_regclass(name) IS NULL AND to_regtype(name) IS NOT NULL
-        UNION ALL
-        SELECT name FROM unnest(ARRAY['idx_feedback_student_id', 'idx_feedback_created_at',
-                                      'idx_feedback_strategy_snapshot']) AS name
-        WHERE to_regclass(name) IS NOT NULL AND NOT EXISTS (
-            SELECT FROM pg_index
-            WHERE indrelid = feedback AND indexrelid = to_regclass(name))) AS taken;
-    IF problems IS NOT NULL THEN
-        RAISE EXCEPTION 'the name % is taken', problems USING ERRCODE = 'duplicate_table';
-    END IF;
-    SELECT string_agg(name, ', ') INTO problems FROM (
-        SELECT name FROM unnest(ARRAY['feedback', 'strategy_revision']) AS name
+        SELECT name FROM unnest(ARRAY['feedback', 'strategy_revision', 'student_erasure',
+                                      'feedback_count']) AS name
         WHERE to_regclass(name) IS NULL AND to_regtype(name) IS NOT NULL
         UNION ALL
         SELECT name FROM (VALUES  -- of an index that is not there; a copy has other names
