@@ -138,7 +138,8 @@ def running(
     **environ: str,
 ) -> Iterator[Instance]:
     """Run an instance until the end of the block, by the program of the prefix."""
-    port = int(environ.get("PORT", 0)) or free_port()
+    given = environ.get("PORT", "")  # of a test that starts it again, or a wrong one
+    port = int(given) if given.isdigit() and int(given) else free_port()
     arguments, variables = command(host, port)
     clean = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
     process = Process(
