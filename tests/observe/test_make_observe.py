@@ -36,9 +36,14 @@ def test_make_observe(tmp_path: Path) -> None:
         assert f"-{span[1]}-01" in text
         address = re.search(r"The dashboard +(http\S+)", text)
         assert address, text
-        assert httpx.get(address[1], timeout=60).text.count("plotly-graph-div") > 10
+        wait_until(lambda: panels_with_data(address[1]) > 10)  # rates need two scrapes
         process.send_signal(signal.SIGINT)
         assert process.wait(60) == 0
         assert said.read_text().endswith("Stopped.\n")
     finally:
         process.kill()
+        process.wait()
+
+
+def panels_with_data(address: str) -> int:
+    return httpx.get(address, timeout=60).text.count("plotly-graph-div")
