@@ -6,10 +6,8 @@ in the same round, because the machine's speed changes between rounds.
 
 import argparse
 import sys
-import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
 
@@ -19,29 +17,16 @@ from bench.contenders import HttpContender, Sample
 from bench.database import Database, started
 from bench.output import say, table
 from bench.server import FUNCTION, Command
+from dev.http_server import Request, serving
+from dev.ports import HOST
 
 CONNECTIONS = 32
 
 
-class Sink(BaseHTTPRequestHandler):
-    """Takes what a collector takes, and forgets it."""
-
-    def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["Content-Length"]))
-        self.send_response(200)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name
-        """Stay quiet."""
-
-
-@contextmanager
-def _sink() -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), Sink) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+def _forget(request: Request) -> None:
+    """Take what a collector takes."""
+    request.body()
+    request.answer()
 
 
 def _variants(sink: str, before: Path | None) -> Mapping[str, Command]:
@@ -118,7 +103,8 @@ def main() -> None:
     parser.add_argument("--starts", type=int, default=20, help="cold starts; default: 20")
     parser.add_argument("--before", type=Path, help="another checkout to compare with")
     options = parser.parse_args(sys.argv[1:])
-    with _sink() as sink, started() as database:
+    with serving(_forget) as port, started() as database:
+        sink = f"http://{HOST}:{port}"
         variants = _variants(sink, options.before)
         samples = _measure_rates(database, variants, options.rounds, options.seconds)
         starts = _measure_starts(database, variants, options.starts)

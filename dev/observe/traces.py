@@ -1,14 +1,13 @@
 """A place for traces: it takes spans by OTLP over HTTP, and shows a trace as text."""
 
-import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import NamedTuple
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from dev.http_server import Request, serving
 from dev.ports import HOST
 
 # What a line of the tree shows of a span, besides its name, kind and duration.
@@ -57,21 +56,13 @@ def receiving() -> Iterator[Sink]:
     """Take spans until the end of the block."""
     sink = Sink()
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            sink.take(self.rfile.read(int(self.headers["Content-Length"])))
-            self.send_response(200)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
+    def take(request: Request) -> None:
+        sink.take(request.body())
+        request.answer()
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name
-            pass
-
-    with ThreadingHTTPServer((HOST, 0), Handler) as server:
-        sink.url = f"http://{HOST}:{server.server_port}/v1/traces"
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+    with serving(take) as port:
+        sink.url = f"http://{HOST}:{port}/v1/traces"
         yield sink
-        server.shutdown()
 
 
 def describe(span: Span) -> Line:

@@ -2,14 +2,13 @@
 
 import json
 import subprocess
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
 from dev.audit import LOCKS, VULNERABLE, Pin, read_pins
+from dev.http_server import Request, serving
 from tests.instance import ROOT
 
 pytestmark = pytest.mark.audit
@@ -42,27 +41,15 @@ class Service:
         return {"vulns": [{"id": known, "affected": []}]} if known else {}
 
 
-@pytest.fixture(name="service")
-def serving() -> Iterator[Service]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            answer = json.dumps(service.answer(json.loads(body))).encode()
-            self.send_response(service.status)
-            self.send_header("Content-Length", str(len(answer)))
-            self.end_headers()
-            self.wfile.write(answer)
+@pytest.fixture
+def service() -> Iterator[Service]:
+    def respond(request: Request) -> None:
+        answer = json.dumps(found.answer(json.loads(request.body())))
+        request.answer(found.status, answer.encode())
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its base's name
-            """Log nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    service = Service(server.server_port)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield service
-    server.shutdown()
-    server.server_close()
+    with serving(respond) as port:
+        found = Service(port)
+        yield found
 
 
 def audit(folder: Path, url: str) -> tuple[int, str]:

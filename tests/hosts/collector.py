@@ -1,10 +1,7 @@
 """A collector that keeps what it gets by OTLP over HTTP."""
 
-import threading
-import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
@@ -16,6 +13,9 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 from opentelemetry.proto.metrics.v1.metrics_pb2 import ResourceMetrics
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+from dev.http_server import Request, serving
+from tests.waiting import wait_until
 
 
 class Collector:
@@ -54,10 +54,7 @@ class Collector:
         return next(one for one in scope.metrics if one.name == name)
 
     def wait(self, condition: Callable[[], object]) -> None:
-        deadline = time.monotonic() + 60
-        while not condition():
-            assert time.monotonic() < deadline, self.spans
-            time.sleep(0.05)
+        wait_until(lambda: bool(condition()), 60)
 
 
 def attributes(found: Iterable[KeyValue]) -> dict[str, Any]:
@@ -74,23 +71,15 @@ def _value(value: AnyValue) -> Any:
 def collecting() -> Iterator[Collector]:
     collector = Collector()
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            refused = self.path == collector.refused
-            if refused:
-                collector.refusals += 1
-            else:
-                collector.take(self.path, body)
-            self.send_response(collector.refusal if refused else 200)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
+    def take(request: Request) -> None:
+        body = request.body()
+        refused = request.path == collector.refused
+        if refused:
+            collector.refusals += 1
+        else:
+            collector.take(request.path, body)
+        request.answer(collector.refusal if refused else 200)
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        collector.url = f"http://127.0.0.1:{server.server_port}"
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+    with serving(take) as port:
+        collector.url = f"http://127.0.0.1:{port}"
         yield collector
-        server.shutdown()

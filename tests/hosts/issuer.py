@@ -1,17 +1,17 @@
 """An issuer of tokens, with real keys and a real server for the public ones."""
 
 import json
-import threading
 import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
+
+from dev.http_server import Request, serving
 
 AUDIENCE = "mentor"
 URL = "https://issuer.example"
@@ -65,30 +65,15 @@ class Issuer:
 def issuing(*keys: SigningKey) -> Iterator[Issuer]:
     """Serve the keys until the end of the block; tokens are signed with the first one."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            assert self.path == "/jwks/"
-            issuer.fetches += 1
-            time.sleep(issuer.seconds)
-            self.send_response(issuer.status)
-            self.send_header("Location", issuer.location)
-            self.send_header("Content-Length", str(len(issuer.document)))
-            self.end_headers()
-            self.wfile.write(issuer.document)
+    def respond(request: Request) -> None:
+        assert (request.command, request.path) == ("GET", "/jwks/")
+        issuer.fetches += 1
+        time.sleep(issuer.seconds)
+        request.answer(issuer.status, issuer.document, {"Location": issuer.location})
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its base's name
-            """Log nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    issuer = Issuer(server.server_port, *(keys or (SigningKey(),)))
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
+    with serving(respond) as port:
+        issuer = Issuer(port, *(keys or (SigningKey(),)))
         yield issuer
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 def bearer(token: str) -> dict[str, str]:

@@ -1,12 +1,11 @@
 """A server that keeps the profiles that it gets."""
 
 import gzip
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from dev.http_server import Request, serving
 from tests.instance import Instance
 
 
@@ -34,22 +33,13 @@ class Pyroscope:
 def receiving() -> Iterator[Pyroscope]:
     pyroscope = Pyroscope()
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            pyroscope.bodies.append(gzip.decompress(body))
-            self.send_response(200)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
+    def take(request: Request) -> None:
+        pyroscope.bodies.append(gzip.decompress(request.body()))
+        request.answer()
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        pyroscope.url = f"http://127.0.0.1:{server.server_port}"
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+    with serving(take) as port:
+        pyroscope.url = f"http://127.0.0.1:{port}"
         yield pyroscope
-        server.shutdown()
 
 
 def _profiles(body: bytes) -> bytes:

@@ -6,12 +6,10 @@ import re
 import shlex
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import timedelta
 from html.parser import HTMLParser
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from string import Formatter
 from uuid import UUID
@@ -19,6 +17,7 @@ from uuid import UUID
 import pytest
 
 from dev import demo
+from dev.http_server import Request, serving
 from insights.options import parse
 from tests.conftest import open_connection, select
 from tests.insights.conftest import Rows
@@ -196,24 +195,13 @@ def s3_server() -> Iterator[tuple[str, dict[str, bytes]]]:
     """The address of a server, and what was uploaded to it, by path."""
     objects: dict[str, bytes] = {}
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_PUT(self) -> None:
-            length = int(self.headers["Content-Length"])
-            objects[self.path.partition("?")[0]] = self.rfile.read(length)
-            self.send_response(200)
-            self.send_header("ETag", '"1"')
-            self.send_header("Content-Length", "0")
-            self.end_headers()
+    def put(request: Request) -> None:
+        assert request.command == "PUT"
+        objects[request.path.partition("?")[0]] = request.body()
+        request.answer(headers={"ETag": '"1"'})
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}", objects
-        server.shutdown()
-        thread.join()
+    with serving(put) as port:
+        yield f"http://127.0.0.1:{port}", objects
 
 
 @pytest.mark.parametrize(

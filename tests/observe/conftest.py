@@ -5,12 +5,11 @@ import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 
 import pytest
 
+from dev.http_server import Request, serving
 from dev.kafka.prepare import TOPIC
 from dev.observe import programs
 from dev.ports import HOST, free_port
@@ -22,27 +21,6 @@ from tests.observe.panels import Api
 HEARTBEATS = {"debezium.source.heartbeat.interval.ms": "1000"}  # one in 10 seconds is too slow here
 
 
-class TraceStore(ThreadingHTTPServer):
-    """Takes what the Collector sends to a trace store."""
-
-    def __init__(self) -> None:
-        self.received: list[bytes] = []
-        super().__init__((HOST, 0), self.Handler)
-
-    class Handler(BaseHTTPRequestHandler):
-        server: "TraceStore"
-
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            self.server.received.append(gzip.decompress(body))
-            self.send_response(200)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name there
-            """Say nothing."""
-
-
 @dataclass(frozen=True)
 class Observed:
     """The chain, Prometheus, and the Collector's address for OTLP."""
@@ -50,7 +28,7 @@ class Observed:
     stack: Stack
     api: Api
     otlp: str
-    traces: TraceStore
+    traces: list[bytes]  # what the Collector sent to a trace store
 
 
 @pytest.fixture(scope="session")
@@ -78,10 +56,14 @@ def watching(stack: Stack, folder: Path, ports: dict[str, int]) -> Iterator[Obse
     url = f"http://{HOST}:{port}"
     targets = {name: f"{HOST}:{port}" for name, port in ports.items()}
     kafka, database = stack.kafka.bootstrap, stack.postgres.url(DATABASE)
-    with ExitStack() as exit_stack, TraceStore() as traces:
-        Thread(target=traces.serve_forever, args=[0.01], daemon=True).start()
-        exit_stack.callback(traces.shutdown)
-        store = f"http://{HOST}:{traces.server_port}"
+    with ExitStack() as exit_stack:
+        traces: list[bytes] = []
+
+        def keep(request: Request) -> None:
+            traces.append(gzip.decompress(request.body()))
+            request.answer()
+
+        store = f"http://{HOST}:{exit_stack.enter_context(serving(keep))}"
         for process in (
             programs.postgres_exporter(folder, ports["postgres"], database),
             programs.run_collector(folder, ports["collector"], otlp, kafka, store),

@@ -57,7 +57,7 @@ def test_otlp(observed: Observed) -> None:
     send(observed.otlp, "metrics", "Metrics", {"metrics": [metric]})
     labels = '{job="mentor-function", instance="one"}'
     wait_until(lambda: observed.api.values(f"mentor_feedback_total{labels}") == [7])
-    wait_until(lambda: any(bytes.fromhex(TRACE) in body for body in observed.traces.received))
+    wait_until(lambda: any(bytes.fromhex(TRACE) in body for body in observed.traces))
 
 
 def send(otlp: str, signal: str, name: str, scope: object) -> None:

@@ -2,51 +2,35 @@
 
 import gzip
 import ssl
-import threading
 import tracemalloc
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 import requests
 import trustme
 
+from dev.http_server import Request, serving
 from function.telemetry.session import Session
 
 BOMB = gzip.compress(bytes(100_000_000), 1)
 
 
 @contextmanager
-def serving(
+def answering(
     body: bytes = b"{}", tls: ssl.SSLContext | None = None
 ) -> Iterator[tuple[str, set[int]]]:
     """Answer each request with the body; yield the URL and the ports of the clients."""
     clients: set[int] = set()
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+    def respond(request: Request) -> None:
+        clients.add(request.client_address[1])
+        request.body()
+        request.answer(200, body, {"Content-Encoding": "gzip"} if body is BOMB else {})
 
-        def do_POST(self) -> None:
-            clients.add(self.client_address[1])
-            self.rfile.read(int(self.headers["Content-Length"]))
-            self.send_response(200)
-            if body is BOMB:
-                self.send_header("Content-Encoding", "gzip")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        if tls:
-            server.socket = tls.wrap_socket(server.socket, server_side=True)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http{'s' if tls else ''}://localhost:{server.server_port}", clients
-        server.shutdown()
+    with serving(respond, version="HTTP/1.1", tls=tls) as port:
+        yield f"http{'s' if tls else ''}://localhost:{port}", clients
 
 
 def test_certificate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -56,7 +40,7 @@ def test_certificate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     other.cert_pem.write_to_path(str(tmp_path / "other.pem"))
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     own.issue_cert("localhost").configure_cert(tls)
-    with serving(tls=tls) as (url, _), Session() as session:
+    with answering(tls=tls) as (url, _), Session() as session:
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "other.pem"))
         session.verify = str(tmp_path / "own.pem")
         assert session.post(url, b"x", timeout=60).status_code == 200
@@ -69,7 +53,7 @@ def test_certificate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_large_answer() -> None:
     """It is not decompressed."""
-    with serving(BOMB) as (url, _), Session() as session:
+    with answering(BOMB) as (url, _), Session() as session:
         tracemalloc.start()
         try:
             assert session.post(url, b"x", timeout=60).status_code == 200
@@ -80,7 +64,7 @@ def test_large_answer() -> None:
 
 def test_connection() -> None:
     """It is used again."""
-    with serving() as (url, clients), Session() as session:
+    with answering() as (url, clients), Session() as session:
         for _ in range(3):
             session.post(url, b"x", timeout=60)
     assert len(clients) == 1
