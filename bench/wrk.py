@@ -10,6 +10,7 @@ import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from bench import payload
 from bench.output import BenchFailure
@@ -38,22 +39,11 @@ def is_installed() -> bool:
 def load(port: int, connections: int, seconds: float) -> Load:
     """Post feedback over that many connections at once. Raises BenchFailure on any error."""
     before = _children_cpu()
-    done = subprocess.run(
-        [
-            *("wrk", "--threads=1", f"--connections={connections}", f"--timeout={TIMEOUT}s"),
-            *(f"--duration={max(1, round(seconds))}s", "--script", SCRIPT),
-            *(f"http://127.0.0.1:{port}{payload.PATH}", "--"),
-            *(payload.body("%s"), str(payload.STUDENTS), payload.TRACEPARENT),
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode != 0:
-        raise BenchFailure(f"wrk failed:\n{done.stdout}{done.stderr}")
-    report = json.loads(done.stdout.splitlines()[-1])
+    arguments = payload.body("%s"), str(payload.STUDENTS), payload.TRACEPARENT
+    url = f"http://127.0.0.1:{port}{payload.PATH}"
+    report = run(SCRIPT, url, connections, max(1, round(seconds)), *arguments)
     if report["errors"] or not report["requests"]:
-        raise BenchFailure(f"not all answers are 200:\n{done.stdout}")
+        raise BenchFailure(f"not all answers are 200:\n{report}")
     return Load(
         requests=report["requests"],
         seconds=report["microseconds"] / 1e6,
@@ -61,6 +51,25 @@ def load(port: int, connections: int, seconds: float) -> Load:
         p99=report["p99"] / 1e3,
         cpu=_children_cpu() - before,
     )
+
+
+def run(
+    script: Path, url: str, connections: int, seconds: int, *arguments: str | Path
+) -> dict[str, Any]:
+    """Run a script of wrk; return the report on its last line. Raises BenchFailure."""
+    done = subprocess.run(
+        [
+            *("wrk", "--threads=1", f"--connections={connections}", f"--timeout={TIMEOUT}s"),
+            *(f"--duration={seconds}s", "--script", script, url, "--", *arguments),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise BenchFailure(f"wrk failed:\n{done.stdout}{done.stderr}")
+    report: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return report
 
 
 def _children_cpu() -> float:

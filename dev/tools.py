@@ -9,11 +9,14 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from dev.paths import CLONE, cache_folder
 
 LOCK = CLONE / "requirements/tools.txt"
+BUILT = "program"
 
 
 class ToolError(Exception):
@@ -39,14 +42,21 @@ def _locked() -> dict[str, tuple[str, str]]:
 
 
 def _build(package: str, version: str, program: Path) -> None:
-    print(f"  building {package} (some minutes, once) ...", file=sys.stderr, flush=True)
-    program.parent.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=program.parent) as folder:
+    with building(package, program) as folder:
         # In our own module: `go install` refuses a go.mod with `exclude`, such as Compose's.
         go(folder, "mod", "init", "tools")
         go(folder, "get", f"{package}@{version}")
-        go(folder, "build", "-trimpath", "-o", "program", package)
-        Path(folder, "program").rename(program)
+        go(folder, "build", "-trimpath", "-o", BUILT, package)
+
+
+@contextmanager
+def building(name: str, program: Path) -> Iterator[Path]:
+    """Yield a folder; the BUILT that is there at the end of the block becomes the program."""
+    print(f"  building {name} (some minutes, once) ...", file=sys.stderr, flush=True)
+    program.parent.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=program.parent) as folder:
+        yield Path(folder)
+        Path(folder, BUILT).rename(program)
 
 
 def go(folder: str | Path, *arguments: str | Path) -> None:

@@ -3,11 +3,10 @@
 import hashlib
 import shutil
 import sys
-import tempfile
 from pathlib import Path
 
 from dev.paths import cache_folder
-from dev.tools import ToolError, go
+from dev.tools import BUILT, ToolError, building, go
 
 SOURCES = [Path(__file__).with_name(name) for name in ("collector.go", "go.mod")]
 
@@ -22,13 +21,10 @@ def collector() -> Path:
 
 
 def _build(program: Path) -> None:
-    print("  building the Collector (some minutes, once) ...", file=sys.stderr, flush=True)
-    program.parent.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=program.parent) as folder:
+    with building("the Collector", program) as folder:
         for file in SOURCES:
             shutil.copy(file, folder)
-        go(folder, "build", "-mod=mod", "-trimpath", "-ldflags=-s -w", "-o", "program", ".")
-        Path(folder, "program").rename(program)
+        go(folder, "build", "-mod=mod", "-trimpath", "-ldflags=-s -w", "-o", BUILT, ".")
 
 
 def main() -> int:

@@ -1,7 +1,5 @@
 """The memory and the descriptors of an instance that answers many requests of all kinds."""
 
-import json
-import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
@@ -11,7 +9,7 @@ from pathlib import Path
 
 import psutil
 
-from bench import payload
+from bench import payload, wrk
 from bench.database import started
 from bench.output import BenchFailure, say, table
 from bench.server import FUNCTION, Server, running
@@ -113,21 +111,10 @@ def _bytes(method: str, path: str, body: bytes | None, headers: dict[str, str]) 
 
 def _send(port: int, folder: Path) -> int:
     """Send requests for CHUNK seconds; return their number. Raises BenchFailure."""
-    done = subprocess.run(
-        [
-            *("wrk", "--threads=1", f"--connections={CONNECTIONS}", "--timeout=10s"),
-            *(f"--duration={CHUNK}s", "--script", SCRIPT, f"http://127.0.0.1:{port}/", "--"),
-            *(folder, str(len(MIX))),
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode != 0:
-        raise BenchFailure(f"wrk failed:\n{done.stdout}{done.stderr}")
-    report = json.loads(done.stdout.splitlines()[-1])
+    url = f"http://127.0.0.1:{port}/"
+    report = wrk.run(SCRIPT, url, CONNECTIONS, CHUNK, folder, str(len(MIX)))
     refusals = sum(status != 200 for *_, status in MIX)
     most = (report["requests"] // len(MIX) + 2) * refusals
     if report["errors"] or report["refused"] > most:
-        raise BenchFailure(f"not all answers are as they should be:\n{done.stdout}")
+        raise BenchFailure(f"not all answers are as they should be:\n{report}")
     return int(report["requests"])
