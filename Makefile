@@ -185,33 +185,13 @@ check-interpreter:
 .venv/$(READY): requirements/dev.txt requirements/uv.txt .venv/bin/python $(INTERPRETER)
 	@sh dev/venv.sh .venv requirements/dev.txt $@
 
-.venv-run/$(READY): requirements/run.txt requirements/uv.txt .venv-run/bin/python $(INTERPRETER)
-	@sh dev/venv.sh .venv-run requirements/run.txt $@
+OTHERS := audit contracts func fuzz insights models run server
+$(OTHERS:%=.venv-%/$(READY)): .venv-%/$(READY): requirements/%.txt requirements/uv.txt .venv-%/bin/python $(INTERPRETER)
+	@sh dev/venv.sh .venv-$* requirements/$*.txt $@
 
 environment-func: .venv-func/$(READY)
 
 environment-events: .venv-events/$(READY)
-
-.venv-insights/$(READY): requirements/insights.txt requirements/uv.txt .venv-insights/bin/python $(INTERPRETER)
-	@sh dev/venv.sh .venv-insights requirements/insights.txt $@
-
-.venv-func/$(READY): requirements/func.txt requirements/uv.txt .venv-func/bin/python $(INTERPRETER)
-	@sh dev/venv.sh .venv-func requirements/func.txt $@
-
-.venv-contracts/$(READY): requirements/contracts.txt requirements/uv.txt .venv-contracts/bin/python $(INTERPRETER)
-	@sh dev/venv.sh .venv-contracts requirements/contracts.txt $@
-
-.venv-models/$(READY): requirements/models.txt requirements/uv.txt .venv-models/bin/python $(INTERPRETER)
-	@sh dev/venv.sh .venv-models requirements/models.txt $@
-
-.venv-audit/$(READY): requirements/audit.txt requirements/uv.txt .venv-audit/bin/python $(INTERPRETER)
-	@sh dev/venv.sh .venv-audit requirements/audit.txt $@
-
-.venv-server/$(READY): requirements/server.txt requirements/uv.txt .venv-server/bin/python $(INTERPRETER)
-	@sh dev/venv.sh .venv-server requirements/server.txt $@
-
-.venv-fuzz/$(READY): requirements/fuzz.txt requirements/uv.txt .venv-fuzz/bin/python $(INTERPRETER)
-	@sh dev/venv.sh .venv-fuzz requirements/fuzz.txt $@
 
 .venv-events/$(READY): requirements/events.txt requirements/uv.txt .venv-events/bin/python $(INTERPRETER)
 	@sh dev/venv.sh .venv-events requirements/events.txt $@ >&2 # stdout is for events

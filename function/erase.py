@@ -14,16 +14,15 @@ from collections import Counter
 from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
-from types import FrameType
 from uuid import UUID
 
 from function import logs
 from function.llm.prompt import taxonomy
+from function.process import exit_at
 from function.settings import load_or_exit
 from function.store import erasure
 from function.store.connection import connect
-from function.store.driver import CONNECTION_ERRORS, Connection, DatabaseError
-from function.store.faults import describe
+from function.store.driver import Connection
 
 STATEMENT_TIMEOUT = 60.0  # seconds
 REMAINS = (
@@ -40,8 +39,7 @@ log = logging.getLogger("function.erase")
 
 def main() -> int:
     """Return the exit code: 0, or 1 when the run ended before all students were erased."""
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _end)
+    exit_at(signal.SIGTERM, signal.SIGINT)
     options = _options()
     settings = load_or_exit(os.environ)
     logs.configure(settings.log_level, settings.log_format)
@@ -49,16 +47,10 @@ def main() -> int:
     try:
         with closing(connect(settings.postgres, STATEMENT_TIMEOUT)) as connection:
             work(connection, options.students)
-    except (erasure.RowsKept, DatabaseError, *CONNECTION_ERRORS) as exc:
-        reason = str(exc) if isinstance(exc, erasure.RowsKept) else describe(exc)
-        log.error("erasure ended early", extra={"reason": reason})
+    except erasure.ERRORS as exc:
+        log.error("erasure ended early", extra={"reason": erasure.explain(exc)})
         return 1
     return 0
-
-
-def _end(number: int, frame: FrameType | None) -> None:
-    """Exit as the signal would: process 1 of a container ignores signals without a handler."""
-    sys.exit(128 + number)
 
 
 def _count_all(connection: Connection, students: Iterable[UUID]) -> None:

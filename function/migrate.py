@@ -16,9 +16,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import chain, repeat
 from pathlib import Path
-from types import FrameType
 
 from function import logs
+from function.process import exit_at
 from function.settings import Settings, load_or_exit
 from function.store.connection import connect
 from function.store.driver import CONNECTION_ERRORS, Connection, DatabaseError
@@ -67,7 +67,7 @@ class NotYetError(MigrationError):
 
 def main() -> int:
     """Return the exit code: 0, or 1 when the schema could not be applied."""
-    signal.signal(signal.SIGTERM, _end)
+    exit_at(signal.SIGTERM)
     settings = load_or_exit(os.environ)
     logs.configure(settings.log_level, settings.log_format)
     try:
@@ -77,11 +77,6 @@ def main() -> int:
         return 1
     log.info("schema migrated" if changes else "schema was up to date", extra={"changes": changes})
     return 0
-
-
-def _end(number: int, frame: FrameType | None) -> None:
-    """Exit as the signal would: process 1 of a container ignores signals without a handler."""
-    sys.exit(128 + number)
 
 
 def migrate(settings: Settings) -> int:

@@ -1,14 +1,27 @@
-"""What the process knows of itself."""
+"""The process: how it ends at a signal, when it started, and what runs in it."""
 
 import os
 import platform
+import signal
+import sys
 import time
 from functools import cache
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as version_of
 from pathlib import Path
+from types import FrameType
 
 STARTED = 22  # the field of /proc/self/stat: ticks from the boot to the start, see proc(5)
+
+
+def exit_at(*signals: int) -> None:
+    """Exit as these signals would: process 1 of a container ignores them without a handler."""
+    for number in signals:
+        signal.signal(number, _exit)
+
+
+def _exit(number: int, frame: FrameType | None) -> None:
+    sys.exit(128 + number)
 
 
 @cache

@@ -11,15 +11,14 @@ import sys
 import time
 from collections import Counter
 from contextlib import closing
-from types import FrameType
 
 from function import logs
 from function.llm.prompt import taxonomy
+from function.process import exit_at
 from function.settings import load_or_exit
 from function.store import erasure
 from function.store.connection import connect
-from function.store.driver import CONNECTION_ERRORS, Connection, DatabaseError
-from function.store.faults import describe
+from function.store.driver import Connection
 
 STATEMENT_TIMEOUT = 60.0  # seconds
 
@@ -28,8 +27,7 @@ log = logging.getLogger("function.retention")
 
 def main() -> int:
     """Return the exit code: 0, or 1 when the run ended before all old rows were deleted."""
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _end)
+    exit_at(signal.SIGTERM, signal.SIGINT)
     settings = load_or_exit(os.environ)
     if not settings.retention_days:
         print("RETENTION_DAYS: missing", file=sys.stderr)
@@ -39,17 +37,11 @@ def main() -> int:
     try:
         with closing(connect(settings.postgres, STATEMENT_TIMEOUT)) as connection:
             _delete(connection, settings.retention_days, counts)
-    except (erasure.RowsKept, DatabaseError, *CONNECTION_ERRORS) as exc:
-        reason = str(exc) if isinstance(exc, erasure.RowsKept) else describe(exc)
-        log.error("retention ended early", extra={**counts, "reason": reason})
+    except erasure.ERRORS as exc:
+        log.error("retention ended early", extra={**counts, "reason": erasure.explain(exc)})
         return 1
     log.info("old feedback deleted", extra=counts)
     return 0
-
-
-def _end(number: int, frame: FrameType | None) -> None:
-    """Exit as the signal would: process 1 of a container ignores signals without a handler."""
-    sys.exit(128 + number)
 
 
 def _delete(connection: Connection, days: int, counts: Counter[str]) -> None:

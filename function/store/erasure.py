@@ -6,7 +6,8 @@ from contextlib import contextmanager
 from typing import NamedTuple
 from uuid import UUID
 
-from function.store.driver import Connection
+from function.store.driver import CONNECTION_ERRORS, Connection, DatabaseError
+from function.store.faults import describe
 
 BATCH = 1000  # rows a transaction: some 50 ms
 
@@ -66,7 +67,6 @@ DELETE_OLD_ERASURES = f"DELETE FROM public.student_erasure WHERE created_at < {B
 INSERT_ERASURE = """
 INSERT INTO public.student_erasure (student_id, created_at)
 VALUES (:student, greatest(clock_timestamp(), CAST(:latest AS timestamptz)))
-RETURNING id
 """
 COUNT = """
 SELECT (SELECT count(*) FROM public.feedback WHERE student_id = :student),
@@ -76,6 +76,14 @@ SELECT (SELECT count(*) FROM public.feedback WHERE student_id = :student),
 
 class RowsKept(Exception):
     """PostgreSQL did not delete rows that it was told to delete."""
+
+
+ERRORS = (RowsKept, DatabaseError, *CONNECTION_ERRORS)
+
+
+def explain(error: BaseException) -> str:
+    """Say for a log, without any value of a row, why one of the ERRORS ended a run."""
+    return str(error) if isinstance(error, RowsKept) else describe(error)
 
 
 class Deleted(NamedTuple):
@@ -103,11 +111,10 @@ def erase(connection: Connection, student: UUID, topics: Collection[str]) -> Ite
     latest = None
     while not was_last:
         with _transaction(connection):
-            deleted = _delete(connection, DELETE_OF_A_STUDENT, topics, student=student)
+            sql = DELETE_OF_A_STUDENT, DELETE_REVISIONS_OF_A_STUDENT
+            deleted = _delete(connection, *sql, topics, student=student)
             latest = deleted.latest or latest
             if was_last := deleted.was_last:
-                [[more]] = connection.run(DELETE_REVISIONS_OF_A_STUDENT, student=student)
-                deleted = deleted._replace(revisions=deleted.revisions + more)
                 connection.run(INSERT_ERASURE, student=student, latest=latest)
         yield deleted
 
@@ -117,24 +124,27 @@ def expire(connection: Connection, days: int, topics: Collection[str]) -> Iterat
     was_last = False
     while not was_last:
         with _transaction(connection):
-            deleted = _delete(connection, DELETE_OLD, topics, days=days)
+            deleted = _delete(connection, DELETE_OLD, DELETE_OLD_REVISIONS, topics, days=days)
             if was_last := deleted.was_last:
-                [[more]] = connection.run(DELETE_OLD_REVISIONS, days=days)
-                deleted = deleted._replace(revisions=deleted.revisions + more)
                 connection.run(DELETE_OLD_ERASURES, days=days)
         yield deleted
 
 
 def _delete(
-    connection: Connection, sql: str, topics: Collection[str], **parameters: object
+    connection: Connection, sql: str, rest: str, topics: Collection[str], **parameters: object
 ) -> Deleted:
+    """Delete a batch of feedback, and after the last one the `rest`: revisions without feedback."""
     connection.run(LOCK)
     [[chosen, feedback, revisions, latest]] = connection.run(
         sql, topics=json.dumps(list(topics)), **parameters
     )
     if feedback < chosen:
         raise RowsKept("PostgreSQL kept rows that it was told to delete: is there a trigger?")
-    return Deleted(feedback, revisions, latest, was_last=chosen < BATCH)
+    was_last = chosen < BATCH
+    if was_last:
+        [[more]] = connection.run(rest, **parameters)
+        revisions += more
+    return Deleted(feedback, revisions, latest, was_last)
 
 
 @contextmanager
