@@ -27,7 +27,7 @@ class Sink:
 
     def copies(self, where: str = "true") -> list[Row]:
         """Return the rows of its table."""
-        return self._rows(DATABASE, f"{FORM} FROM mentor_feedback WHERE {where} ORDER BY id")
+        return self._copies(f"{FORM} FROM mentor_feedback WHERE {where} ORDER BY id")
 
     def originals(self) -> list[Row]:
         """Return the rows of the function's table."""
@@ -39,8 +39,7 @@ class Sink:
 
     def ids(self) -> set[str]:
         """Return the ids of the rows of its table."""
-        found = self._rows(DATABASE, "SELECT id::text FROM mentor_feedback")
-        return {row["id"] for row in found}
+        return {row["id"] for row in self._copies("SELECT id::text FROM mentor_feedback")}
 
     def states(self) -> list[str]:
         return self.worker.states(NAME)
@@ -49,6 +48,13 @@ class Sink:
         """Kill it, and start it again."""
         self.worker.kill()
         self.worker.start()
+
+    def _copies(self, sql: str) -> list[Row]:
+        """Return no rows before the first one, because the sink creates the table with it."""
+        exists = "SELECT to_regclass('mentor_feedback') IS NOT NULL AS found"
+        if not self._rows(DATABASE, exists)[0]["found"]:
+            return []
+        return self._rows(DATABASE, sql)
 
     def _rows(self, database: str, sql: str) -> list[Row]:
         with closing(open_connection(self.stack.postgres.url(database))) as connection:

@@ -17,6 +17,7 @@ pytestmark = [pytest.mark.consumers, pytest.mark.timeout(900)]
 def test_erased_student(tmp_path: Path) -> None:
     """Its rows are gone, and other students' and later ones are not."""
     with running_stack(tmp_path) as chain, running_sink(tmp_path / "sink", chain) as sink:
+        assert sink.copies() == []
         sink.worker.create_connector(ERASURES)
         url = chain.postgres.url("mentor")
         student, other = insert(url), insert(url, 1)
