@@ -111,7 +111,10 @@ class RequestReader:
             self._end_message()
 
     def _scope(self, method: bytes, version: str) -> Scope:
-        raw_path, _, query = ORIGIN.sub(b"/", self._target).partition(b"?")
+        target = self._target
+        if not target.startswith(b"/"):
+            target = ORIGIN.sub(b"/", target)
+        raw_path, _, query = target.partition(b"?")
         return {
             "type": "http",
             "asgi": ASGI,

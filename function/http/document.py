@@ -2,10 +2,12 @@
 
 import json
 import re
+from codecs import BOM_UTF8
 from collections.abc import Iterable
 
 from function.errors import InvalidRequest
 
+CONTAINERS = (dict, list)  # `dict | list` would make a new type each time
 DEPTH_LIMIT = 512  # levels of arrays and objects; half of what Python's stack allows
 
 
@@ -23,7 +25,7 @@ def parse_json(body: bytes, name: str = "the body") -> object:
     Raises InvalidRequest with the place of the error, without any text of the body. Lines and
     columns count from 1, and columns count characters, not bytes. The error calls `body` `name`.
     """
-    text = body.decode("utf-8-sig", errors="surrogateescape")
+    text = body.removeprefix(BOM_UTF8).decode(errors="surrogateescape")
     try:
         return _decoder.decode(text)
     except RecursionError:
@@ -57,7 +59,7 @@ def _containers(whole: object) -> Iterable[object]:
         whole = [*whole.values()]
     if not isinstance(whole, list):
         return ()
-    return [part for part in whole if isinstance(part, dict | list)]
+    return [part for part in whole if isinstance(part, CONTAINERS)]
 
 
 def _find_error(text: str, error: ValueError) -> int:

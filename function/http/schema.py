@@ -70,7 +70,9 @@ def _not_nil(uuid: UUID) -> UUID:
 
 def _storable(text: object) -> object:
     """Replace what PostgreSQL can't store; a message with half an emoji is not lost."""
-    return BROKEN.sub(_replacement, text) if isinstance(text, str) else text
+    if not isinstance(text, str) or text.isascii():
+        return text
+    return BROKEN.sub(_replacement, text)
 
 
 def _replacement(broken: re.Match[str]) -> str:

@@ -24,6 +24,7 @@ import struct
 from contextlib import suppress
 from io import BytesIO
 from ssl import SSLSocket
+from types import SimpleNamespace
 from typing import Any
 
 from function.store.imports import stand_ins
@@ -51,13 +52,6 @@ SCRAM_FAILED = (
 Rows = list[list[Any]]
 # A statement's name, columns and readers. Behind a pooler it has none, and is sent as a whole.
 UNPREPARED: tuple[bytes, Any, Any] = (NULL_BYTE, None, None)
-
-
-class _Request(BytesIO):
-    """Takes the place of the socket's file while pg8000 writes."""
-
-    def write(self, part: Any) -> int:
-        return 0 if part is FLUSH_MSG else super().write(part)
 
 
 class Session(Connection):  # type: ignore[misc] # pg8000 has no annotations
@@ -146,7 +140,8 @@ class Session(Connection):  # type: ignore[misc] # pg8000 has no annotations
         The parameter stays out of the SQL, which PostgreSQL's log may quote.
         https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-PIPELINING
         """
-        self._sock = request = _Request()
+        parts: list[bytes] = []
+        self._sock = SimpleNamespace(write=parts.append)
         if limit or self.pooled:
             setting = set_limit(limit or self.statement_timeout, "true")
             self.send_PARSE(NULL_BYTE, f"SELECT 1 WHERE {setting} IS NULL")  # returns no row
@@ -158,8 +153,8 @@ class Session(Connection):  # type: ignore[misc] # pg8000 has no annotations
         name, _, _ = self._prepared.get(sql, UNPREPARED)
         self.send_BIND(name, (parameter,))
         self.send_EXECUTE()
-        request.write(SYNC_MSG)
-        return request.getvalue()
+        parts.append(SYNC_MSG)
+        return b"".join([part for part in parts if part is not FLUSH_MSG])
 
     def response(self, sql: str, answer: bytes) -> Rows:
         """Return the rows of an answer; of one that was cut off, raise the reason."""

@@ -47,7 +47,7 @@ FROM jsonb_to_recordset($1) AS entry ({", ".join(map(" ".join, COLUMNS.items()))
 ON CONFLICT (id) DO NOTHING
 RETURNING id, {CREATED_AT} AS created_at
 )
-SELECT coalesce(json_object_agg(id, created_at), '{{}}') FROM inserted
+SELECT coalesce(json_object_agg(id, created_at), '{{}}')::text FROM inserted
 """
 SELECT = f"""
 SELECT id::text, student_id::text, task_id, message, perceived_difficulty::text,
@@ -102,11 +102,12 @@ class FeedbackTable:
 
         Without entries it fails where the table, its columns or the role's rights allow no row.
         """
-        from pydantic_core import to_json  # the store connects before this import
+        import pydantic_core  # here, because the store connects before this import
 
         rows = [_row(entry) for entry in entries]
         with Statement(self.session, "INSERT", len(rows)):
-            [[created]] = await self._query(INSERT, to_json(rows).decode())
+            [[times]] = await self._query(INSERT, pydantic_core.to_json(rows).decode())
+        created = pydantic_core.from_json(times)
         stored = {
             entry.id: StoredEntry(entry, created[row["id"]], repeated=False)
             for entry, row in zip(entries, rows, strict=True)
@@ -126,9 +127,14 @@ class FeedbackTable:
 
 
 def _row(entry: Entry) -> dict[str, Any]:
-    values = (str(entry.id), *entry.feedback, *entry.strategy, entry.traceparent)
-    row = dict(zip(COLUMNS, values, strict=True))
-    return {**row, "strategy_snapshot": entry.strategy.snapshot.known()}
+    strategy = entry.strategy
+    values = (str(entry.id), *entry.feedback, *strategy, entry.traceparent)
+    return {
+        **dict(zip(COLUMNS, values, strict=True)),
+        "perceived_difficulty": strategy.perceived_difficulty.value,  # to_json takes 3 us for it
+        "strategy_snapshot": strategy.snapshot.known(),
+        "concern": strategy.concern.value,
+    }
 
 
 def _stored_entry(columns: Sequence[Any]) -> StoredEntry:
