@@ -8,7 +8,6 @@ connection if necessary, until the jobs' deadlines, in ever smaller batches: no 
 from __future__ import annotations
 
 import asyncio
-import math
 import threading
 import time
 from concurrent.futures import Future
@@ -149,7 +148,8 @@ class GroupCommit:
             job.limit = min(limit * 2, self._longest) if alone else self._limit / 2
             part = min(part, self._pace / self._limit)  # other statements take less time than this
         if job.failures >= MOST_LOSSES or not is_loss(error):
-            job.largest_batch = math.ceil(batch * part) or 1
+            size = int(batch * part)
+            job.largest_batch = size if size > 2 else 1  # pairs save nothing
         pause = min(job.failures * RETRY_PAUSE, LONGEST_PAUSE) if alone else 0.0
         job.failures += 1
         asyncio.get_running_loop().call_later(pause, self._queue.put, job)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager, closing, suppress
 from urllib.parse import urlsplit, urlunsplit
 
 from function.domain import StoredEntry
@@ -20,7 +20,7 @@ async def far(url: str) -> AsyncIterator[str]:
     ended = asyncio.Event()
 
     async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with closing(writer):
+        with closing(writer), suppress(ConnectionResetError):
             while packet := await reader.read(65536):
                 asyncio.get_running_loop().call_later(DELAY, writer.write, packet)
 

@@ -12,7 +12,6 @@ from uuid import UUID
 from function.analysis import NEUTRAL_STRATEGY
 from function.domain import Entry, Feedback
 from function.errors import Unavailable
-from function.store.group_commit import PARTS
 from function.store.jobs import SWEEP_INTERVAL, RowRefused
 from tests.simulation.promises import GOOD, Promises, check_refusal, is_good, names, require
 
@@ -25,7 +24,7 @@ ODD += ["refuse 57014", "sleep 0.1", "sleep 1", "sleep 60", "defer 23503", "defe
 LATE = 2 * SWEEP_INTERVAL  # seconds after the deadline
 # So many odd rows must not harm good ones, where the timeout is so long, in seconds.
 FEW, LONG = 0.05, 5.0
-COST = 4 * PARTS  # statements for an odd request: of 128, 32, 8 and 2 that fail, each has parts
+COST = 16  # statements to find an odd request among 128: four with 32, four with 8, eight with one
 CHECK_LATE = 2.0  # seconds, the longest time of a check
 
 
