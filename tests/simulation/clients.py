@@ -24,7 +24,7 @@ ODD += ["refuse 57014", "sleep 0.1", "sleep 1", "sleep 60", "defer 23503", "defe
 LATE = 2 * SWEEP_INTERVAL  # seconds after the deadline
 # So many odd rows must not harm good ones, where the timeout is so long, in seconds.
 FEW, LONG = 0.05, 5.0
-COST = 16  # statements to find an odd request among 128: four with 32, four with 8, eight with one
+COST = 12  # statements to find an odd request among 64: four with 16, four with 4, and four alone
 CHECK_LATE = 2.0  # seconds, the longest time of a check
 
 
