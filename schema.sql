@@ -7,7 +7,8 @@
 -- Each step reads the catalog first and acts only where something is missing, so a rerun locks
 -- nothing. (ALTER TABLE ... IF NOT EXISTS locks the table even when there is nothing to do.) A step
 -- is one statement: it succeeds or fails as a whole. A NOTICE without an SQLSTATE reports a change.
--- A WARNING reports what the step could not do (01M01) or rows that may lack their events (01M02).
+-- A WARNING reports what the step could not do (01M01), rows that may lack their events (01M02), or
+-- what may refuse rows (01M03).
 --
 -- function/migrate.py knows "-- Step:" lines and psql's \gexec on a line of its own, which runs the
 -- statements that the query above it returns.
@@ -97,7 +98,11 @@ BEGIN
         WHERE NOT EXISTS (
             SELECT FROM pg_index JOIN pg_attribute ON attrelid = indrelid AND attnum = indkey[0]
             WHERE indrelid = feedback AND attname = 'id' AND indnkeyatts = 1
-            AND indisunique AND indisvalid AND indimmediate AND indpred IS NULL)) AS found;
+            AND indisunique AND indisvalid AND indimmediate AND indpred IS NULL)
+        UNION ALL
+        SELECT format('the rule %I, which ON CONFLICT does not allow', rulename) FROM pg_rewrite
+        WHERE ev_class = feedback AND ev_type IN ('2', '3')  -- UPDATE, INSERT
+        ) AS found;
     IF feedback IS NOT NULL AND problems IS NOT NULL THEN
         RAISE EXCEPTION 'the table feedback is not that of the mentor service: %', problems
             USING HINT = elsewhere || ' If this is the table of the mentor service, repair it with '
@@ -208,6 +213,35 @@ BEGIN
             -- A constant default rewrites no row, since PostgreSQL 11.
             ADD COLUMN IF NOT EXISTS concern TEXT NOT NULL DEFAULT 'unassessed';
         RAISE NOTICE 'added the columns that the table lacked';
+    END IF;
+END
+$$;
+
+-- Step: look for what may refuse rows
+-- It may be there for a reason, and without a row nobody can tell what it refuses.
+DO $$
+DECLARE
+    found text;
+BEGIN
+    SELECT string_agg(what, ', ') INTO found FROM (
+        SELECT format('%I %s', conname, pg_get_constraintdef(oid)) AS what FROM pg_constraint
+        WHERE conrelid = 'feedback'::regclass AND contype IN ('c', 'f', 'x')
+        UNION ALL
+        SELECT format('the unique index %s', indexrelid::regclass) FROM pg_index
+        WHERE indrelid = 'feedback'::regclass AND indisunique AND NOT EXISTS (
+            SELECT FROM pg_attribute
+            WHERE attrelid = indrelid AND attnum = ANY (indkey) AND attname = 'id')
+        UNION ALL
+        SELECT format('the trigger %I', tgname) FROM pg_trigger
+        WHERE tgrelid = 'feedback'::regclass AND NOT tgisinternal AND tgenabled <> 'D'
+        AND tgtype & 4 > 0  -- for INSERT
+        UNION ALL
+        SELECT 'row-level security' FROM pg_class
+        WHERE oid = 'feedback'::regclass AND relrowsecurity) AS suspects;
+    IF found IS NOT NULL THEN
+        RAISE WARNING 'feedback has %', found
+            USING ERRCODE = '01M03', HINT = 'Make sure that each row of the function passes. '
+                'Where a row is refused, its client gets status 500.';
     END IF;
 END
 $$;

@@ -47,7 +47,11 @@ HINTS = {
 }
 
 # The events of schema.sql's warnings, by SQLSTATE.
-WARNINGS = {"01M01": "left undone", "01M02": "rows may lack their events"}
+WARNINGS = {
+    "01M01": "left undone",
+    "01M02": "rows may lack their events",
+    "01M03": "rows may be refused",
+}
 
 POOLED = (
     "DATABASE_URL leads to a pooler, such as PgBouncer; the job takes a lock that needs a session"

@@ -2,8 +2,7 @@
 
 Jobs that arrive while a statement is under way share the next one. Every statement is safe to
 repeat, because a row's id is made before its insert. So whatever fails is repeated, on a new
-connection if necessary, until the jobs' deadlines. Jobs that failed together are tried alone, so
-that no row harms another.
+connection if necessary, until the jobs' deadlines, in ever smaller batches: no row harms another.
 """
 
 from __future__ import annotations
@@ -26,6 +25,7 @@ from function.store.table import FeedbackTable
 
 RETRY_PAUSE = 0.1  # seconds, after the second failure
 LONGEST_PAUSE = 1.0  # seconds
+PARTS = 4  # of a batch that failed; halves take as many statements, of which twice as many fail
 MOST_LOSSES = 5  # lost connections, before a job may be the cause
 LEAST_LIMIT = 0.25  # seconds for a statement, also where the timeout is short
 SLOWNESS = 8  # times the average time of a statement, before a row may be the cause
@@ -101,7 +101,7 @@ class GroupCommit:
                 await self._try(table, jobs)
             except Exception as exc:  # noqa: BLE001 - a bug must not end the task
                 for job in jobs:
-                    self._put_back(job, exc, alone=len(jobs) == 1)
+                    self._put_back(job, exc, len(jobs))
                 await self._recover(jobs, exc)
 
     async def _connect(self) -> FeedbackTable:
@@ -137,16 +137,20 @@ class GroupCommit:
         limit = min(SLOWNESS * self._pace, self._longest)
         return jobs[0].limit or (limit if limit > self._limit else None)
 
-    def _put_back(self, job: Job, error: Exception, *, alone: bool) -> None:
-        """Have it tried again; without others from now on, if it may be why they failed."""
+    def _put_back(self, job: Job, error: Exception, batch: int) -> None:
+        """Have it tried again; in a smaller batch, if one of the jobs may be why all failed."""
+        alone = batch == 1
         if alone and not isinstance(error, (DatabaseError, *CONNECTION_ERRORS)):
             job.settle(error)  # a bug
-        limit = job.limit or self._limit
+        part = 1 / PARTS
         if sqlstate(error) == CANCELED:
-            job.limit = min(limit * 2, self._longest) if alone else limit / 2
-        elif job.failures >= MOST_LOSSES or not is_loss(error):
-            job.limit = limit
-        pause = min(job.failures * RETRY_PAUSE, LONGEST_PAUSE)
+            limit = job.limit or self._limit
+            job.limit = min(limit * 2, self._longest) if alone else self._limit / 2
+            part = min(part, self._pace / self._limit)  # other statements take less time than this
+        if job.failures >= MOST_LOSSES or not is_loss(error):
+            size = int(batch * part)
+            job.largest_batch = size if size > 2 else 1  # pairs save nothing
+        pause = min(job.failures * RETRY_PAUSE, LONGEST_PAUSE) if alone else 0.0
         job.failures += 1
         asyncio.get_running_loop().call_later(pause, self._queue.put, job)
 

@@ -43,8 +43,10 @@ class Job:
     failures: int = 0
     since: float = field(default_factory=time.monotonic)
     spans: Sequence[Span] = field(default_factory=current.get)
+    largest_batch: int = BATCH_LIMIT
+    """Jobs in a statement with this one, which may be why a larger batch failed."""
     limit: float | None = None
-    """Seconds for a statement with this job alone, which may be why a batch failed."""
+    """Seconds for such a statement, after one took too long."""
 
     def settle(self, outcome: Stored | Exception) -> None:
         """Hand over the outcome, unless the request has given up."""
@@ -97,7 +99,7 @@ class Queue:
             if not jobs or (
                 rows + len(job.ids) <= BATCH_LIMIT
                 and job.work is jobs[0].work
-                and job.limit is jobs[0].limit is None
+                and job.largest_batch == jobs[0].largest_batch > len(jobs)
             ):
                 jobs.append(job)
                 rows += len(job.ids)
@@ -148,7 +150,7 @@ def _settle(jobs: list[Job], stored: Stored, health: Health, *, shared: bool) ->
     """Hand over the rows; with `shared`, several jobs may have inserted the same one."""
     # A row that a lost connection stored without a confirmation is new, too.
     if any(not row.repeated for row in stored.values()) or any(
-        stored and job.entries and job.failures and job.limit is None for job in jobs
+        stored and job.entries and job.failures and job.largest_batch == BATCH_LIMIT for job in jobs
     ):
         health.row_stored()
     stored |= _stored_unnoticed(jobs, stored)

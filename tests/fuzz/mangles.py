@@ -40,8 +40,8 @@ KINDS = [
     *("TABLE other.{} (id UUID)", "TYPE other.{} AS ENUM ('a')", "TYPE {}"),
 ]
 
-# The owner's rules for rows: the job keeps them, and the function's row may be refused by them.
-RULES = [
+MANGLES: list[str] = [
+    # The owner's rules for rows: the job keeps most, and they may refuse the function's row.
     "CREATE RULE away AS ON INSERT TO feedback DO INSTEAD NOTHING",
     TRIGGER.format("RETURN NULL;"),
     TRIGGER.format("RAISE EXCEPTION 'no rows today';"),
@@ -51,9 +51,6 @@ RULES = [
         "CREATE TABLE student (id UUID PRIMARY KEY);"
         " ALTER TABLE feedback ADD FOREIGN KEY (student_id) REFERENCES student NOT VALID"
     ),
-]
-MANGLES: list[str] = [
-    *RULES,
     *(f"ALTER TABLE feedback DROP COLUMN {name}" for name in COLUMNS),
     *(f"ALTER TABLE strategy_revision DROP COLUMN {name}" for name in COLUMNS),
     *(f"ALTER TABLE feedback ALTER {name} DROP NOT NULL" for name in COLUMNS),

@@ -96,6 +96,10 @@ class Run:
         return self.values("rows may lack their events", "what")
 
     @property
+    def suspects(self) -> list[str]:
+        return self.values("rows may be refused", "what")
+
+    @property
     def hints(self) -> list[str]:
         return self.values("rows may lack their events", "hint")
 

@@ -71,6 +71,8 @@ def assert_refused(database: str, *reasons: str) -> None:
         ("CREATE VIEW strategy_revision AS SELECT 1 AS id", "it lacks"),
         ("CREATE TABLE student_erasure (id UUID)", "it lacks student_id uuid, created_at"),
         ("CREATE TABLE feedback_count (week TEXT)", "the table feedback_count is not that"),
+        (f"{TYPE}; {TABLE}; CREATE RULE away AS ON INSERT TO feedback DO NOTHING", "the rule away"),
+        (f"{TYPE}; {TABLE}; CREATE RULE away AS ON UPDATE TO feedback DO NOTHING", "the rule away"),
         (f"{TYPE}; {TABLE}; CREATE TYPE strategy_revision AS ENUM ('a')", "strategy_revision is t"),
         (f"{TYPE}; {TABLE}; CREATE VIEW idx_feedback_student_id AS SELECT 1", "rename it"),
     ],

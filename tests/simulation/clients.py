@@ -24,9 +24,7 @@ ODD += ["refuse 57014", "sleep 0.1", "sleep 1", "sleep 60", "defer 23503", "defe
 LATE = 2 * SWEEP_INTERVAL  # seconds after the deadline
 # So many odd rows must not harm good ones, where the timeout is so long, in seconds.
 FEW, LONG = 0.05, 5.0
-# So many statements during a request: rows that waited beside an odd one are tried one by one, and
-# on a slow network that may take longer than the request may wait.
-MANY = 20
+COST = 12  # statements to find an odd request among 64: four with 16, four with 4, and four alone
 CHECK_LATE = 2.0  # seconds, the longest time of a check
 
 
@@ -42,6 +40,7 @@ class Clients:
         self._random = random
         self._names = count(1)
         self._known: list[Entry] = []  # what repeats repeat
+        self._odd: list[float] = []  # when requests with odd rows began
         self._oddities = random.choice([0.0, 0.0, FEW, 0.2])
         self._leaving = random.choice([0.0, 0.0, 0.2])
 
@@ -101,6 +100,8 @@ class Clients:
         store = self._simulation.store
         self._simulation.log(f"asked: {names(entries)}")
         begun, disturbed = self._now(), self._simulation.is_disturbed()
+        good = all(map(is_good, entries))
+        self._odd += [] if good else [begun]
         try:
             stored = await self._timed(store.insert(entries, store.deadline()), self._timeout())
         except RowRefused as exc:
@@ -111,10 +112,8 @@ class Clients:
         except Unavailable as exc:
             self._simulation.log(f"unavailable: {names(entries)}: {exc}")
             disturbed |= self._simulation.is_disturbed(begun)
-            good = all(is_good(one) for one in entries)
             refused_early = "too many requests" in str(exc)
-            had_time = self._has_time() and self._statements_since(begun) < MANY
-            failed = good and had_time and not disturbed and not refused_early
+            failed = good and self._has_time(begun) and not disturbed and not refused_early
             require(not failed, f"nothing was wrong, but {names(entries)} failed: {exc}")
             return False
         self._simulation.log(f"acknowledged: {names(entries)}")
@@ -153,12 +152,12 @@ class Clients:
             self.under_way -= 1
             require(self._now() - begun <= limit, f"it took {self._now() - begun:.3f} s")
 
-    def _has_time(self) -> bool:
-        """Whether the timeout is long enough to try all odd rows alone."""
-        return not self._oddities or (self._oddities <= FEW and self._simulation.timeout >= LONG)
-
-    def _statements_since(self, begun: float) -> int:
-        return sum(when >= begun for when in self._simulation.server.busy)
+    def _has_time(self, begun: float) -> bool:
+        """Whether the timeout is long enough to find all odd rows that were there."""
+        timeout = self._simulation.timeout
+        odd = sum(when >= begun - timeout for when in self._odd)
+        few = self._oddities <= FEW and timeout >= LONG
+        return not odd or (few and odd * COST * self._simulation.server.usual_time() <= timeout)
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()

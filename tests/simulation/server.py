@@ -40,6 +40,10 @@ class Server:
         self.log(text)
         self.busy.append(asyncio.get_running_loop().time())
 
+    def usual_time(self) -> float:
+        """Seconds for a statement, on average: it has four steps."""
+        return 4 * self.step_time / 2
+
     async def step(self, backend: Backend, name: str) -> None:
         """Take some time, and maybe end the backend."""
         await asyncio.sleep(self.random.uniform(0.0, self.step_time))

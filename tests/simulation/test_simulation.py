@@ -21,6 +21,11 @@ def test_every_promise_is_kept(first: int) -> None:
     assert not first_failure(range(first, first + AT_ONCE))
 
 
+def test_a_row_that_fails_its_batch_is_found_soon() -> None:
+    """One by one, the rows beside it take longer on this slow server than requests may wait."""
+    assert not failure(7483)
+
+
 def test_a_seed_is_the_same_run_each_time() -> None:
     first, second = Simulation(19), Simulation(19)
     first.run()
