@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from typing import TYPE_CHECKING
 
+from function.process import exit_at
 from function.settings import ConfigurationError
 from function.store.driver import CONNECTION_ERRORS, Connection, DatabaseError
 from function.store.faults import describe, sqlstate
@@ -20,6 +22,7 @@ NO_VIEWS = {"3F000", "42P01", "42883"}  # no such schema, table or function
 
 def main() -> int:
     """Return the exit code: 0, 1 after an error of the database, 2 for a wrong argument."""
+    exit_at(signal.SIGTERM, signal.SIGINT)
     options = parse(sys.argv[1:])
     try:
         with database.connected(os.environ) as connection:

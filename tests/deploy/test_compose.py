@@ -54,6 +54,12 @@ def test_versions() -> None:
     )
 
 
+@pytest.mark.parametrize("name", ["grafana", "teachers"])
+def test_grafana(name: str) -> None:
+    """Grafana keeps the data sources of its pinned image."""
+    assert variables(name)["GF_PLUGINS_PREINSTALL_AUTO_UPDATE"] == "false"
+
+
 def test_ports() -> None:
     """Ports are published on the loopback interface only."""
     ports = [port for service in SERVICES.values() for port in service.get("ports", ())]

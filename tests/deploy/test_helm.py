@@ -184,6 +184,24 @@ def test_egress(url: str, port: int) -> None:
     assert way_out["ports"] == [{"port": port}]
 
 
+@deploy
+def test_egress_of_telemetry() -> None:
+    """The network policy allows the ports of the collectors and of Pyroscope that env names."""
+    usual = egress(rendered())
+    off = rendered("env.OTEL_EXPORTER_OTLP_ENDPOINT=", "env.OTEL_SERVICE_NAME=mentor")
+    assert egress(off) == usual
+    *same, way_out = egress(
+        rendered(
+            "env.OTEL_EXPORTER_OTLP_ENDPOINT=http://collector.observability:4318",
+            "env.OTEL_EXPORTER_OTLP_LOGS_ENDPOINT=http://collector.observability:4318/v1/logs",
+            "env.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=https://traces.example.com/v1/traces",
+            "env.PYROSCOPE_SERVER_ADDRESS=http://pyroscope.observability:4040",
+        )
+    )
+    assert same == usual
+    assert way_out["ports"] == [{"port": 4318}, {"port": 443}, {"port": 4040}]
+
+
 def egress(manifests: Sequence[Manifest]) -> list[Manifest]:
     rules: list[Manifest] = find(manifests, "NetworkPolicy")["spec"]["egress"]
     return rules

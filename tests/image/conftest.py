@@ -11,6 +11,7 @@ from tests.image.docker import Docker, DockerError, running_docker
 from tests.instance import ROOT
 
 IMAGE = "mentor-function:test"
+INSIGHTS = "mentor-insights:test"
 LABELS = {"VERSION": "1.2.3", "REVISION": "0123abc", "CREATED": "2026-02-16T10:12:45Z"}
 
 
@@ -37,6 +38,14 @@ def image(docker: Docker, base: str) -> str:
     options = [f"--build-arg={name}={value}" for name, value in arguments.items()]
     docker("build", "--network=host", "--tag", IMAGE, *options, ROOT)
     return IMAGE
+
+
+@pytest.fixture(scope="session")
+def insights(docker: Docker, base: str) -> str:
+    """The image of the reports for teachers."""
+    file = f"--file={ROOT / 'deploy/insights/Dockerfile'}"
+    docker("build", "--network=host", "--tag", INSIGHTS, file, f"--build-arg=BASE={base}", ROOT)
+    return INSIGHTS
 
 
 @pytest.fixture

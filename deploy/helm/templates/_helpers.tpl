@@ -62,11 +62,22 @@ PGSSLROOTCERT: /var/run/secrets/mentor/database-ca/ca.crt
 {{ .Release.Name }}-{{ include "mentor.environment" . | sha256sum | trunc 10 }}
 {{- end }}
 
-{{/* The model's port: that of llm.baseUrl, or its scheme's. */}}
-{{- define "mentor.llmPort" -}}
-{{- $url := urlParse .Values.llm.baseUrl -}}
+{{/* The port of an address, or that of its scheme. */}}
+{{- define "mentor.port" -}}
+{{- $url := urlParse . -}}
 {{- $port := regexFind "[0-9]+$" (regexFind ":[0-9]+$" $url.host) -}}
 {{- $port | default (eq $url.scheme "http" | ternary 80 443) -}}
+{{- end }}
+
+{{/* The ports of the collectors and of Pyroscope that env names, as a JSON list. */}}
+{{- define "mentor.telemetryPorts" -}}
+{{- $ports := list -}}
+{{- range $name, $address := .Values.env -}}
+{{- if and $address (regexMatch "^(OTEL_EXPORTER_OTLP_(.+_)?ENDPOINT|PYROSCOPE_SERVER_ADDRESS)$" $name) -}}
+{{- $ports = append $ports (include "mentor.port" $address | int) -}}
+{{- end -}}
+{{- end -}}
+{{- $ports | uniq | toJson -}}
 {{- end }}
 
 {{/* Egress to cluster DNS. */}}
