@@ -33,25 +33,30 @@ CREATE TEMPORARY TABLE feedback (
     'json.ignore-parse-errors' = 'true'
 );
 
--- Each record that keeps the contract. `answered_at` is when the student answered, also of a revision.
+-- Each strategy, and whether the windows count it. `answered_at` is when the student answered, also of a
+-- revision. `verdict` is
+--   broken   the record breaks the contract in docs/events.md
+--   old      the answer is older than the first window
+--   late     Kafka got the record more than a week after the answer
+--   counted  all others
 CREATE TEMPORARY VIEW strategy AS
-SELECT *
+SELECT *,
+    CASE
+        WHEN (`id` = CAST(`headers`['ce_id'] AS STRING)
+            AND REGEXP(`id`, '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$')
+            AND REGEXP(`answer_id`, '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$')
+            AND REGEXP(`student_id`, '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$')
+            AND `perceived_difficulty` IN ('easy', 'ok', 'hard')
+            AND `answered_at` IS NOT NULL) IS NOT TRUE THEN 'broken'
+        WHEN `answered_at` < CAST('${INSIGHTS_SINCE}' AS TIMESTAMP_LTZ(3)) THEN 'old'
+        WHEN `arrived_at` > `answered_at` + INTERVAL '7' DAY THEN 'late'
+        ELSE 'counted'
+    END AS `verdict`
 FROM (
-    SELECT
-        CASE `type` WHEN 'mentor.strategy.updated' THEN `id` ELSE `feedback_id` END AS `feedback_id`,
-        `student_id`,
-        CASE `type` WHEN 'mentor.strategy.updated' THEN `created_at` ELSE `feedback_created_at` END AS `answered_at`,
-        `arrived_at`,
-        `happened_at`,
-        CASE `type` WHEN 'mentor.strategy.updated' THEN 0 ELSE 1 END AS `revision`,
-        `task_id`,
-        `perceived_difficulty` AS `difficulty`,
-        `topic_weights`
+    SELECT *,
+        `type` = 'mentor.strategy.revised' AS `is_revision`,
+        CASE `type` WHEN 'mentor.strategy.revised' THEN `feedback_id` ELSE `id` END AS `answer_id`,
+        CASE `type` WHEN 'mentor.strategy.revised' THEN `feedback_created_at` ELSE `created_at` END AS `answered_at`
     FROM feedback
     WHERE `type` IN ('mentor.strategy.updated', 'mentor.strategy.revised')
-        AND CAST(`headers`['ce_id'] AS STRING) = `id`
-)
-WHERE REGEXP(`feedback_id`, '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$')
-    AND REGEXP(`student_id`, '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$')
-    AND `difficulty` IN ('easy', 'ok', 'hard')
-    AND `answered_at` >= CAST('${INSIGHTS_SINCE}' AS TIMESTAMP_LTZ(3));
+);

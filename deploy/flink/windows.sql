@@ -3,73 +3,64 @@
 -- Variables: those of feedback.sql, PGHOST, PGPORT, PGDATABASE, PGUSER, PGPASSWORD and PGSSLMODE.
 
 SET 'pipeline.name' = 'mentor-windows';
--- Longer than any record that counts can take: a week until Kafka has it, and as long as it stays there
--- (8 days and 6 minutes). So no repeat and no revision finds its answer forgotten.
+-- A record counts if Kafka got it within a week after the answer, and it stays in Kafka for at most 8 days
+-- and 6 minutes. So no repeat, no revision and no further answer comes after its state has expired.
 SET 'table.exec.state.ttl' = '16 d';
--- One update of a window in five seconds, not one for each answer.
+-- A window changes once in five seconds, not once for each answer.
 SET 'table.exec.mini-batch.enabled' = 'true';
 SET 'table.exec.mini-batch.allow-latency' = '5 s';
 SET 'table.exec.mini-batch.size' = '5000';
 
--- A record that comes later than this has no window that could take it.
-CREATE TEMPORARY VIEW in_time AS
-SELECT * FROM strategy WHERE `arrived_at` <= `answered_at` + INTERVAL '7' DAY;
-
--- Each answer once, with its latest strategy. Repeats have the same id and bring nothing new.
+-- Each answer once. A repeat brings nothing new. A revision takes the place of the first strategy.
+-- `names` are those of the task and the topics: JSON_QUERY can't return the keys as an array at once.
 CREATE TEMPORARY VIEW answer AS
-SELECT `feedback_id`, `answered_at`, `task_id`, `difficulty`, `topic_weights`
+SELECT `answered_at`, `difficulty`, `names`
 FROM (
-    SELECT *, ROW_NUMBER() OVER (PARTITION BY `feedback_id` ORDER BY `revision` DESC) AS `rank`
+    SELECT *, ROW_NUMBER() OVER (PARTITION BY `answer_id` ORDER BY `is_revision` DESC) AS `rank`
     FROM (
-        SELECT `feedback_id`, `answered_at`, `revision`, `task_id`, `difficulty`, `topic_weights`
-        FROM in_time
+        SELECT
+            `answer_id`, `answered_at`, `is_revision`, `perceived_difficulty` AS `difficulty`,
+            ARRAY_CONCAT(ARRAY['', `task_id`], JSON_QUERY(
+                COALESCE(JSON_QUERY(`topic_weights`, '$.keys()'), '[]'), '$' RETURNING ARRAY<STRING>
+            )) AS `names`
+        FROM strategy
+        WHERE `verdict` = 'counted'
     )
 )
 WHERE `rank` = 1;
 
--- As in the view insights.answer: once as a whole, once for the task, once for each topic.
+-- As in the view insights.answer: once as a whole, once for its task, once for each of its topics.
+-- PostgreSQL has no place for the character 0.
 CREATE TEMPORARY VIEW subject AS
-SELECT `answered_at`, `difficulty`, 'all' AS `kind`, '' AS `name` FROM answer
-UNION ALL
-SELECT `answered_at`, `difficulty`, 'task', SUBSTRING(`task_id`, 1, 255) FROM answer WHERE `task_id` IS NOT NULL
-UNION ALL
-SELECT `answered_at`, `difficulty`, 'topic', SUBSTRING(`topic`, 1, 255)
-FROM answer CROSS JOIN UNNEST(JSON_QUERY(`topic_weights`, '$.keys()' RETURNING ARRAY<STRING>)) AS `t` (`topic`);
-
--- Windows are an hour long. One begins every hour (tumbling), and one every ten minutes (sliding).
--- These are groups, not windows with a watermark, which would drop what comes later.
-CREATE TEMPORARY VIEW difficulty_window AS
 SELECT
-    `slide_minutes`,
-    `window_start`,
-    `kind`,
-    `name`,
+    `answered_at`, `difficulty`,
+    CASE `position` WHEN 1 THEN 'all' WHEN 2 THEN 'task' ELSE 'topic' END AS `kind`,
+    REGEXP_REPLACE(SUBSTRING(`name`, 1, 255), '\x00', '') AS `name`
+FROM answer CROSS JOIN UNNEST(`names`) WITH ORDINALITY AS `subjects` (`name`, `position`)
+WHERE `name` IS NOT NULL;
+
+-- Windows of an hour. One begins each hour (tumbling windows), and one each ten minutes (sliding windows).
+-- They are groups without a watermark, so an answer that comes later corrects its windows.
+CREATE TEMPORARY VIEW difficulty AS
+SELECT
+    `slide_minutes`, `window_start`, `kind`, `name`,
     COUNT(*) AS `answers`,
     COUNT(*) FILTER (WHERE `difficulty` = 'easy') AS `easy`,
     COUNT(*) FILTER (WHERE `difficulty` = 'ok') AS `ok`,
-    COUNT(*) FILTER (WHERE `difficulty` = 'hard') AS `hard`
+    COUNT(*) FILTER (WHERE `difficulty` = 'hard') AS `hard`,
+    CAST(COUNT(*) FILTER (WHERE `difficulty` = 'hard') AS DOUBLE) / COUNT(*) AS `hard_share`
 FROM (
+    -- Text, because the JDBC connector has no type for PostgreSQL's timestamptz.
     SELECT
-        `slide_minutes`,
-        TIMESTAMPADD(MINUTE, -`minutes_before`, CASE `slide_minutes`
-            WHEN 60 THEN FLOOR(CAST(`answered_at` AS TIMESTAMP(3)) TO HOUR)
-            ELSE TIMESTAMPADD(MINUTE, CAST(EXTRACT(MINUTE FROM CAST(`answered_at` AS TIMESTAMP(3))) AS INT) / 10 * 10, FLOOR(CAST(`answered_at` AS TIMESTAMP(3)) TO HOUR)) END) AS `window_start`,
-        `kind`,
-        `name`,
-        `difficulty`
-    FROM subject CROSS JOIN UNNEST(ARRAY[
-        ROW(60, 0), ROW(10, 0), ROW(10, 10), ROW(10, 20), ROW(10, 30), ROW(10, 40), ROW(10, 50)
-    ]) AS `w` (`slide_minutes`, `minutes_before`)
+        `slide_minutes`, `kind`, `name`, `difficulty`,
+        DATE_FORMAT(TO_TIMESTAMP_LTZ(`minute` * 60, 0), 'yyyy-MM-dd''T''HH:mm:ss''Z''') AS `window_start`
+    FROM (SELECT *, EXTRACT(EPOCH FROM `answered_at`) / 600 * 10 AS `m` FROM subject)
+    CROSS JOIN UNNEST(ARRAY[
+        ROW(60, `m` / 60 * 60),
+        ROW(10, `m`), ROW(10, `m` - 10), ROW(10, `m` - 20), ROW(10, `m` - 30), ROW(10, `m` - 40), ROW(10, `m` - 50)
+    ]) AS `windows` (`slide_minutes`, `minute`)
 )
 GROUP BY `slide_minutes`, `window_start`, `kind`, `name`;
-
-CREATE TEMPORARY VIEW difficulty AS
-SELECT
-    `slide_minutes`,
-    DATE_FORMAT(`window_start`, 'yyyy-MM-dd''T''HH:mm:ss''Z''') AS `window_start`,
-    `kind`, `name`, `answers`, `easy`, `ok`, `hard`,
-    CAST(`hard` AS DOUBLE) / `answers` AS `hard_share`
-FROM difficulty_window;
 
 CREATE TEMPORARY TABLE difficulty_topic (
     `slide_minutes` INT,
@@ -106,14 +97,36 @@ CREATE TEMPORARY TABLE difficulty_table (
     PRIMARY KEY (`slide_minutes`, `window_start`, `kind`, `name`) NOT ENFORCED
 ) WITH (
     'connector' = 'jdbc',
+    -- stringtype: PostgreSQL reads a text as the type of its column.
     'url' = 'jdbc:postgresql://${PGHOST}:${PGPORT}/${PGDATABASE}?sslmode=${PGSSLMODE}&stringtype=unspecified',
     'username' = '${PGUSER}',
     'password' = '${PGPASSWORD}',
     'table-name' = 'insights_stream.difficulty'
 );
 
+CREATE TEMPORARY TABLE uncounted_table (
+    `day` STRING,
+    `verdict` STRING,
+    `records` BIGINT,
+    PRIMARY KEY (`day`, `verdict`) NOT ENFORCED
+) WITH (
+    'connector' = 'jdbc',
+    'url' = 'jdbc:postgresql://${PGHOST}:${PGPORT}/${PGDATABASE}?sslmode=${PGSSLMODE}&stringtype=unspecified',
+    'username' = '${PGUSER}',
+    'password' = '${PGPASSWORD}',
+    'table-name' = 'insights_stream.uncounted'
+);
+
 EXECUTE STATEMENT SET
 BEGIN
 INSERT INTO difficulty_topic SELECT * FROM difficulty;
 INSERT INTO difficulty_table SELECT * FROM difficulty;
+INSERT INTO uncounted_table
+SELECT `day`, `verdict`, COUNT(*)
+FROM (
+    SELECT DATE_FORMAT(`arrived_at`, 'yyyy-MM-dd') AS `day`, `verdict`
+    FROM strategy
+    WHERE `verdict` IN ('broken', 'late')
+)
+GROUP BY `day`, `verdict`;
 END;

@@ -90,9 +90,7 @@ class JobManager(FlinkProgram):
 
     name = "jobmanager"
 
-    def __init__(
-        self, folder: Path, scripts: Sequence[str], variables: Mapping[str, str]
-    ) -> None:
+    def __init__(self, folder: Path, scripts: Sequence[str], variables: Mapping[str, str]) -> None:
         self.rpc, self.port = free_port(), free_port()
         settings = {
             "jobmanager.rpc.address": HOST,

@@ -20,10 +20,6 @@ class Job:
         [job] = self._get("/jobs/overview")["jobs"]
         return str(job["state"])
 
-    def is_running(self) -> bool:
-        """Whether all its tasks run."""
-        return self._all_tasks() == {"RUNNING"}
-
     def stop_with_savepoint(self, folder: str) -> str:
         """Stop it, and return where its state is."""
         asked = self._post(f"/jobs/{self._id()}/stop", {"targetDirectory": folder, "drain": False})
@@ -35,12 +31,14 @@ class Job:
         """The number of completed checkpoints."""
         return int(self._get(f"/jobs/{self._id()}/checkpoints")["counts"]["completed"])
 
+    def restarts(self) -> int:
+        """How often it was started again since the JobManager's start."""
+        [metric] = self._get(f"/jobs/{self._id()}/metrics?get=numRestarts")
+        return int(metric["value"])
+
     def _id(self) -> str:
         [job] = self._get("/jobs/overview")["jobs"]
         return str(job["jid"])
-
-    def _all_tasks(self) -> set[str]:
-        return {task["status"] for task in self._get(f"/jobs/{self._id()}")["vertices"]}
 
     def _get(self, path: str) -> Any:
         return httpx.get(self._url + path, timeout=30).raise_for_status().json()

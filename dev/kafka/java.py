@@ -29,7 +29,9 @@ def package(environment: str, name: str) -> Path:
     """The folder of a package of another environment."""
     found = sorted((CLONE / environment).glob(f"lib/python*/site-packages/{name}"))
     if not found:
-        raise FileNotFoundError(f"{environment} has no {name}: `make test-kafka` or `make test-flink` sets it up")
+        raise FileNotFoundError(
+            f"{environment} has no {name}: `make test-kafka` or `make test-flink` sets it up"
+        )
     return found[-1]
 
 
