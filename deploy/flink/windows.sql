@@ -59,6 +59,7 @@ FROM (
         ROW(60, `m` / 60 * 60),
         ROW(10, `m`), ROW(10, `m` - 10), ROW(10, `m` - 20), ROW(10, `m` - 30), ROW(10, `m` - 40), ROW(10, `m` - 50)
     ]) AS `windows` (`slide_minutes`, `minute`)
+    WHERE `minute` * 60 >= EXTRACT(EPOCH FROM CAST('${INSIGHTS_SINCE}' AS TIMESTAMP_LTZ(3)))
 )
 GROUP BY `slide_minutes`, `window_start`, `kind`, `name`;
 

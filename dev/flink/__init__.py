@@ -1,4 +1,4 @@
-"""A real Flink, from PyPI and Maven Central, that runs the scripts of deploy/flink as Kubernetes does.
+"""A real Flink, from PyPI and Maven Central, for the scripts of deploy/flink.
 
 It runs on the Java of .venv-flink, and needs nothing of the system.
 """

@@ -1,4 +1,4 @@
-"""Flink's two programs, in application mode: a JobManager runs one script, a TaskManager its tasks."""
+"""Flink in application mode: a JobManager runs one script, a TaskManager its tasks."""
 
 import os
 from collections.abc import Mapping, Sequence

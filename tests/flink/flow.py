@@ -104,7 +104,8 @@ class Flow:
 
     def produce(self, contents: Sequence[tuple[bytes | None, Headers, bytes | None]]) -> None:
         """Write records with a key, headers and a value to the topic of the events."""
-        producer = Producer({"bootstrap.servers": self.bootstrap})
+        settings = {"bootstrap.servers": self.bootstrap, "partitioner": "murmur2_random"}  # Java's
+        producer = Producer(settings)
         for key, headers, value in contents:
             producer.produce(TOPIC, value, key, headers=list(headers))
         assert producer.flush(30) == 0

@@ -6,6 +6,7 @@ The tests run in this order, on one job.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ from tests.conftest import select
 from tests.events.poison import poison
 from tests.events.topic import read_to_the_end
 from tests.flink.committed import committed
-from tests.flink.flow import WINDOWS, Flow, Windows
+from tests.flink.flow import WINDOWS, Flow
 
 pytestmark = pytest.mark.flink
 
@@ -25,7 +26,8 @@ INSERT INTO strategy_revision (feedback_id, feedback_created_at, student_id, tas
     perceived_difficulty, difficulty_adjustment, topic_weights, sentiment,
     strategy_snapshot, concern, traceparent)
 SELECT id, created_at, student_id, task_id, 'hard', -0.5, '{"decimals": 1}', 'anxious',
-    '{"feedback_based": true}', 'none', traceparent FROM feedback WHERE created_at >= :since LIMIT 40
+    '{"feedback_based": true}', 'none', traceparent
+FROM feedback WHERE created_at >= :since LIMIT 40
 """
 ERASED = "INSERT INTO student_erasure (student_id) SELECT student_id FROM feedback LIMIT 1"
 UNCOUNTED = "SELECT verdict, sum(records)::int AS records FROM insights_stream.uncounted GROUP BY 1"
@@ -78,7 +80,11 @@ def test_an_erasure_changes_no_count(running: Running) -> None:
 
 
 def test_foreign_records_do_not_stop_the_job(running: Running) -> None:
-    broken = [(None, tuple(headers), value) for headers, value in poison()]
+    broken = [
+        (None, tuple(headers), value)
+        for headers, value in poison()
+        if ("ce_type", b"mentor.strategy.revised") not in headers  # that one is an event
+    ]
     running.flow.produce(broken)
     running.answer_and_compare()
     assert 0 < running.uncounted()["broken"] < len(broken)
@@ -123,7 +129,7 @@ def test_the_topic_has_each_window_once(running: Running) -> None:
     manager, flow = running.manager, running.flow
     manager.job.stop_with_savepoint((flow.folder / "saved").as_uri())
     flow.wait_until_equal()
-    latest: dict[str, dict[str, int]] = {}
+    latest: dict[str, Any] = {}
     for key, value in committed(flow.bootstrap, WINDOWS):
         if value is None:
             del latest[key]  # a revision took the last answer of a topic
@@ -134,6 +140,6 @@ def test_the_topic_has_each_window_once(running: Running) -> None:
     assert sorted(map(_window, latest.values())) == sorted(flow.expected())
 
 
-def _window(value: dict[str, object]) -> tuple[object, ...]:
+def _window(value: dict[str, Any]) -> tuple[Any, ...]:
     slide, start, *rest = value.values()
-    return (slide, datetime.fromisoformat(str(start)), *rest)
+    return (slide, datetime.fromisoformat(start), *rest)
