@@ -31,10 +31,9 @@ class Job:
         """The number of completed checkpoints."""
         return int(self._get(f"/jobs/{self._id()}/checkpoints")["counts"]["completed"])
 
-    def restarts(self) -> int:
-        """How often it was started again since the JobManager's start."""
-        [metric] = self._get(f"/jobs/{self._id()}/metrics?get=numRestarts")
-        return int(metric["value"])
+    def has_restarted(self) -> bool:
+        """Whether its tasks had to start again since the JobManager's start."""
+        return bool(self._get(f"/jobs/{self._id()}")["timestamps"]["RESTARTING"] > 0)
 
     def _id(self) -> str:
         [job] = self._get("/jobs/overview")["jobs"]

@@ -67,11 +67,12 @@ class Flow:
             days=7
         )
 
-    def job(self, script: str) -> JobManager:
-        """A JobManager for this script; its windows begin before those that are compared."""
-        since = f"{self.since - timedelta(days=30):%Y-%m-%d %H:%M:%S}"
-        environ = {**self.environ, "INSIGHTS_SINCE": since}
-        return JobManager(self.folder / script, ["feedback.sql", f"{script}.sql"], environ)
+    def job(self, script: str, since: datetime | None = None) -> JobManager:
+        """A JobManager for this script, whose windows begin at a time, or before all that count."""
+        since = since or self.since - timedelta(days=30)
+        environ = {**self.environ, "INSIGHTS_SINCE": f"{since:%Y-%m-%d %H:%M:%S}"}
+        folder = self.folder / f"{script}-since-{since:%Y-%m-%d}"
+        return JobManager(folder, ["feedback.sql", f"{script}.sql"], environ)
 
     def answer(self, count: int, days: float = 6) -> None:
         """Insert rows of the last days, of all students and with all names."""

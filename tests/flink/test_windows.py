@@ -88,7 +88,7 @@ def test_foreign_records_do_not_stop_the_job(running: Running) -> None:
     running.flow.produce(broken)
     running.answer_and_compare()
     assert 0 < running.uncounted()["broken"] < len(broken)
-    assert running.manager.job.restarts() == 0
+    assert not running.manager.job.has_restarted()
 
 
 def test_an_answer_of_days_ago_corrects_its_windows(running: Running) -> None:
@@ -112,7 +112,7 @@ def test_a_killed_task_manager_loses_and_doubles_nothing(running: Running) -> No
     running.flow.answer(100)
     running.tasks.start()
     running.answer_and_compare()
-    assert running.manager.job.restarts() > 0
+    assert running.manager.job.has_restarted()
 
 
 def test_a_restart_from_a_savepoint_loses_and_doubles_nothing(running: Running) -> None:
@@ -138,6 +138,15 @@ def test_the_topic_has_each_window_once(running: Running) -> None:
             assert value["answers"] >= latest[key]["answers"], key
         latest[key] = value
     assert sorted(map(_window, latest.values())) == sorted(flow.expected())
+
+
+def test_a_start_without_state_counts_the_last_days_again(running: Running) -> None:
+    """Windows of before INSIGHTS_SINCE stay, also those that are partly after it."""
+    flow = running.flow
+    manager = flow.job("windows", flow.since + timedelta(days=5))
+    with manager, TaskManager(flow.folder / "new-tasks", manager):
+        flow.answer(100, days=1)
+        flow.wait_until_equal()
 
 
 def _window(value: dict[str, Any]) -> tuple[Any, ...]:
