@@ -45,7 +45,8 @@ SELECT 10, start, {COLUMNS} FROM (
     CROSS JOIN generate_series(latest - interval '50 minutes', latest, '10 minutes') AS start
     WHERE created_at >= :since GROUP BY start, kind, name) AS sliding
 """
-FOUND = "SELECT * FROM insights_stream.difficulty"
+TABLE = "SELECT * FROM insights_stream.difficulty"
+FOUND = f"{TABLE} WHERE window_start < now() + interval '1 day'"
 
 Windows = list[tuple[Any, ...]]
 
@@ -91,8 +92,12 @@ class Flow:
         return self._windows(HOURS) + self._windows(SLIDING)
 
     def found(self) -> Windows:
-        """What the table has."""
+        """What the table has, up to tomorrow."""
         return self._windows(FOUND)
+
+    def table(self) -> Windows:
+        """All that the table has."""
+        return self._windows(TABLE)
 
     def wait_until_equal(self) -> None:
         """Fail if the table is not what the views say after two minutes."""
