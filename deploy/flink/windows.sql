@@ -50,14 +50,16 @@ SELECT
     COUNT(*) FILTER (WHERE `difficulty` = 'hard') AS `hard`,
     CAST(COUNT(*) FILTER (WHERE `difficulty` = 'hard') AS DOUBLE) / COUNT(*) AS `hard_share`
 FROM (
-    -- Text, because the JDBC connector has no type for PostgreSQL's timestamptz.
+    -- `minute` counts minutes since 1970, and `minute_10` is the latest that begins ten minutes. The start is
+    -- a text, because the JDBC connector has no type for PostgreSQL's timestamptz.
     SELECT
         `slide_minutes`, `kind`, `name`, `difficulty`,
         DATE_FORMAT(TO_TIMESTAMP_LTZ(`minute` * 60, 0), 'yyyy-MM-dd''T''HH:mm:ss''Z''') AS `window_start`
-    FROM (SELECT *, EXTRACT(EPOCH FROM `answered_at`) / 600 * 10 AS `m` FROM subject)
+    FROM (SELECT *, EXTRACT(EPOCH FROM `answered_at`) / 600 * 10 AS `minute_10` FROM subject)
     CROSS JOIN UNNEST(ARRAY[
-        ROW(60, `m` / 60 * 60),
-        ROW(10, `m`), ROW(10, `m` - 10), ROW(10, `m` - 20), ROW(10, `m` - 30), ROW(10, `m` - 40), ROW(10, `m` - 50)
+        ROW(60, `minute_10` / 60 * 60),
+        ROW(10, `minute_10`), ROW(10, `minute_10` - 10), ROW(10, `minute_10` - 20),
+        ROW(10, `minute_10` - 30), ROW(10, `minute_10` - 40), ROW(10, `minute_10` - 50)
     ]) AS `windows` (`slide_minutes`, `minute`)
     WHERE `minute` * 60 >= EXTRACT(EPOCH FROM CAST('${INSIGHTS_SINCE}' AS TIMESTAMP_LTZ(3)))
 )

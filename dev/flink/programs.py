@@ -60,6 +60,7 @@ class FlinkProgram(JavaProgram):
     """A program with a folder of its own for its configuration."""
 
     environment = ENVIRONMENT
+    start_limit = 240.0
 
     def __init__(self, folder: Path, settings: Mapping[str, str]) -> None:
         super().__init__(folder)

@@ -2,7 +2,8 @@
 
 import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,14 +11,14 @@ from typing import Any
 
 from confluent_kafka import Producer
 
-from dev.flink import JobManager
+from dev.flink import JobManager, TaskManager
 from dev.kafka.prepare import TOPIC
 from function.store.driver import Connection
 from tests.events.topic import Headers
 from tests.insights.conftest import Rows
 
 WINDOWS, ALERTS = "mentor.insights.difficulty", "mentor.insights.alerts"
-LIMIT = 120.0  # seconds, on a busy machine
+LIMIT = 240.0  # seconds, on a busy machine
 STUDENTS = 50  # so many that each partition has some
 NAMES = [
     "fractions",
@@ -49,6 +50,20 @@ TABLE = "SELECT * FROM insights_stream.difficulty"
 FOUND = f"{TABLE} WHERE window_start < now() + interval '1 day'"
 
 Windows = list[tuple[Any, ...]]
+
+
+@contextmanager
+def started(manager: JobManager, tasks: TaskManager) -> Iterator[None]:
+    """Start both at once, and stop both."""
+    try:
+        manager.launch()
+        tasks.launch()
+        manager.wait_until_ready()
+        tasks.wait_until_ready()
+        yield
+    finally:
+        tasks.stop()
+        manager.stop()
 
 
 @dataclass
@@ -100,7 +115,7 @@ class Flow:
         return self._windows(TABLE)
 
     def wait_until_equal(self) -> None:
-        """Fail if the table is not what the views say after two minutes."""
+        """Fail if the table is not what the views say in time."""
         deadline = time.monotonic() + LIMIT
         while (found := set(self.found())) != (expected := set(self.expected())):
             if time.monotonic() > deadline:

@@ -13,9 +13,9 @@ from dev.flink import TaskManager
 from dev.kafka.prepare import TOPIC
 from tests.events.topic import Record, read
 from tests.flink.committed import committed
-from tests.flink.flow import ALERTS, LIMIT, Flow
+from tests.flink.flow import ALERTS, LIMIT, Flow, started
 
-pytestmark = pytest.mark.flink
+pytestmark = [pytest.mark.flink, pytest.mark.timeout(600)]
 
 BEFORE, AFTER = 0.15, 0.75  # shares of "hard"
 SURGE, PAUSE, LATER_SURGE, END = 150, 200, 240, 300  # minutes
@@ -23,7 +23,7 @@ SURGE, PAUSE, LATER_SURGE, END = 150, 200, 240, 300  # minutes
 
 def test_alert(flow: Flow) -> None:
     job = flow.job("alert")
-    with job, TaskManager(flow.folder / "alert-tasks", job):
+    with started(job, TaskManager(flow.folder / "alert-tasks", job)):
         hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
         answers = Answers(flow, hour - timedelta(hours=6))
         answers.insert(range(PAUSE))

@@ -17,9 +17,9 @@ from tests.conftest import select
 from tests.events.poison import headers, poison, value
 from tests.events.topic import read_to_the_end
 from tests.flink.committed import committed
-from tests.flink.flow import WINDOWS, Flow
+from tests.flink.flow import WINDOWS, Flow, started
 
-pytestmark = pytest.mark.flink
+pytestmark = [pytest.mark.flink, pytest.mark.timeout(600)]
 
 REVISE = """
 INSERT INTO strategy_revision (feedback_id, feedback_created_at, student_id, task_id,
@@ -55,7 +55,8 @@ class Running:
 def running(flow: Flow) -> Iterator[Running]:
     flow.answer(300)
     manager = flow.job("windows")
-    with manager, TaskManager(flow.folder / "tasks", manager) as tasks:
+    tasks = TaskManager(flow.folder / "tasks", manager)
+    with started(manager, tasks):
         yield Running(flow, manager, tasks)
 
 
@@ -152,7 +153,7 @@ def test_a_start_without_state_counts_the_last_days_again(running: Running) -> N
     """Windows of before INSIGHTS_SINCE stay, also those that are partly after it."""
     flow = running.flow
     manager = flow.job("windows", flow.since + timedelta(days=5))
-    with manager, TaskManager(flow.folder / "new-tasks", manager):
+    with started(manager, TaskManager(flow.folder / "new-tasks", manager)):
         flow.answer(100, days=1)
         flow.wait_until_equal()
 
