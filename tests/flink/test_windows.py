@@ -15,6 +15,7 @@ from dev.flink.rest import wait_until
 from dev.kafka.prepare import TOPIC
 from tests.conftest import select
 from tests.events.poison import headers, poison, value
+from tests.events.raw import write_unreadable_header
 from tests.events.topic import read_to_the_end
 from tests.flink.committed import committed
 from tests.flink.flow import WINDOWS, Flow, started
@@ -87,6 +88,7 @@ def test_foreign_records_do_not_stop_the_job(running: Running) -> None:
         if ("ce_type", b"mentor.strategy.revised") not in names  # that one is an event
     ]
     running.flow.produce(broken)
+    write_unreadable_header(running.flow.bootstrap, TOPIC, 0)
     running.answer_and_compare()
     assert 0 < running.uncounted()["broken"] < len(broken)
     assert not running.manager.job.has_restarted()
