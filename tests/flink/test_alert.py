@@ -1,6 +1,7 @@
 """deploy/flink/alert.sql: it fires once for a task that gets hard, and not for others.
 
-All answers are of one student, so two of the three partitions have no record.
+All answers are of one student, so two of the three partitions have no record: without
+table.exec.source.idle-timeout no window would end.
 """
 
 import random
