@@ -18,7 +18,7 @@ EXTRAS := --extra llm --extra auth --extra metrics --extra otel --extra profiles
 UNUSED := $(addprefix --no-emit-package ,blinker click flask itsdangerous jinja2 markupsafe pycparser werkzeug)
 
 .PHONY: help audit sbom test-audit run check-model psql events observe image up down manifests test simulate test-setup test-clients test-consumers test-contracts test-browser test-kafka test-debian \
-	test-deploy test-image test-insights test-models test-observe report chaos fuzz soak migrate connector openapi bench load eval lint check lock lock-jars clean environment-func environment-events check-interpreter
+	test-deploy test-flink test-image test-insights test-models test-observe report chaos fuzz soak migrate connector openapi bench load eval lint check lock lock-jars clean environment-func environment-events check-interpreter
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' Makefile
@@ -100,6 +100,11 @@ test-consumers: .venv/$(READY) environment-events ## read the events with other 
 	@$(BIN)/python -m tests.consumers.prepare
 	@$(BIN)/python -m pytest -m consumers tests/consumers $(ARGS)
 
+test-flink: .venv/$(READY) environment-events .venv-flink/$(READY) ## compare the windows of deploy/flink with the views, on a real Flink and the real chain
+	@$(BIN)/python -m dev.kafka
+	@$(BIN)/python -m dev.flink
+	@$(BIN)/python -m pytest -m flink tests/flink $(ARGS)
+
 chaos: .venv/$(READY) ## inject faults under load, and prove that no feedback is lost or doubled (go, faketime, root; ARGS=--short)
 	@$(BIN)/python -m tests.chaos $(ARGS)
 
@@ -166,6 +171,7 @@ lock: .venv/$(READY) ## make the locks again from pyproject.toml (ARGS=--upgrade
 	@$(COMPILE) --group models --output-file requirements/models.txt
 	@$(COMPILE) pyproject.toml --extra insights --extra server --group embedded --group test --output-file requirements/insights.txt
 	@$(COMPILE) pyproject.toml --extra insights --constraint requirements/insights.txt --output-file requirements/reports.txt
+	@$(COMPILE) --group flink --output-file requirements/flink.txt
 	@$(COMPILE) --group audit --output-file requirements/audit.txt
 	@$(COMPILE) --group build --output-file requirements/build.txt
 	@$(COMPILE) --group uv --output-file requirements/uv.txt
@@ -185,7 +191,7 @@ check-interpreter:
 .venv/$(READY): requirements/dev.txt requirements/uv.txt .venv/bin/python $(INTERPRETER)
 	@sh dev/venv.sh .venv requirements/dev.txt $@
 
-OTHERS := audit contracts func fuzz insights models run server
+OTHERS := audit contracts flink func fuzz insights models run server
 $(OTHERS:%=.venv-%/$(READY)): .venv-%/$(READY): requirements/%.txt requirements/uv.txt .venv-%/bin/python $(INTERPRETER)
 	@sh dev/venv.sh .venv-$* requirements/$*.txt $@
 

@@ -25,7 +25,7 @@ from tests.instance import ROOT
 # The folders whose tests run programs of .venv-func or .venv-events.
 ENVIRONMENTS = {
     "func": {"clients", "debian", "deploy", "events", "hosts", "llm", "security"},
-    "events": {"consumers", "events", "observe"},
+    "events": {"consumers", "events", "flink", "observe"},
 }
 
 

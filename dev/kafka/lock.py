@@ -15,6 +15,7 @@ POMS = {
     "contracts": "contracts-pom.xml",
     "clients": "clients-pom.xml",
     "consumers": "consumers-pom.xml",
+    "flink": "flink-pom.xml",
 }
 # Its parent POM is not in Maven Central, so Maven can't fetch it.
 SERVER = "io/debezium/debezium-server-dist/{0}/debezium-server-dist-{0}.tar.gz"

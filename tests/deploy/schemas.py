@@ -31,7 +31,10 @@ def problems(manifest: Manifest) -> list[str]:
     """Return the problems, including unknown fields, in each of these versions of Kubernetes."""
     if "knative.dev/" in manifest["apiVersion"]:
         of_the_pod = problems(_pod(manifest)) if manifest["kind"] == "Service" else []
-        return _knative_problems(manifest) + of_the_pod
+        return _custom_problems(manifest) + of_the_pod
+    if manifest["kind"] == "FlinkDeployment":
+        pods = [pod for part in _flink_parts(manifest) for pod in problems(_flink_pod(part))]
+        return _custom_problems(manifest) + pods
     return [found for version in KUBERNETES for found in _core_problems(manifest, version)]
 
 
@@ -43,13 +46,27 @@ def _core_problems(manifest: Manifest, version: str) -> list[str]:
     return []
 
 
-def _knative_problems(manifest: Manifest) -> list[str]:
+def _custom_problems(manifest: Manifest) -> list[str]:
     unknown = {*manifest["metadata"]} - METADATA | {*manifest} - OBJECT
     validator = _validator(f"{manifest['apiVersion']} {manifest['kind']}")
     errors = validator.iter_errors(manifest["spec"])
     return [f"unknown: {name}" for name in sorted(unknown)] + [
         f"{error.json_path}: {error.message}" for error in errors
     ]
+
+
+def _flink_parts(deployment: Manifest) -> list[Manifest]:
+    spec = deployment["spec"]
+    parts = [spec, spec["jobManager"], spec["taskManager"]]
+    return [part["podTemplate"] for part in parts if "podTemplate" in part]
+
+
+def _flink_pod(template: Manifest) -> Manifest:
+    """Return the pod that Flink makes; it gives the main container its image."""
+    spec = copy.deepcopy(template["spec"])
+    for container in spec["containers"]:
+        container.setdefault("image", "flink")
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "pod"}, "spec": spec}
 
 
 def _pod(service: Manifest) -> Manifest:
@@ -72,6 +89,8 @@ def _validator(kind: str) -> Draft202012Validator:
     """Return the validator of the kind's spec."""
     if kind == "serving.knative.dev/v1 Service":
         return Draft202012Validator(read("serving-0.49.0.schema.json")["properties"]["spec"])
+    if kind == "flink.apache.org/v1beta1 FlinkDeployment":
+        return Draft202012Validator(read("flinkdeployment-1.14.0.schema.json"))
     eventing = read("eventing-7.7.0.schema.json")
     return Draft202012Validator({**eventing, **eventing["kinds"][kind]})
 

@@ -1,0 +1,83 @@
+"""deploy/flink: a FlinkDeployment that the operator accepts, and an image that has what it runs."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.deploy.schemas import problems
+from tests.instance import ROOT
+
+FOLDER = ROOT / "deploy/flink"
+VARIABLE = re.compile(r"\$\{(\w+)\}")
+
+
+@pytest.fixture(scope="module")
+def deployment() -> Any:
+    return yaml.safe_load((FOLDER / "flinkdeployment.yaml").read_text(encoding="utf-8"))
+
+
+def script_container(deployment: Any) -> Any:
+    [container] = deployment["spec"]["jobManager"]["podTemplate"]["spec"]["initContainers"]
+    return container
+
+
+def test_schema(deployment: Any) -> None:
+    """The deployment and its pods match their schemas."""
+    assert problems(deployment) == []
+
+
+@pytest.mark.parametrize(("field", "value"), [("flinkVersion", "v9_9"), ("replicas", 2)])
+def test_schema_violation(deployment: Any, field: str, value: object) -> None:
+    """The schema finds what the operator refuses or ignores."""
+    assert problems({**deployment, "spec": {**deployment["spec"], field: value}})
+
+
+def test_pod_violation(deployment: Any) -> None:
+    """Fields that a pod does not have are found, too."""
+    spec = deployment["spec"]
+    template = {"spec": {**spec["podTemplate"]["spec"], "hostname": 5}}
+    assert problems({**deployment, "spec": {**spec, "podTemplate": template}})
+
+
+def test_variables(deployment: Any) -> None:
+    """The container that fills in the script has a value for each variable of its files."""
+    container = script_container(deployment)
+    names = re.findall(r"/opt/mentor/([a-z]+\.sql)", container["command"][-1])
+    texts = [(FOLDER / name).read_text(encoding="utf-8") for name in names]
+    assert set(VARIABLE.findall("\n".join(texts))) == {it["name"] for it in container["env"]}
+
+
+def test_passwords(deployment: Any) -> None:
+    """The user and the password come from a secret."""
+    values = {it["name"]: it.get("valueFrom", {}) for it in script_container(deployment)["env"]}
+    assert "secretKeyRef" in values["PGUSER"]
+    assert "secretKeyRef" in values["PGPASSWORD"]
+
+
+@pytest.mark.parametrize("folder", ["deploy/flink", "deploy/insights"])
+def test_build_context(folder: str) -> None:
+    """Each file that a Dockerfile copies is in the build context."""
+    text = (ROOT / folder / "Dockerfile").read_text(encoding="utf-8")
+    copied = re.findall(r"^COPY (?!--from)(?:--\S+ )*(.+) \S+$", text, flags=re.MULTILINE)
+    ignored = (ROOT / folder / "Dockerfile.dockerignore").read_text(encoding="utf-8")
+    kept = {line.removeprefix("!") for line in ignored.splitlines() if line.startswith("!")}
+    assert {name for names in copied for name in names.split()} == kept
+
+
+def test_flink_versions() -> None:
+    """The image has the Flink that the tests run, and the deployment says so."""
+    lock = (ROOT / "requirements/flink.txt").read_text(encoding="utf-8")
+    found = re.search(r"^apache-flink-libraries==((\d+)\.(\d+)\.\d+)", lock, flags=re.MULTILINE)
+    assert found
+    assert f"flink:{found[1]}-java17" in (FOLDER / "Dockerfile").read_text(encoding="utf-8")
+    assert f"flink-sql-gateway-{found[1]}.jar" in _jars()
+    deployment = (FOLDER / "flinkdeployment.yaml").read_text(encoding="utf-8")
+    assert f"flinkVersion: v{found[2]}_{found[3]}" in deployment
+
+
+def _jars() -> set[str]:
+    lines = Path(ROOT / "requirements/flink-jars.txt").read_text(encoding="utf-8").splitlines()
+    return {line.split(" ")[0].rpartition("/")[2] for line in lines}

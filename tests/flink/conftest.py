@@ -1,0 +1,37 @@
+"""The real chain, with the tables and topics of deploy/flink."""
+
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+
+from dev.kafka import DebeziumServer, Kafka
+from dev.kafka.prepare import create_role, create_topics, variables
+from dev.postgres import EmbeddedPostgres
+from insights import database
+from tests.conftest import apply_schema, open_connection
+from tests.flink.flow import ALERTS, WINDOWS, Flow
+from tests.instance import ROOT
+
+TABLES = ROOT / "deploy/flink/tables.sql"
+
+
+@pytest.fixture(scope="session")
+def flow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flow]:
+    folder = tmp_path_factory.mktemp("flow")
+    with EmbeddedPostgres.temporary() as postgres, Kafka(folder / "kafka") as kafka:
+        url = postgres.create_database("mentor")
+        apply_schema(url)
+        create_role(postgres)
+        create_topics(kafka)
+        for topic in (WINDOWS, ALERTS):
+            kafka.create_topic(topic, 3)
+        environ = variables(postgres, "mentor", kafka)
+        with (
+            closing(open_connection(url)) as connection,
+            DebeziumServer(folder / "debezium", environ),
+        ):
+            database.apply(connection, "Europe/Berlin")
+            connection.run(TABLES.read_text(encoding="utf-8"))
+            connection.run("CREATE ROLE flink LOGIN IN ROLE mentor_flink")
+            yield Flow(folder, connection, kafka.bootstrap, {**environ, "PGUSER": "flink"})
