@@ -142,7 +142,7 @@ class GroupCommit:
         alone = batch == 1
         if alone and not isinstance(error, (DatabaseError, *CONNECTION_ERRORS)):
             job.settle(error)  # a bug
-        part = 1 / PARTS
+        part = 0.0 if self._health.refuses_many else 1 / PARTS
         if sqlstate(error) == CANCELED:
             limit = job.limit or self._limit
             job.limit = min(limit * 2, self._longest) if alone else self._limit / 2

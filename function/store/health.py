@@ -12,6 +12,8 @@ from function.store.faults import describe
 
 MEMORY = 5.0  # seconds for which a failed write outweighs a check, which can't see all causes
 FAILURES = 3  # of single rows in succession: then the rows are not the cause
+MOST_REFUSED = 0.25  # share of jobs; where it is larger, most parts of a failed batch fail, too
+LATEST = 128  # jobs whose share counts, about
 
 log = logging.getLogger("function.store")
 
@@ -29,6 +31,12 @@ class Health:
         self._reasons: set[str] = set()
         self.stored_at = self._write_failed = -math.inf
         self._rows_failed = 0
+        self._refused = 0.0  # share of the latest jobs
+
+    @property
+    def refuses_many(self) -> bool:
+        """Whether PostgreSQL refused so many of the latest jobs that few batches can succeed."""
+        return self._refused > MOST_REFUSED
 
     @property
     def writable(self) -> bool:
@@ -54,6 +62,10 @@ class Health:
         self._rows_failed += 1
         if self._rows_failed >= FAILURES:
             self.write_failed()
+
+    def settled(self, jobs: int, *, refused: bool) -> None:
+        """PostgreSQL took the rows of all jobs of a statement, or refused them."""
+        self._refused += (refused - self._refused) * min(jobs / LATEST, 1)
 
     def write_failed(self) -> None:
         """PostgreSQL could not store any row."""

@@ -140,6 +140,7 @@ async def insert(table: FeedbackTable, jobs: list[Job], health: Health) -> None:
             raise
         await table.insert(())  # fails, too, where the table is the cause, and not the row
         health.row_failed()
+        health.settled(1, refused=True)
         jobs[0].settle(RowRefused(f"SQLSTATE {sqlstate(exc)}"))
         return
     shared = len(entries) < sum(len(job.ids) for job in jobs)
@@ -153,6 +154,7 @@ def _settle(jobs: list[Job], stored: Stored, health: Health, *, shared: bool) ->
         stored and job.entries and job.failures and job.largest_batch == BATCH_LIMIT for job in jobs
     ):
         health.row_stored()
+    health.settled(len(jobs), refused=False)
     stored |= _stored_unnoticed(jobs, stored)
     for job in jobs:
         found = {row_id: stored[row_id] for row_id in job.ids if row_id in stored}

@@ -1,16 +1,18 @@
 """What PostgreSQL refuses, with whatever SQLSTATE, harms no neighbor, and no one waits for it."""
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import closing
 from urllib.parse import urlsplit, urlunsplit
 from uuid import UUID
 
 import pytest
 
-from function.domain import StoredEntry
+from function.domain import Entry, Stored, StoredEntry
 from function.errors import Unavailable
 from function.store import Store
 from function.store.jobs import RowRefused
+from function.store.table import FeedbackTable
 from tests.conftest import apply_schema, open_connection
 from tests.integration.test_store import entry, keep, query, use
 
@@ -244,6 +246,31 @@ def test_many_rows_that_look_like_an_outage_cost_good_ones_nothing(feedback_data
 
     assert all(isinstance(outcome, Unavailable) for outcome in outcomes[:20])
     assert all(isinstance(outcome, StoredEntry) for outcome in outcomes[20:])
+
+
+def test_where_many_rows_are_refused_no_part_of_a_batch_is_tried(
+    feedback_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nearly all parts would fail, and a store that is busy would be slower than one by one."""
+    query(feedback_database, raises("23514"))
+    sizes: list[int] = []
+    insert = FeedbackTable.insert
+
+    async def count(table: FeedbackTable, entries: Sequence[Entry]) -> tuple[Stored, bool]:
+        sizes.append(len(entries))
+        return await insert(table, entries)
+
+    monkeypatch.setattr(FeedbackTable, "insert", count)
+
+    async def keep_128_twice(store: Store) -> None:
+        await keep(store, entry())
+        for _ in range(2):
+            sizes.clear()
+            entries = [entry("poison" if number % 2 else "good") for number in range(128)]
+            await asyncio.gather(*(keep(store, one) for one in entries), return_exceptions=True)
+
+    use(feedback_database, keep_128_twice, seconds=120)
+    assert sorted(sizes) == [0] * 64 + [1] * 128 + [128]  # none: to see whether the table is there
 
 
 def test_a_trigger_that_changes_the_id_doubles_no_row(feedback_database: str) -> None:
