@@ -14,7 +14,7 @@ COMPILE := .venv-uv/bin/uv pip compile --quiet --universal --python-version 3.11
 EXTRAS := --extra llm --extra auth --extra metrics --extra otel --extra profiles
 
 # The tests wait more than they compute. Each process has its own PostgreSQL, unless DATABASE_URL names one.
-PARALLEL := --numprocesses 4 --dist loadgroup --no-loadscope-reorder
+PARALLEL := -p tests.scheduler --numprocesses 4 --no-loadscope-reorder
 
 # Not in the image, because nothing imports it there: what flask-swagger-ui needs beside its files, uvicorn's command
 # line (click), and cffi's compiler (pycparser).

@@ -29,22 +29,6 @@ ENVIRONMENTS = {
 }
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the marks in the same hook
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Give tests that share a running host, or else a file, to the same worker."""
-    if config.pluginmanager.hasplugin("xdist"):  # not each environment of these tests has it
-        for item in items:
-            item.add_marker(pytest.mark.xdist_group(_group(item)))
-
-
-def _group(item: pytest.Item) -> str:
-    file = item.path.relative_to(ROOT / "tests")
-    if file.parts[0] == "hosts" and isinstance(item, pytest.Function):
-        if "instance" in item.fixturenames:
-            return str(item.callspec.params["host"])
-    return str(file)
-
-
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Set up what the selected tests need, before any of them has a time limit."""
     if session.config.option.collectonly:
