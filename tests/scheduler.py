@@ -11,7 +11,7 @@ from tests.instance import HOSTS
 OF_HOST = re.compile(rf"tests/hosts/.*\b({'|'.join(HOSTS)})\b")
 
 
-class Scheduler(LoadScopeScheduling):
+class Scheduler(LoadScopeScheduling):  # type: ignore[misc] # without types
     """Tests of a host share its instance, and other tests the fixtures of their file.
 
     Marks can't say so: xdist 3.8 does not find its groups with pytest 9.2.
