@@ -13,6 +13,9 @@ COMPILE := .venv-uv/bin/uv pip compile --quiet --universal --python-version 3.11
 # What every place where the function runs can be configured to do.
 EXTRAS := --extra llm --extra auth --extra metrics --extra otel --extra profiles
 
+# The tests wait more than they compute. Each process has its own PostgreSQL, unless DATABASE_URL names one.
+PARALLEL := -p tests.scheduler --numprocesses 4 --no-loadscope-reorder
+
 # Not in the image, because nothing imports it there: what flask-swagger-ui needs beside its files, uvicorn's command
 # line (click), and cffi's compiler (pycparser).
 UNUSED := $(addprefix --no-emit-package ,blinker click flask itsdangerous jinja2 markupsafe pycparser werkzeug)
@@ -51,7 +54,7 @@ manifests: .venv/$(READY) ## write the manifests of Knative and of the Helm char
 	@$(BIN)/python -m dev.manifests
 
 test: .venv/$(READY) ## run all tests and report coverage, or run a part (ARGS="tests/unit -k key")
-	@$(BIN)/python -m pytest $(if $(ARGS),$(ARGS),--cov --cov-report=term-missing:skip-covered)
+	@$(BIN)/python -m pytest $(or $(ARGS),$(if $(DATABASE_URL),,$(PARALLEL)) --cov --cov-report=term-missing:skip-covered)
 
 simulate: .venv/$(READY) ## run the store against a simulated network and PostgreSQL, 10,000 seeds (ARGS="--seeds 300", "--seed 7")
 	@$(BIN)/python -m tests.simulation $(ARGS)

@@ -9,6 +9,7 @@ import subprocess
 import uuid
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -16,6 +17,7 @@ import hypothesis
 import pytest
 from pg8000.native import Connection
 
+from dev import paths
 from dev.postgres import EmbeddedPostgres
 from function.migrate import migrate
 from function.settings import load
@@ -95,12 +97,26 @@ def feedback_database(server_url: str, migrated_template: str) -> Iterator[str]:
         yield url
 
 
-@pytest.fixture
-def own_postgres() -> Iterator[EmbeddedPostgres]:
-    """A server of this test's own, to restart, freeze or kill; its database has the schema."""
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Path]:
+    """A data folder of PostgreSQL to copy, since initdb takes seconds on a busy machine."""
     with EmbeddedPostgres.temporary() as server:
-        apply_schema(server.url())
-        yield server
+        server.stop()
+        yield server.data
+
+
+@pytest.fixture
+def own_postgres(cluster: Path) -> Iterator[EmbeddedPostgres]:
+    """A server of this test's own, to restart, freeze or kill; its database has the schema."""
+    with paths.temporary_folder("mentor-pg-") as folder:
+        subprocess.run(["cp", "-a", cluster, folder], check=True)
+        server = EmbeddedPostgres(folder, durable=False)
+        try:
+            server.start()
+            apply_schema(server.url())
+            yield server
+        finally:
+            server.stop("immediate")
 
 
 def apply_schema(url: str) -> None:

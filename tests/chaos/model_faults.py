@@ -54,7 +54,9 @@ def staged(folder: Path) -> Iterator[Stage]:
     with (
         serving(answers()) as model,
         server() as postgres,
-        deployed(postgres, folder, **llm_environ("openai", model.url)) as deployment,
+        deployed(
+            postgres, folder, **llm_environ("openai", model.url, LLM_TIMEOUT="2")
+        ) as deployment,
     ):
         faults = [
             Fault(name, partial(misbehave, model, behavior, deployment))

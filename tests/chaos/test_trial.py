@@ -8,6 +8,7 @@ import pytest
 from tests.chaos.deployment import Deployment, deployed, server
 from tests.chaos.fault import Fault, NotInjected, Stage
 from tests.chaos.trial import Extent, run
+from tests.waiting import wait_until
 
 EXTENT = Extent(80, 0.5)
 ONE = "(SELECT id FROM feedback ORDER BY created_at LIMIT 1)"
@@ -26,6 +27,7 @@ def empty(deployment: Deployment) -> None:
 
 
 def spoil(deployment: Deployment, sql: str, _hold: float) -> str:
+    wait_until(lambda: deployment.run("SELECT EXISTS (SELECT FROM feedback)") == [[True]])
     deployment.run(sql)
     return sql
 

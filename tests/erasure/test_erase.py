@@ -94,11 +94,11 @@ def test_a_file_names_several_students(feedback_database: str, tmp_path: Path, s
     [
         ([], "", "name one student"),
         (["--file", "-"], "\n", "names no student"),
-        (["--file", "-"], f"{uuid4()}\nnobody\n", "line 2: must be a UUID"),
+        (["--file", "-"], f"{STUDENT}\nnobody\n", "line 2: must be a UUID"),
         (["--file", "nowhere.txt"], "", "can't be read"),
         (["00000000-0000-0000-0000-000000000000"], "", "nil UUID"),
-        ([str(uuid4()), "--file", "-"], f"{uuid4()}\n", "name one student"),
-        ([str(uuid4()), "--conf"], "", "unknown arguments"),
+        ([STUDENT, "--file", "-"], f"{STUDENT}\n", "name one student"),
+        ([STUDENT, "--conf"], "", "unknown arguments"),
     ],
 )
 def test_wrong_options_are_told(

@@ -96,7 +96,8 @@ def test_no_free_descriptors(warm: Instance, host: str) -> None:
         page = send(connection, ("GET", "/docs/swagger-ui.css", None, {}, 503))
 
     assert found == [request[-1] for request in REQUESTS if request[-1] != 413]
-    assert page == (404 if host == "knative" else 503)  # the environment of func has no page
+    # The environment of func has no page. Python looks for it again where folders have changed.
+    assert page in ((404, 503) if host == "knative" else (503,))
 
 
 def send(connection: http.client.HTTPConnection, request: Request) -> int:

@@ -320,6 +320,7 @@ def be_empty(issuer: Issuer) -> None:
     issuer.publish()
 
 
+@on_uvicorn
 @pytest.mark.parametrize(
     ("misbehave", "reason"),
     [

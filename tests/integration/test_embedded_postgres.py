@@ -22,19 +22,11 @@ from dev.supervisor import wait_until_gone
 from tests.waiting import wait_until
 
 
-@pytest.fixture(scope="module")
-def template() -> Iterator[Path]:
-    """A data folder to copy, since making one takes most of a second."""
-    with EmbeddedPostgres.temporary() as server:
-        server.stop()
-        yield server.folder / "cluster"
-
-
 @pytest.fixture
-def folder(template: Path) -> Iterator[Path]:
+def folder(cluster: Path) -> Iterator[Path]:
     """Not pytest's tmp_path: root's is closed to the account that PostgreSQL runs under."""
     with paths.temporary_folder("test-embedded-postgres-") as folder:
-        subprocess.run(["cp", "-a", template, folder], check=True)
+        subprocess.run(["cp", "-a", cluster, folder], check=True)
         yield folder
 
 

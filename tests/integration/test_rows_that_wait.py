@@ -58,13 +58,13 @@ def test_a_server_that_is_slow_with_every_statement(feedback_database: str) -> N
 @pytest.fixture
 def slower_database(feedback_database: str, monkeypatch: pytest.MonkeyPatch) -> str:
     """Its statements take two thirds of the time that a check has."""
-    monkeypatch.setattr("function.store.CHECK_TIMEOUT", 3.0)
-    query(feedback_database, SLOW.replace("0.7", "2"))
+    monkeypatch.setattr("function.store.CHECK_TIMEOUT", 6.0)
+    query(feedback_database, SLOW.replace("0.7", "4"))
     return feedback_database
 
 
 def test_an_instance_that_starts_before_a_slow_server_gets_ready(slower_database: str) -> None:
-    assert use(slower_database, lambda store: store.is_ready(), 20)
+    assert use(slower_database, lambda store: store.is_ready(), 40)
 
 
 def test_a_probe_that_waits_behind_rows_that_are_stored(slower_database: str) -> None:
@@ -78,7 +78,7 @@ def test_a_probe_that_waits_behind_rows_that_are_stored(slower_database: str) ->
             ready.append(await store.is_ready())
         return ready
 
-    assert all(use(slower_database, probe, 20))
+    assert all(use(slower_database, probe, 40))
 
 
 def test_a_row_whose_id_another_transaction_holds(feedback_database: str) -> None:

@@ -55,15 +55,23 @@ def provider(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="module")
+def llm_timeout() -> str:
+    """Seconds; long enough for a busy machine."""
+    return "10"
+
+
+@pytest.fixture(scope="module")
 def function(
     provider: str,
     server: ModelServer,
+    llm_timeout: str,
     llm_database: str,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Instance]:
     """One process per provider for the tests of a module."""
     log_file = tmp_path_factory.mktemp("llm") / "log"
-    with running(log_file, llm_database, **llm_environ(provider, server.url)) as instance:
+    environ = llm_environ(provider, server.url, LLM_TIMEOUT=llm_timeout)
+    with running(log_file, llm_database, **environ) as instance:
         yield instance.wait_until_ready()
 
 
@@ -79,7 +87,7 @@ def llm_environ(provider: str, base_url: str, **more: str) -> dict[str, str]:
         "LLM_BASE_URL": base_url,
         "LLM_MODEL": MODEL,
         "LLM_API_KEY": KEY,
-        "LLM_TIMEOUT": "2",
+        "LLM_TIMEOUT": "10",
     }
     return {**environ, **more}
 

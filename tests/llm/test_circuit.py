@@ -51,13 +51,15 @@ def test_different_messages_are_refused(
     """If all messages get 400, the model is not asked for a while, and the log says why."""
     body = b'{"error": {"code": "model_not_found", "type": "None", "message": "no such model"}}'
     model_server.behavior = replies(400, body)
+    model_server.warm_up = hang  # an answer would close the circuit
     environ = llm_environ("openai", model_server.url)
     with running(tmp_path / "log", llm_database, **environ) as function:
         function.wait_until_ready()
         assert not any(analyzed(function, f"message {number}") for number in range(5))
         model_server.behavior = answers()
         assert not analyzed(function)
-        warnings = [event for event in function.events() if "reason" in event]
+        events = [event for event in function.events() if not event.get("warm_up")]
+        warnings = [event for event in events if "reason" in event]
         assert [one["reason"] for one in warnings] == ["status"] * 5 + ["circuit open"]
         assert (warnings[0]["error_code"], warnings[0]["error_type"]) == ("model_not_found", "None")
         assert "no such model" not in function.log

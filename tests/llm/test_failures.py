@@ -73,6 +73,12 @@ def outcomes(request: pytest.FixtureRequest) -> Iterator[list[Outcome]]:
 
 
 @pytest.fixture(scope="module")
+def llm_timeout() -> str:
+    """Short, because some tests wait for it."""
+    return f"{LIMIT}"
+
+
+@pytest.fixture(scope="module")
 def function(function: Instance) -> Iterator[Instance]:
     """One process for all these tests, in whose log there must be no secret."""
     yield function
@@ -229,7 +235,8 @@ def test_tls_handshake_hangs(
 ) -> None:
     """A TLS handshake that hangs is given up at LLM_TIMEOUT."""
     model_server.reads = False
-    environ = llm_environ("openai", model_server.url.replace("http:", "https:"))
+    url = model_server.url.replace("http:", "https:")
+    environ = llm_environ("openai", url, LLM_TIMEOUT=f"{LIMIT}")
     with running(tmp_path / "log", llm_database, **environ) as function:
         function.wait_until_ready()
         assert trial.fails(function, "openai", "hangs in TLS") == "timeout"

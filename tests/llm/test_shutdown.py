@@ -38,7 +38,9 @@ def test_waiting_requests(
 def test_name_server_hangs(llm_database: str, tmp_path: Path, model_server: ModelServer) -> None:
     """A name server that hangs delays neither answers nor the end, and blocks one thread."""
     url = f"http://hangs.test:{model_server.port}"
-    environ = llm_environ("openai", url, LLM_CONCURRENCY="20", PYTHONPATH=str(HANGING_DNS))
+    environ = llm_environ(
+        "openai", url, LLM_TIMEOUT="2", LLM_CONCURRENCY="20", PYTHONPATH=str(HANGING_DNS)
+    )
     with (
         running(tmp_path / "log", llm_database, **environ) as function,
         ThreadPoolExecutor(REQUESTS) as pool,

@@ -77,7 +77,7 @@ def test_slow_model(llm_database: str, tmp_path: Path, model_server: ModelServer
 def test_shutdown(host: str, llm_database: str, tmp_path: Path, model_server: ModelServer) -> None:
     """The end of the process does not wait for a warm-up."""
     model_server.warm_up = hang
-    environ = llm_environ("openai", model_server.url)
+    environ = llm_environ("openai", model_server.url, LLM_TIMEOUT="2")
     with running(tmp_path / "log", llm_database, host, **environ) as function:
         function.wait_until_ready()
         wait_until(lambda: len(model_server.warm_ups) == 1)

@@ -14,8 +14,10 @@ from dev.ports import free_port
 from tests.instance import ROOT, Instance
 from tests.waiting import wait_until
 
+# Tests of other processes may write their coverage and compiled modules just now.
+PASSING = (".coverage*", "*.pyc.*")
 MADE_HERE = shutil.ignore_patterns(
-    ".git", ".venv*", ".data", ".*_cache", ".hypothesis", "build", "node_modules"
+    ".git", ".venv*", ".data", ".*_cache", ".hypothesis", "build", "node_modules", *PASSING
 )
 
 

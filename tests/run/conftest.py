@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from dev.postgres import EmbeddedPostgres
 from tests.run.clone import Run, copied_clone, make_run
 
 
@@ -13,14 +12,6 @@ def clone() -> Iterator[Path]:
     """A copy of the clone, for this test to edit."""
     with copied_clone() as folder:
         yield folder
-
-
-@pytest.fixture(scope="session")
-def cluster() -> Iterator[Path]:
-    """A data folder of PostgreSQL to copy, since `make run` takes seconds to make one."""
-    with EmbeddedPostgres.temporary() as server:
-        server.stop()
-        yield server.folder / "cluster"
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 SSL_REQUEST, CANCEL_REQUEST = 80877103, 80877102
 PARSE_COMPLETE, BIND_COMPLETE = b"1\0\0\0\4", b"2\0\0\0\4"
 READY, AUTHENTICATED = b"Z\0\0\0\5I", b"R\0\0\0\x08\0\0\0\0"
-BOOL, TEXT, JSON, FLOAT, JSONB = 16, 25, 114, 701, 3802  # types
+BOOL, TEXT, FLOAT, JSONB = 16, 25, 701, 3802  # types
 
 
 async def read_greeting(reader: StreamReader) -> tuple[int, bytes]:

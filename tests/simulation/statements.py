@@ -12,7 +12,7 @@ from tests.simulation.database import SqlError
 
 TYPES = {"double precision": messages.FLOAT, "jsonb": messages.JSONB}
 RESULTS = {  # the types of each statement's columns
-    INSERT: [messages.JSON],
+    INSERT: [messages.TEXT],
     SELECT: [*(TYPES.get(kind, messages.TEXT) for kind in COLUMNS.values()), messages.TEXT],
 }
 MOST_NAMES = 5  # in a line of the trace

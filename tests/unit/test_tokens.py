@@ -72,7 +72,7 @@ HEADERS: list[Any] = [
 ]
 
 
-@pytest.mark.parametrize("header", HEADERS, ids=str)
+@pytest.mark.parametrize("header", HEADERS)
 def test_an_odd_header_is_refused(header: object) -> None:
     refusal(f"{encoded(header)}.{encoded({})}.AAAA")
 
