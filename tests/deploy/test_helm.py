@@ -202,6 +202,23 @@ def test_egress_of_telemetry() -> None:
     assert way_out["ports"] == [{"port": 4318}, {"port": 443}, {"port": 4040}]
 
 
+@deploy
+def test_egress_of_odd_addresses() -> None:
+    """An address that the function only warns of does not fail the chart, and opens no port."""
+    usual = egress(rendered())
+    for address in ("collector:4317", ":4318", " http://collector", "unix:///otlp", "$(OTLP):4318"):
+        assert egress(rendered(f"env.OTEL_EXPORTER_OTLP_ENDPOINT={address}")) == usual
+    *same, way_out = egress(
+        rendered(
+            "env.OTEL_EXPORTER_OTLP_ENDPOINT=HTTP://[fd00::1]",
+            "env.OTEL_EXPORTER_OTLP_LOGS_ENDPOINT=http://a:1%zz@[fd00::1]:4318?:9",
+            "env.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=https://$(HOST):$(OTLP_PORT)/v1/traces",
+        )
+    )
+    assert same == usual
+    assert way_out["ports"] == [{"port": 80}, {"port": 4318}, {"port": 443}]
+
+
 def egress(manifests: Sequence[Manifest]) -> list[Manifest]:
     rules: list[Manifest] = find(manifests, "NetworkPolicy")["spec"]["egress"]
     return rules

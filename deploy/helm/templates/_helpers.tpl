@@ -64,17 +64,20 @@ PGSSLROOTCERT: /var/run/secrets/mentor/database-ca/ca.crt
 
 {{/* The port of an address, or that of its scheme. */}}
 {{- define "mentor.port" -}}
-{{- $url := urlParse . -}}
-{{- $port := regexFind "[0-9]+$" (regexFind ":[0-9]+$" $url.host) -}}
-{{- $port | default (eq $url.scheme "http" | ternary 80 443) -}}
+{{- $origin := regexFind "^https?://[^/?#]+" (lower .) -}}
+{{- $port := regexFind "[0-9]+$" (regexFind ":[0-9]+$" $origin) -}}
+{{- $port | default (hasPrefix "http:" $origin | ternary 80 443) -}}
 {{- end }}
 
-{{/* The ports of the collectors and of Pyroscope that env names, as a JSON list. */}}
+{{/*
+The ports of the collectors and of Pyroscope that env names, as a JSON list. An address without
+http(s) opens none: the function exports nothing there.
+*/}}
 {{- define "mentor.telemetryPorts" -}}
 {{- $ports := list -}}
 {{- range $name, $address := .Values.env -}}
-{{- if and $address (regexMatch "^(OTEL_EXPORTER_OTLP_(.+_)?ENDPOINT|PYROSCOPE_SERVER_ADDRESS)$" $name) -}}
-{{- $ports = append $ports (include "mentor.port" $address | int) -}}
+{{- if and (regexMatch "^(?i:https?)://." $address) (regexMatch "^(OTEL_EXPORTER_OTLP_(.+_)?ENDPOINT|PYROSCOPE_SERVER_ADDRESS)$" $name) -}}
+{{- $ports = append $ports (include "mentor.port" $address | atoi) -}}
 {{- end -}}
 {{- end -}}
 {{- $ports | uniq | toJson -}}
