@@ -101,7 +101,8 @@ BEGIN
             AND indisunique AND indisvalid AND indimmediate AND indpred IS NULL)
         UNION ALL
         SELECT format('the rule %I, which ON CONFLICT does not allow', rulename) FROM pg_rewrite
-        WHERE ev_class = feedback AND ev_type IN ('2', '3')  -- UPDATE, INSERT
+        WHERE ev_class = feedback
+        AND (ev_type = '2' OR ev_type = '3' AND ev_enabled IN ('O', 'A'))  -- UPDATE, INSERT
         ) AS found;
     IF feedback IS NOT NULL AND problems IS NOT NULL THEN
         RAISE EXCEPTION 'the table feedback is not that of the mentor service: %', problems
@@ -230,10 +231,12 @@ BEGIN
         SELECT format('the unique index %s', indexrelid::regclass) FROM pg_index
         WHERE indrelid = 'feedback'::regclass AND indisunique AND NOT EXISTS (
             SELECT FROM pg_attribute
-            WHERE attrelid = indrelid AND attnum = ANY (indkey) AND attname = 'id')
+            WHERE attrelid = indrelid AND attname = 'id'
+            AND attnum = ANY ((indkey::int2[])[:indnkeyatts - 1]))  -- from 0; INCLUDE comes after
         UNION ALL
         SELECT format('the trigger %I', tgname) FROM pg_trigger
-        WHERE tgrelid = 'feedback'::regclass AND NOT tgisinternal AND tgenabled <> 'D'
+        WHERE tgrelid = 'feedback'::regclass AND NOT tgisinternal
+        AND tgenabled IN ('O', 'A')  -- neither disabled nor for replication only
         AND tgtype & 4 > 0  -- for INSERT
         UNION ALL
         SELECT 'row-level security' FROM pg_class

@@ -13,6 +13,8 @@ CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no'
 CREATE TRIGGER refuse BEFORE {} ON feedback FOR EACH ROW EXECUTE FUNCTION refuse()
 """
 
+RULE = "CREATE RULE away AS ON INSERT TO feedback DO INSTEAD NOTHING"
+
 
 @pytest.mark.parametrize(
     ("added", "suspect"),
@@ -20,6 +22,7 @@ CREATE TRIGGER refuse BEFORE {} ON feedback FOR EACH ROW EXECUTE FUNCTION refuse
         (FOREIGN_KEY, "known FOREIGN KEY (student_id) REFERENCES student(id) NOT VALID"),
         ("ALTER TABLE feedback ADD CONSTRAINT no CHECK (false) NOT VALID", "no CHECK (false) NOT "),
         ("CREATE UNIQUE INDEX one_each ON feedback (student_id)", "the unique index one_each"),
+        ("CREATE UNIQUE INDEX one ON feedback (student_id) INCLUDE (id)", "the unique index one"),
         (TRIGGER.format("INSERT"), "the trigger refuse"),
         ("ALTER TABLE feedback ENABLE ROW LEVEL SECURITY", "row-level security"),
     ],
@@ -42,6 +45,8 @@ def test_what_may_refuse_rows_is_named_in_each_run(
         "CREATE UNIQUE INDEX pair ON feedback (id, student_id)",
         TRIGGER.format("UPDATE"),
         f"{TRIGGER.format('INSERT')}; ALTER TABLE feedback DISABLE TRIGGER refuse",
+        f"{TRIGGER.format('INSERT')}; ALTER TABLE feedback ENABLE REPLICA TRIGGER refuse",
+        f"{RULE}; ALTER TABLE feedback DISABLE RULE away",
         "SELECT",
     ],
 )
