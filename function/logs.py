@@ -103,11 +103,12 @@ class EventHandler(logging.StreamHandler):  # type: ignore[type-arg] # not gener
             asyncio.get_running_loop().call_soon(self.flush)
 
     def flush(self) -> None:
-        """Write the lines of requests; `logging` calls it, too, when the process ends."""
+        """Write the lines of requests; `logging` calls it, too, after a record and at the end."""
         lines, self._lines = self._lines, []
-        if lines:
-            with suppress(OSError, ValueError):  # a full disk must not lose a student's message
+        with suppress(OSError, ValueError):  # a full disk must not lose a student's message
+            if lines:
                 self.stream.write("\n".join([*lines, ""]))
+            if self.stream:
                 self.stream.flush()
 
 

@@ -5,6 +5,7 @@ import json
 import logging
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -48,6 +49,16 @@ def test_another_event_keeps_the_order(capsys: pytest.CaptureFixture[str]) -> No
 
     asyncio.run(turn())
     assert events(capsys) == ["request", "after the request"]
+
+
+def test_an_event_is_written_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python collects what it writes to a file or a pipe, unless PYTHONUNBUFFERED is set."""
+    file = tmp_path / "stdout"
+    with file.open("w") as stdout:
+        monkeypatch.setattr(sys, "stdout", stdout)
+        logs.configure("INFO", "json")
+        logging.getLogger("function.test").warning("a danger")
+        assert json.loads(file.read_text())["event"] == "a danger"
 
 
 def test_a_loop_without_another_turn_loses_no_line(capsys: pytest.CaptureFixture[str]) -> None:
