@@ -1,6 +1,7 @@
 -- Counts answers by hour, task and topic, as insights/views.sql does. Begins with feedback.sql.
 --
--- Variables: those of feedback.sql, PGHOST, PGPORT, PGDATABASE, PGUSER, PGPASSWORD and PGSSLMODE.
+-- Variables: those of feedback.sql, PGHOST, PGPORT, PGDATABASE, PGUSER and PGSSLMODE. The password is not
+-- among them, because Flink prints what it runs: PostgreSQL's driver reads the file that PGPASSFILE names.
 
 SET 'pipeline.name' = 'mentor-windows';
 -- A record counts if Kafka got it within a week after the answer, and it stays in Kafka for at most 8 days
@@ -101,9 +102,7 @@ CREATE TEMPORARY TABLE difficulty_table (
 ) WITH (
     'connector' = 'jdbc',
     -- stringtype: PostgreSQL reads a text as the type of its column.
-    'url' = 'jdbc:postgresql://${PGHOST}:${PGPORT}/${PGDATABASE}?sslmode=${PGSSLMODE}&stringtype=unspecified',
-    'username' = '${PGUSER}',
-    'password' = '${PGPASSWORD}',
+    'url' = 'jdbc:postgresql://${PGHOST}:${PGPORT}/${PGDATABASE}?user=${PGUSER}&sslmode=${PGSSLMODE}&stringtype=unspecified',
     'table-name' = 'insights_stream.difficulty'
 );
 
@@ -114,9 +113,7 @@ CREATE TEMPORARY TABLE uncounted_table (
     PRIMARY KEY (`day`, `verdict`) NOT ENFORCED
 ) WITH (
     'connector' = 'jdbc',
-    'url' = 'jdbc:postgresql://${PGHOST}:${PGPORT}/${PGDATABASE}?sslmode=${PGSSLMODE}&stringtype=unspecified',
-    'username' = '${PGUSER}',
-    'password' = '${PGPASSWORD}',
+    'url' = 'jdbc:postgresql://${PGHOST}:${PGPORT}/${PGDATABASE}?user=${PGUSER}&sslmode=${PGSSLMODE}&stringtype=unspecified',
     'table-name' = 'insights_stream.uncounted'
 );
 
