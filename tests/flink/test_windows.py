@@ -132,7 +132,9 @@ def test_a_restart_from_a_savepoint_loses_and_doubles_nothing(running: Running) 
     manager = running.manager
     manager.savepoint = manager.job.stop_with_savepoint((running.flow.folder / "saved").as_uri())
     assert manager.wait(60) == 0
+    running.tasks.stop()  # it would look for its JobManager every 30 seconds only
     running.flow.answer(100)
+    running.tasks.launch()
     manager.start()
     running.answer_and_compare()
 
