@@ -47,7 +47,7 @@ SELECT *,
             AND REGEXP(`answer_id`, '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$')
             AND REGEXP(`student_id`, '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$')
             AND `perceived_difficulty` IN ('easy', 'ok', 'hard')
-            AND `answered_at` IS NOT NULL) IS NOT TRUE THEN 'broken'
+            AND `answered_at` < CAST('9999-12-31 00:00:00' AS TIMESTAMP_LTZ(3))) IS NOT TRUE THEN 'broken'
         WHEN `answered_at` < CAST('${INSIGHTS_SINCE}' AS TIMESTAMP_LTZ(3)) THEN 'old'
         WHEN `arrived_at` > `answered_at` + INTERVAL '7' DAY THEN 'late'
         ELSE 'counted'

@@ -24,8 +24,14 @@ class Job:
         """Stop it, and return where its state is."""
         asked = self._post(f"/jobs/{self._id()}/stop", {"targetDirectory": folder, "drain": False})
         path = f"/jobs/{self._id()}/savepoints/{asked['request-id']}"
-        wait_until(lambda: self._get(path)["status"]["id"] == "COMPLETED")
-        return str(self._get(path)["operation"]["location"])
+        answer: dict[str, Any] = {}
+
+        def is_done() -> bool:
+            answer.update(self._get(path))
+            return bool(answer["status"]["id"] == "COMPLETED")
+
+        wait_until(is_done)  # when the answer was read once, the JobManager may end
+        return str(answer["operation"]["location"])
 
     def has_restarted(self) -> bool:
         """Whether its tasks had to start again since the JobManager's start."""

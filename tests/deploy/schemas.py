@@ -33,7 +33,7 @@ def problems(manifest: Manifest) -> list[str]:
         of_the_pod = problems(_pod(manifest)) if manifest["kind"] == "Service" else []
         return _custom_problems(manifest) + of_the_pod
     if manifest["kind"] == "FlinkDeployment":
-        pods = [pod for part in _flink_parts(manifest) for pod in problems(_flink_pod(part))]
+        pods = [found for pod in flink_pods(manifest) for found in problems(pod)]
         return _custom_problems(manifest) + pods
     return [found for version in KUBERNETES for found in _core_problems(manifest, version)]
 
@@ -55,18 +55,40 @@ def _custom_problems(manifest: Manifest) -> list[str]:
     ]
 
 
-def _flink_parts(deployment: Manifest) -> list[Manifest]:
+def flink_pods(deployment: Manifest) -> list[Manifest]:
+    """Return the pods of the JobManager and the TaskManager.
+
+    Each is made of two templates, by mergePodTemplates in the operator's FlinkUtils. Flink gives
+    the main container its image.
+    """
     spec = deployment["spec"]
-    parts = [spec, spec["jobManager"], spec["taskManager"]]
-    return [part["podTemplate"] for part in parts if "podTemplate" in part]
+    option = "kubernetes.operator.pod-template.merge-arrays-by-name"
+    by_name = spec["flinkConfiguration"].get(option) == "true"
+    pods: list[Manifest] = []
+    for part in (spec["jobManager"], spec["taskManager"]):
+        merged = _merged(spec["podTemplate"], part.get("podTemplate", {}), by_name=by_name)["spec"]
+        for container in merged["containers"]:
+            container.setdefault("image", "flink")
+        pods.append(
+            {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "pod"}, "spec": merged}
+        )
+    return pods
 
 
-def _flink_pod(template: Manifest) -> Manifest:
-    """Return the pod that Flink makes; it gives the main container its image."""
-    spec = copy.deepcopy(template["spec"])
-    for container in spec["containers"]:
-        container.setdefault("image", "flink")
-    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "pod"}, "spec": spec}
+def _merged(base: Any, change: Any, *, by_name: bool) -> Any:
+    if isinstance(base, list) and isinstance(change, list):
+        named = by_name and all("name" in item for item in base + change)
+        pairs = [
+            {item["name"] if named else position: item for position, item in enumerate(items)}
+            for items in (base, change)
+        ]
+        return list(_merged(*pairs, by_name=by_name).values())
+    if isinstance(base, dict) and isinstance(change, dict):
+        both = {
+            key: _merged(base[key], change[key], by_name=by_name) for key in base if key in change
+        }
+        return copy.deepcopy({**base, **change, **both})
+    return change
 
 
 def _pod(service: Manifest) -> Manifest:

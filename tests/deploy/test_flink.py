@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.deploy.schemas import problems
+from tests.deploy.schemas import flink_pods, problems
 from tests.instance import ROOT
 
 FOLDER = ROOT / "deploy/flink"
@@ -50,11 +50,18 @@ def test_variables(deployment: Any) -> None:
     assert set(VARIABLE.findall("\n".join(texts))) == {it["name"] for it in container["env"]}
 
 
-def test_passwords(deployment: Any) -> None:
-    """The user and the password come from a secret."""
-    values = {it["name"]: it.get("valueFrom", {}) for it in script_container(deployment)["env"]}
-    assert "secretKeyRef" in values["PGUSER"]
-    assert "secretKeyRef" in values["PGPASSWORD"]
+def test_volumes(deployment: Any) -> None:
+    """Each pod has the state, and what only it needs; the password is in no script."""
+    manager, tasks = [pod["spec"] for pod in flink_pods(deployment)]
+    assert mounted(manager) == {"/state": "persistentVolumeClaim", "/script": "emptyDir"}
+    assert mounted(tasks) == {"/state": "persistentVolumeClaim", "/secret": "secret"}
+
+
+def mounted(pod: Any) -> dict[str, str]:
+    """The kind of the volume at each path of the main container."""
+    kinds = {volume["name"]: [*(volume.keys() - {"name"})] for volume in pod["volumes"]}
+    [container] = pod["containers"]
+    return {it["mountPath"]: ", ".join(kinds[it["name"]]) for it in container["volumeMounts"]}
 
 
 def test_build_context() -> None:

@@ -14,11 +14,15 @@ from tests.flink.flow import ALERTS, WINDOWS, Flow
 from tests.instance import ROOT
 
 TABLES = ROOT / "deploy/flink/tables.sql"
+PASSWORD = """a:b\\c'd"e$f;--g"""
 
 
 @pytest.fixture(scope="session")
 def flow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flow]:
+    """The chain; Flink's login needs its password."""
     folder = tmp_path_factory.mktemp("flow")
+    escaped = PASSWORD.replace("\\", "\\\\").replace(":", "\\:")
+    (folder / "pgpass").write_text(f"*:*:*:*:{escaped}\n")
     with EmbeddedPostgres.temporary() as postgres, Kafka(folder / "kafka") as kafka:
         url = postgres.create_database("mentor")
         apply_schema(url)
@@ -33,5 +37,16 @@ def flow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flow]:
         ):
             database.apply(connection, "Europe/Berlin")
             connection.run(TABLES.read_text(encoding="utf-8"))
-            connection.run("CREATE ROLE flink LOGIN IN ROLE mentor_flink")
-            yield Flow(folder, connection, kafka.bootstrap, {**environ, "PGUSER": "flink"})
+            password = PASSWORD.replace("'", "''")
+            connection.run(f"CREATE ROLE flink LOGIN PASSWORD '{password}' IN ROLE mentor_flink")
+            require_password(postgres, "flink")
+            connection.run("SELECT pg_reload_conf()")
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setenv("PGPASSFILE", str(folder / "pgpass"))
+                yield Flow(folder, connection, kafka.bootstrap, {**environ, "PGUSER": "flink"})
+
+
+def require_password(server: EmbeddedPostgres, role: str) -> None:
+    """From the next reload on, the role can't log in without it."""
+    rules = server.data / "pg_hba.conf"
+    rules.write_text(f"host all {role} all scram-sha-256\n{rules.read_text()}")

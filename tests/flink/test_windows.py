@@ -18,7 +18,7 @@ from tests.events.poison import headers, poison, value
 from tests.events.raw import write_unreadable_header
 from tests.events.topic import read_to_the_end
 from tests.flink.committed import committed
-from tests.flink.flow import WINDOWS, Flow, started
+from tests.flink.flow import LIMIT, WINDOWS, Flow, started
 
 pytestmark = [pytest.mark.flink, pytest.mark.timeout(600)]
 
@@ -28,8 +28,10 @@ INSERT INTO strategy_revision (feedback_id, feedback_created_at, student_id, tas
     strategy_snapshot, concern, traceparent)
 SELECT id, created_at, student_id, task_id, 'hard', -0.5, '{"decimals": 1}', 'anxious',
     '{"feedback_based": true}', 'none', traceparent
-FROM feedback WHERE created_at >= :since AND perceived_difficulty <> 'hard' LIMIT 40
+FROM feedback WHERE created_at >= :since AND perceived_difficulty <> 'hard'
+AND id NOT IN (SELECT feedback_id FROM strategy_revision) LIMIT 40
 """
+DISCONNECT = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'flink'"
 ERASED = "INSERT INTO student_erasure (student_id) SELECT student_id FROM feedback LIMIT 1"
 UNCOUNTED = "SELECT verdict, sum(records)::int AS records FROM insights_stream.uncounted GROUP BY 1"
 
@@ -87,6 +89,7 @@ def test_foreign_records_do_not_stop_the_job(running: Running) -> None:
         for names, content in poison()
         if ("ce_type", b"mentor.strategy.revised") not in names  # that one is an event
     ]
+    broken.append((None, tuple(headers()), value(created_at="+10000-01-01T00:00:00Z")))
     running.flow.produce(broken)
     write_unreadable_header(running.flow.bootstrap, TOPIC, 0)
     running.answer_and_compare()
@@ -129,8 +132,21 @@ def test_a_restart_from_a_savepoint_loses_and_doubles_nothing(running: Running) 
     manager = running.manager
     manager.savepoint = manager.job.stop_with_savepoint((running.flow.folder / "saved").as_uri())
     assert manager.wait(60) == 0
+    running.tasks.stop()  # it would look for its JobManager every 30 seconds only
     running.flow.answer(100)
+    running.tasks.launch()
     manager.start()
+    running.answer_and_compare()
+
+
+def test_an_outage_of_postgresql_loses_and_doubles_nothing(running: Running) -> None:
+    """The JDBC connector ends the process of the TaskManager then."""
+    running.flow.connection.run("ALTER ROLE flink NOLOGIN")
+    running.flow.connection.run(DISCONNECT)
+    running.flow.answer(100)
+    assert running.tasks.wait(LIMIT) == 1
+    running.flow.connection.run("ALTER ROLE flink LOGIN")
+    running.tasks.start()
     running.answer_and_compare()
 
 
@@ -152,9 +168,14 @@ def test_the_topic_has_each_change_once(running: Running) -> None:
 
 
 def test_a_start_without_state_counts_the_last_days_again(running: Running) -> None:
-    """Windows of before INSIGHTS_SINCE stay, also those that are partly after it."""
+    """Windows of before INSIGHTS_SINCE stay, also those that are partly after it.
+
+    The job reads answers and their revisions at once, and takes the topics of before back.
+    """
     flow = running.flow
-    manager = flow.job("windows", flow.since + timedelta(days=5))
+    since = flow.since + timedelta(days=5)
+    flow.connection.run(REVISE, since=since + timedelta(hours=1))
+    manager = flow.job("windows", since)
     with started(manager, TaskManager(flow.folder / "new-tasks", manager)):
         flow.answer(100, days=1)
         flow.wait_until_equal()
