@@ -126,7 +126,7 @@ def insert(url: str) -> int:
     with session(url) as connection:
         statement = INSERT.replace("$1", "CAST(:rows AS jsonb)")
         [[created]] = connection.run(statement, rows=json.dumps([row])) or []
-        return len(created)
+        return len(json.loads(created))
 
 
 def fault(server: EmbeddedPostgres, number: int) -> tuple[str, str]:
