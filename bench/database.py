@@ -101,9 +101,7 @@ class Database:
         with closing(self.connect()) as connection:
             connection.run("SET password_encryption = 'scram-sha-256'")
             connection.run(f"CREATE ROLE {ROLE} LOGIN PASSWORD '{password}' IN ROLE mentor_writer")
-            [[path]] = connection.run("SHOW hba_file")
-        rules = Path(path)
-        rules.write_text(f"host all {ROLE} all scram-sha-256\n{rules.read_text()}")
+        self.server.require_password(ROLE)
         self.server.restart()
 
     def _count(self) -> int:

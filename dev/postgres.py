@@ -6,6 +6,7 @@ logical decoding (Debezium) needs. One process at a time owns a server's folder,
 
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
@@ -103,6 +104,11 @@ class EmbeddedPostgres:
         self._halt(mode)
         self.start()
 
+    def require_password(self, role: str) -> None:
+        """Refuse the role without its password, from the next start or pg_reload_conf() on."""
+        rules = self.data / "pg_hba.conf"
+        rules.write_text(f'host all "{role}" all scram-sha-256\n{rules.read_text()}')
+
     def processes(self) -> list[psutil.Process]:
         """All processes of the running server, the postmaster first."""
         if self._server is None or self._server.poll() is not None:
@@ -129,11 +135,16 @@ class EmbeddedPostgres:
 
     @classmethod
     @contextmanager
-    def temporary(cls, **settings: str) -> Iterator[Self]:
-        """A running server that is not durable; nothing is left of it after the block."""
+    def temporary(cls, data: Path | None = None, /, **settings: str) -> Iterator[Self]:
+        """A running server that is not durable; nothing is left of it after the block.
+
+        It begins with a copy of `data`, the folder of a server that was stopped, or empty.
+        """
         with paths.temporary_folder("mentor-pg-") as folder:
             server = cls(folder, durable=False, **settings)
             try:
+                if data:
+                    subprocess.run(["cp", "-a", data, server.data], check=True)
                 server.start()
                 yield server
             finally:

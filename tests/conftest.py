@@ -17,7 +17,6 @@ import hypothesis
 import pytest
 from pg8000.native import Connection
 
-from dev import paths
 from dev.postgres import EmbeddedPostgres
 from function.migrate import migrate
 from function.settings import load
@@ -108,15 +107,9 @@ def cluster() -> Iterator[Path]:
 @pytest.fixture
 def own_postgres(cluster: Path) -> Iterator[EmbeddedPostgres]:
     """A server of this test's own, to restart, freeze or kill; its database has the schema."""
-    with paths.temporary_folder("mentor-pg-") as folder:
-        subprocess.run(["cp", "-a", cluster, folder], check=True)
-        server = EmbeddedPostgres(folder, durable=False)
-        try:
-            server.start()
-            apply_schema(server.url())
-            yield server
-        finally:
-            server.stop("immediate")
+    with EmbeddedPostgres.temporary(cluster) as server:
+        apply_schema(server.url())
+        yield server
 
 
 def apply_schema(url: str) -> None:

@@ -20,7 +20,6 @@ from tests.waiting import wait_until
 
 ROLE, PASSWORD = "mentor debezium%1", "p@ss/w:rd %20 ${PGHOST} \\ é"
 SLOTS = "SELECT slot_name FROM pg_replication_slots"
-HBA = f'host all "{ROLE}" 127.0.0.1/32 scram-sha-256\n'
 
 
 @pytest.fixture
@@ -141,8 +140,7 @@ def test_password_and_slot(server: EmbeddedPostgres, data: Path) -> None:
 
 
 def make_role_with_password(server: EmbeddedPostgres) -> None:
-    rules = server.folder / "cluster/pg_hba.conf"
-    rules.write_text(HBA + rules.read_text())
+    server.require_password(ROLE)
     password = PASSWORD.replace("'", "''")
     run_sql(
         server,

@@ -39,14 +39,8 @@ def flow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flow]:
             connection.run(TABLES.read_text(encoding="utf-8"))
             password = PASSWORD.replace("'", "''")
             connection.run(f"CREATE ROLE flink LOGIN PASSWORD '{password}' IN ROLE mentor_flink")
-            require_password(postgres, "flink")
+            postgres.require_password("flink")
             connection.run("SELECT pg_reload_conf()")
             with pytest.MonkeyPatch.context() as patch:
                 patch.setenv("PGPASSFILE", str(folder / "pgpass"))
                 yield Flow(folder, connection, kafka.bootstrap, {**environ, "PGUSER": "flink"})
-
-
-def require_password(server: EmbeddedPostgres, role: str) -> None:
-    """From the next reload on, the role can't log in without it."""
-    rules = server.data / "pg_hba.conf"
-    rules.write_text(f"host all {role} all scram-sha-256\n{rules.read_text()}")

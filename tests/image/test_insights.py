@@ -74,8 +74,7 @@ def test_wrong_password(
     """The job fails, and its only line says why."""
     with closing(open_connection(own_postgres.url())) as connection:
         connection.run("CREATE ROLE owner LOGIN PASSWORD 'right'")
-        rules = Path(connection.run("SHOW hba_file")[0][0])
-        rules.write_text(f"host all owner all scram-sha-256\n{rules.read_text()}")
+        own_postgres.require_password("owner")
         connection.run("SELECT pg_reload_conf()")
     secret = tmp_path / "secret"
     secret.mkdir()

@@ -37,9 +37,7 @@ def scram_url(own_postgres: EmbeddedPostgres) -> str:
     with closing(open_connection(own_postgres.url())) as connection:
         for role in ("first", "second"):
             connection.run(f"CREATE ROLE {role} LOGIN PASSWORD '{role} s3cret'")
-        rules = Path(connection.run("SHOW hba_file")[0][0])
-        scram = "host all first,second 127.0.0.1/32 scram-sha-256\n"
-        rules.write_text(scram + rules.read_text())
+            own_postgres.require_password(role)
         connection.run("SELECT pg_reload_conf()")
     return f"postgresql://127.0.0.1:{own_postgres.port}/postgres"
 

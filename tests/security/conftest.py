@@ -46,8 +46,7 @@ class Database:
         self.server = server
         apply_schema(server.url())
         self.run(TROUBLE)
-        rules = server.data / "pg_hba.conf"
-        rules.write_text(f"host all canary all scram-sha-256\n{rules.read_text()}")
+        server.require_password("canary")
         self.mark()
 
     def url(self, password: str = URL_PASSWORD) -> str:
