@@ -104,8 +104,7 @@ test-consumers: .venv/$(READY) environment-events ## read the events with other 
 	@$(BIN)/python -m pytest -m consumers tests/consumers $(ARGS)
 
 test-flink: .venv/$(READY) environment-events .venv-flink/$(READY) ## compare the windows of deploy/flink with the views, on a real Flink and the real chain
-	@$(BIN)/python -m dev.kafka
-	@$(BIN)/python -m dev.flink
+	@$(BIN)/python -m dev.kafka flink
 	@$(BIN)/python -m pytest -m flink tests/flink $(ARGS)
 
 chaos: .venv/$(READY) ## inject faults under load, and prove that no feedback is lost or doubled (go, faketime, root; ARGS=--short)

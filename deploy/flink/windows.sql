@@ -89,25 +89,14 @@ CREATE TEMPORARY TABLE difficulty_topic (
     'value.format' = 'json'
 );
 
-CREATE TEMPORARY TABLE difficulty_table (
-    `slide_minutes` INT,
-    `window_start` STRING,
-    `kind` STRING,
-    `name` STRING,
-    `answers` BIGINT,
-    `easy` BIGINT,
-    `ok` BIGINT,
-    `hard` BIGINT,
-    `hard_share` DOUBLE,
-    PRIMARY KEY (`slide_minutes`, `window_start`, `kind`, `name`) NOT ENFORCED
-) WITH (
+CREATE TEMPORARY TABLE difficulty_table WITH (
     'connector' = 'jdbc',
     -- stringtype: PostgreSQL reads a text as the type of its column.
     'url' = 'jdbc:postgresql://${PGHOST}:${PGPORT}/${PGDATABASE}?user=${PGUSER}&sslmode=${PGSSLMODE}&stringtype=unspecified',
     'table-name' = 'insights_stream.difficulty',
     'sink.buffer-flush.interval' = '5 s',
     'sink.buffer-flush.max-rows' = '5000'
-);
+) LIKE difficulty_topic (EXCLUDING OPTIONS);
 
 CREATE TEMPORARY TABLE uncounted_table (
     `day` STRING,

@@ -1,7 +1,6 @@
 """The REST API of a JobManager that has one job."""
 
 import time
-from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -21,16 +20,15 @@ class Job:
         return str(job["state"])
 
     def stop_with_savepoint(self, folder: str) -> str:
-        """Stop it, and return where its state is."""
+        """Stop it, and return where its state is. Raises TimeoutError."""
         asked = self._post(f"/jobs/{self._id()}/stop", {"targetDirectory": folder, "drain": False})
         path = f"/jobs/{self._id()}/savepoints/{asked['request-id']}"
-        answer: dict[str, Any] = {}
-
-        def is_done() -> bool:
-            answer.update(self._get(path))
-            return bool(answer["status"]["id"] == "COMPLETED")
-
-        wait_until(is_done)  # when the answer was read once, the JobManager may end
+        deadline = time.monotonic() + LIMIT
+        # Once this answer was read, the JobManager may end.
+        while (answer := self._get(path))["status"]["id"] != "COMPLETED":
+            if time.monotonic() > deadline:
+                raise TimeoutError
+            time.sleep(0.2)
         return str(answer["operation"]["location"])
 
     def has_restarted(self) -> bool:
@@ -46,12 +44,3 @@ class Job:
 
     def _post(self, path: str, body: object) -> Any:
         return httpx.post(self._url + path, json=body, timeout=30).raise_for_status().json()
-
-
-def wait_until(is_true: Callable[[], bool], limit: float = LIMIT) -> None:
-    """Return when it is. Raises TimeoutError after `limit` seconds."""
-    deadline = time.monotonic() + limit
-    while not is_true():
-        if time.monotonic() > deadline:
-            raise TimeoutError
-        time.sleep(0.2)

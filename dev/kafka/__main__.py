@@ -1,14 +1,19 @@
-"""Downloads Kafka, Debezium Server and Kafka Connect's plugin unless they exist here."""
+"""Downloads Kafka, Debezium Server and Kafka Connect's plugin unless they exist here.
+
+`python -m dev.kafka flink` downloads the jars of Flink, too.
+"""
 
 import sys
+from collections.abc import Sequence
 
 from dev.kafka import jars
 
 
-def main() -> int:
-    """Return the exit code: 1 when a file could not be downloaded, or the disk is full."""
+def main(groups: Sequence[str] = ()) -> int:
+    """Download these groups, too. Return 1 if a file can't be downloaded, or the disk is full."""
     try:
-        jars.fetch("kafka")
+        for group in ("kafka", *groups):
+            jars.fetch(group)
         jars.unpacked(jars.PLUGIN)
         jars.unpacked(jars.SERVER, jars.NEEDED)
     except (jars.DownloadError, OSError) as exc:
@@ -20,4 +25,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

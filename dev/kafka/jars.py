@@ -37,7 +37,7 @@ class DownloadError(Exception):
 
 
 def lock_file(group: str) -> Path:
-    """The registry of a group of files: kafka, contracts, clients or consumers."""
+    """The registry of a group of files: kafka, contracts, clients, consumers or flink."""
     return CLONE / f"requirements/{group}-jars.txt"
 
 

@@ -7,7 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, cast
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, Message, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message, TopicPartition
+
+TIMEOUT = 120.0  # seconds
 
 Headers = tuple[tuple[str, bytes | None], ...]
 
@@ -36,7 +38,7 @@ class Record:
 
 
 def read(
-    bootstrap: str, topic: str, enough: Callable[[list[Record]], bool], timeout: float = 120
+    bootstrap: str, topic: str, enough: Callable[[list[Record]], bool], timeout: float = TIMEOUT
 ) -> list[Record]:
     """Read from the beginning until there are enough records, and return all that were read.
 
@@ -49,26 +51,42 @@ def read(
             assert time.monotonic() < deadline, (
                 f"not enough on {topic} after {timeout} s: {len(found)} records, last {found[-3:]}"
             )
-            found += [_record(message) for message in consumer.consume(500, 0.2)]
+            messages = consumer.consume(500, 0.2)
+            found += [_record(message) for message in messages if not _is_end(message)]
     return found
 
 
 def read_to_the_end(bootstrap: str, topic: str) -> list[Record]:
-    """Return all current records of the topic."""
+    """Return all current records of the topic, partition by partition.
+
+    Of transactions, only those that are committed: offsets count the others, and their markers.
+    """
+    found: list[Record] = []
+    ended: set[int | None] = set()
+    deadline = time.monotonic() + TIMEOUT
     with _consumer(bootstrap, topic) as consumer:
-        ends = [
-            consumer.get_watermark_offsets(partition, timeout=30)
-            for partition in consumer.assignment()
-        ]
-    total = sum(high - low for low, high in ends)
-    return read(bootstrap, topic, lambda records: len(records) >= total)
+        partitions = len(consumer.assignment())
+        while len(ended) < partitions:
+            assert time.monotonic() < deadline, f"no end of {topic} after {len(found)} records"
+            for message in consumer.consume(500, 0.2):
+                if _is_end(message):
+                    ended.add(message.partition())
+                else:
+                    found.append(_record(message))
+    return found
 
 
 @contextmanager
 def _consumer(bootstrap: str, topic: str) -> Iterator[Consumer]:
     """A consumer of all partitions, without a group, because joining one takes seconds."""
     consumer = Consumer(
-        {"bootstrap.servers": bootstrap, "group.id": "unused", "enable.auto.commit": False}
+        {
+            "bootstrap.servers": bootstrap,
+            "group.id": "unused",
+            "enable.auto.commit": False,
+            "enable.partition.eof": True,
+            "isolation.level": "read_committed",
+        }
     )
     try:
         partitions = consumer.list_topics(topic, timeout=30).topics[topic].partitions
@@ -76,6 +94,11 @@ def _consumer(bootstrap: str, topic: str) -> Iterator[Consumer]:
         yield consumer
     finally:
         consumer.close()
+
+
+def _is_end(message: Message) -> bool:
+    error = message.error()
+    return error is not None and error.code() == KafkaError._PARTITION_EOF
 
 
 def _record(message: Message) -> Record:

@@ -5,16 +5,15 @@ table.exec.source.idle-timeout no window would end.
 """
 
 import random
-import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from dev.flink import TaskManager
 from dev.kafka.prepare import TOPIC
-from tests.events.topic import Record, read
-from tests.flink.committed import committed
+from tests.events.topic import Record, read, read_to_the_end
 from tests.flink.flow import ALERTS, LIMIT, Flow, started
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.flink, pytest.mark.timeout(600)]
 
@@ -31,9 +30,9 @@ def test_alert(flow: Flow) -> None:
         repeat_hard_answers(flow, answers.number)
         answers.insert(range(PAUSE, END))
         flow.rows.add(hour, task=None)  # ends the windows before it
-        wait_for(flow, {"surging", "later"})
+        wait_until(lambda: {"surging", "later"} <= {*alerts(flow)}, LIMIT)
         job.job.stop_with_savepoint((flow.folder / "saved").as_uri())
-    assert sorted(task for task, _ in committed(flow.bootstrap, ALERTS)) == ["later", "surging"]
+    assert sorted(alerts(flow)) == ["later", "surging"]
 
 
 class Answers:
@@ -75,8 +74,6 @@ def is_hard(record: Record) -> bool:
     return bool(row["task_id"] == "repeated" and row["perceived_difficulty"] == "hard")
 
 
-def wait_for(flow: Flow, tasks: set[str]) -> None:
-    deadline = time.monotonic() + LIMIT
-    while not tasks <= {task for task, _ in committed(flow.bootstrap, ALERTS)}:
-        assert time.monotonic() < deadline, f"no alert for all of {tasks}"
-        time.sleep(1)
+def alerts(flow: Flow) -> list[str]:
+    """The tasks of all alerts."""
+    return [(record.key or b"").decode() for record in read_to_the_end(flow.bootstrap, ALERTS)]

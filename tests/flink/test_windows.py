@@ -11,14 +11,13 @@ from typing import Any
 import pytest
 
 from dev.flink import JobManager, TaskManager
-from dev.flink.rest import wait_until
 from dev.kafka.prepare import TOPIC
 from tests.conftest import select
 from tests.events.poison import headers, poison, value
 from tests.events.raw import write_unreadable_header
 from tests.events.topic import read_to_the_end
-from tests.flink.committed import committed
 from tests.flink.flow import LIMIT, WINDOWS, Flow, started
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.flink, pytest.mark.timeout(600)]
 
@@ -101,7 +100,7 @@ def test_a_name_that_postgresql_refuses_does_not_stop_the_job(running: Running) 
     in_two_days = f"{datetime.now(UTC) + timedelta(days=2):%Y-%m-%dT%H:%M:%SZ}"
     record = value(task_id="a\0b", created_at=in_two_days)
     running.flow.produce([(None, tuple(headers()), record)])
-    wait_until(lambda: any(row[3] == "ab" for row in running.flow.table()))
+    wait_until(lambda: any(row[3] == "ab" for row in running.flow.table()), LIMIT)
     assert not running.manager.job.has_restarted()
 
 
@@ -114,13 +113,13 @@ def test_an_answer_of_days_ago_corrects_its_windows(running: Running) -> None:
 def test_an_answer_of_more_than_a_week_ago_is_late(running: Running) -> None:
     running.flow.rows.add(datetime.now(UTC) - timedelta(days=8))
     running.answer_and_compare()
-    wait_until(lambda: running.uncounted().get("late") == 1)
+    wait_until(lambda: running.uncounted().get("late") == 1, LIMIT)
 
 
 def test_a_killed_task_manager_loses_and_doubles_nothing(running: Running) -> None:
     before = running.flow.found()
     running.flow.answer(100)
-    wait_until(lambda: running.flow.found() != before)  # the transaction in Kafka is open
+    wait_until(lambda: running.flow.found() != before, LIMIT)  # the transaction in Kafka is open
     running.tasks.kill()
     running.flow.answer(100)
     running.tasks.start()
@@ -154,8 +153,9 @@ def test_the_topic_has_each_change_once(running: Running) -> None:
     """The latest record of a key is its window, and no change comes twice or goes back."""
     manager, flow = running.manager, running.flow
     manager.job.stop_with_savepoint((flow.folder / "saved").as_uri())
-    latest: dict[str, Any] = {}
-    for key, window in committed(flow.bootstrap, WINDOWS):
+    latest: dict[bytes, Any] = {}
+    for record in read_to_the_end(flow.bootstrap, WINDOWS):
+        key, window = record.key or b"", record.row()
         before = latest.pop(key, None)
         if window is None:
             continue  # a revision took the only answer of a topic
