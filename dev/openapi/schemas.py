@@ -69,7 +69,6 @@ def models() -> dict[str, Schema]:
     )
     components: dict[str, Schema] = described["$defs"]
     update = components["StrategyUpdate"]["properties"]
-    update["student_id"]["format"] = "uuid"
     update["timestamp"]["format"] = "date-time"
     opened = {name: {**schema, **OPEN} for name, schema in components.items()}
     return {"Feedback": _ForGenerators().generate(FEEDBACK_SCHEMA), **opened}

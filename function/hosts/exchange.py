@@ -40,6 +40,7 @@ class Exchange:
         self._wakeup: asyncio.Future[None] | None = None
         self._head = b""
         self.started = False
+        self.task: asyncio.Task[None]
         self._late = False  # the body has not come in time
         self._ended = False  # all of the answer is written, or there is no client to read it
 
@@ -49,6 +50,8 @@ class Exchange:
             await app(self._scope, self.receive, self.send)
         except Exception:
             log.exception("internal error")
+        finally:  # a callback of the task would take a turn of the loop
+            self._client.state.tasks.discard(self.task)
         if not self._ended:
             self._client.refuse(FAILED)
 

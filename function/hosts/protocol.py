@@ -138,9 +138,8 @@ class HttpProtocol(asyncio.Protocol):
         self._new = False
         self._deadline = self._loop.time() + limits.BODY_TIMEOUT
         exchange = self._exchange = Exchange(self, scope, keep_alive=keep_alive)
-        task = self._loop.create_task(exchange.run(self._app))
-        self.state.tasks.add(task)
-        task.add_done_callback(self.state.tasks.discard)
+        exchange.task = self._loop.create_task(exchange.run(self._app))
+        self.state.tasks.add(exchange.task)
 
     def _take_body(self, part: bytes) -> None:
         if self._exchange and self._exchange.feed(part) > limits.BODY_BUFFER:

@@ -10,6 +10,7 @@ import re
 import threading
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from function import logs, metrics
@@ -167,14 +168,11 @@ def _request(scope: Message, receive: Receive) -> Request:
         headers[name] = f"{headers[name]}, {value}" if name in headers else value
     caller = headers.get("traceparent", "")
     headers["traceparent"] = continue_trace(caller)
-
-    async def read() -> bytes:
-        return await _read(receive, headers.get("content-length", ""))
-
     path: str = scope["path"]
     if not path.startswith("/"):  # hypercorn leaves an absolute-form target as it is
         path = ABSOLUTE_FORM.sub("", path) or "/"
     observation.begin_span(path, headers, caller, scope["http_version"])
+    read = partial(_read, receive, headers.get("content-length", ""))
     return Request(scope["method"], path, headers, read)
 
 
@@ -195,8 +193,8 @@ async def _read(receive: Receive, content_length: str) -> bytes:
 
 
 def _request_id(request: Request) -> str:
-    given = request.headers.get("x-request-id", "")
-    return given if REQUEST_ID.fullmatch(given) else f"{random.getrandbits(128):032x}"
+    given = request.headers.get("x-request-id")
+    return given if given and REQUEST_ID.fullmatch(given) else f"{random.getrandbits(128):032x}"
 
 
 async def _send(scope: Message, send: Send, response: Response, request_id: str) -> None:
@@ -204,7 +202,7 @@ async def _send(scope: Message, send: Send, response: Response, request_id: str)
         (b"content-type", response.content_type.encode()),
         (b"content-length", b"%d" % len(response.body)),
         (b"x-request-id", request_id.encode()),
-        *((name.lower().encode(), value.encode()) for name, value in response.headers),
+        *[(name.lower().encode(), value.encode()) for name, value in response.headers],
     ]
     if response.status == BODY_TIMEOUT_STATUS and scope["http_version"] in HTTP_1:
         headers.append((b"connection", b"close"))  # else the rest of the body would keep it open

@@ -57,27 +57,27 @@ class Handler:
 
     async def handle(self, request: Request) -> Response:
         """Answer the request, and let a page of an allowed origin read the answer."""
-        return self._access.origins.expose(request, await self._answer(request))
-
-    async def _answer(self, request: Request) -> Response:
+        origins = self._access.origins
         try:
-            self._access.origins.check(request)
+            origins.check(request)
             endpoint = self._route(request)
-            return await endpoint(request)
+            response = await endpoint(request)
         except errors.ClientDisconnected:
             raise
         except errors.RequestError as exc:
-            return messages.error_response(request, exc)
+            response = messages.error_response(request, exc)
         except RowRefused as exc:
             log.exception("internal error", extra={"reason": str(exc)})
-            return messages.internal_error_response(request)
+            response = messages.internal_error_response(request)
         except Exception as exc:
             if isinstance(exc, MemoryError) or getattr(exc, "errno", None) in EXHAUSTED:
                 log.error("out of resources", extra={"reason": type(exc).__name__})
                 error = errors.Unavailable("the instance is out of resources")
-                return messages.error_response(request, error)
-            log.exception("internal error")
-            return messages.internal_error_response(request)
+                response = messages.error_response(request, error)
+            else:
+                log.exception("internal error")
+                response = messages.internal_error_response(request)
+        return origins.expose(request, response)
 
     def _route(self, request: Request) -> Endpoint:
         path = _template(request.path)

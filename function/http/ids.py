@@ -74,7 +74,7 @@ def _uuid7() -> UUID:
     interpreter's lock in the middle of each request.
     """
     milliseconds = time.time_ns() // 1_000_000
-    rand_a, rand_b = random.getrandbits(12), random.getrandbits(62)
+    rand_a, rand_b = divmod(random.getrandbits(74), 1 << 62)
     return UUID(int=milliseconds << 80 | 0x7 << 76 | rand_a << 64 | 0x2 << 62 | rand_b)
 
 

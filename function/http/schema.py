@@ -32,7 +32,7 @@ REQUIREMENTS = {
 class StrategyUpdate(TypedDict):
     """The answer to feedback: the strategy it led to. `timestamp` is RFC 3339 text in UTC."""
 
-    student_id: str
+    student_id: UUID
     task_id: str
     difficulty_adjustment: float
     topic_weights: dict[str, float]
@@ -45,16 +45,15 @@ class StrategyUpdate(TypedDict):
 def strategy_update(row: StoredEntry) -> dict[str, object]:
     """Make the answer from the row: a StrategyUpdate without the fields that have no value."""
     feedback, strategy = row.entry.feedback, row.entry.strategy
-    update = StrategyUpdate(
-        student_id=str(feedback.student_id),
-        task_id=feedback.task_id,
-        difficulty_adjustment=strategy.difficulty_adjustment,
-        topic_weights=strategy.topic_weights,
-        sentiment=strategy.sentiment,
-        strategy_snapshot=strategy.snapshot,
-        timestamp=row.created_at,
-    )
-    return {**update, "strategy_snapshot": strategy.snapshot.known()}
+    return {
+        "student_id": feedback.student_id,
+        "task_id": feedback.task_id,
+        "difficulty_adjustment": strategy.difficulty_adjustment,
+        "topic_weights": strategy.topic_weights,
+        "sentiment": strategy.sentiment,
+        "strategy_snapshot": strategy.snapshot.known(),
+        "timestamp": row.created_at,
+    }
 
 
 def _lowercase(text: object) -> object:

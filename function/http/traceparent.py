@@ -7,8 +7,8 @@ from function import tracing
 
 # Versions after 00 may append fields; ff is not a version, and zeros are not an id.
 TRACEPARENT = re.compile(
-    r"(?!ff)(?P<version>[0-9a-f]{2})-(?P<trace>(?!0{32})[0-9a-f]{32})-(?!0{16})[0-9a-f]{16}"
-    r"-(?P<flags>[0-9a-f]{2})(?P<more>-.*)?"
+    r"(?:00(?=.{53}\Z)|(?!00|ff)[0-9a-f]{2})-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}"
+    r"-[0-9a-f]{2}(?:-.*)?"
 )
 FLAGS = 0x03  # sampled, and random-trace-id of Level 2; no other flag may be passed on
 
@@ -18,13 +18,14 @@ def continue_trace(traceparent: str, span_id: str = "") -> str:
 
     The span's id is random, unless it is given.
     """
-    caller = TRACEPARENT.fullmatch(traceparent.strip())
+    traceparent = traceparent.strip()
     span_id = span_id or f"{random.getrandbits(64) or 1:016x}"
-    if caller is None or (caller["version"] == "00" and caller["more"]):
+    trace_id, flags = traceparent[3:35], None
+    if TRACEPARENT.fullmatch(traceparent):
+        flags = int(traceparent[53:55], 16) & FLAGS
+    else:
         trace_id = f"{random.getrandbits(128) or 1:032x}"
-        return f"00-{trace_id}-{span_id}-{tracing.flags(trace_id, None):02x}"
-    flags = tracing.flags(caller["trace"], int(caller["flags"], 16) & FLAGS)
-    return f"00-{caller['trace']}-{span_id}-{flags:02x}"
+    return f"00-{trace_id}-{span_id}-{tracing.flags(trace_id, flags):02x}"
 
 
 def continue_event(request: str, event: str, tracestate: str, span_id: str) -> str:

@@ -109,9 +109,9 @@ class FeedbackTable:
             [[times]] = await self._query(INSERT, pydantic_core.to_json(rows).decode())
         created = pydantic_core.from_json(times)
         stored = {
-            entry.id: StoredEntry(entry, created[row["id"]], repeated=False)
-            for entry, row in zip(entries, rows, strict=True)
-            if row["id"] in created
+            entry.id: StoredEntry(entry, created_at, repeated=False)
+            for entry in entries
+            if (created_at := created.get(str(entry.id)))
         }
         return stored, len(created) == len(entries)
 
@@ -127,14 +127,10 @@ class FeedbackTable:
 
 
 def _row(entry: Entry) -> dict[str, Any]:
-    strategy = entry.strategy
-    values = (str(entry.id), *entry.feedback, *strategy, entry.traceparent)
-    return {
-        **dict(zip(COLUMNS, values, strict=True)),
-        "perceived_difficulty": strategy.perceived_difficulty.value,  # to_json takes 3 us for it
-        "strategy_snapshot": strategy.snapshot.known(),
-        "concern": strategy.concern.value,
-    }
+    difficulty, adjustment, weights, sentiment, snapshot, concern = entry.strategy
+    decided = (difficulty.value, adjustment, weights, sentiment)  # to_json takes 3 us for an Enum
+    rest = (snapshot.known(), concern.value, entry.traceparent)
+    return dict(zip(COLUMNS, (entry.id, *entry.feedback, *decided, *rest), strict=True))
 
 
 def _stored_entry(columns: Sequence[Any]) -> StoredEntry:
