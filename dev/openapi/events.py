@@ -15,8 +15,8 @@ def _any_case(word: str) -> str:
 
 # A media type of JSON, with or without parameters.
 JSON_TYPE = (
-    rf"^\s*(({_any_case('application')}|{_any_case('text')})/|[^/;]+/[^/;]+[+])"
-    rf"{_any_case('json')}\s*(;|$)"
+    rf"^[ \t\r\n]*(({_any_case('application')}|{_any_case('text')})/|[^/;]+/[^/;]+[+])"
+    rf"{_any_case('json')}[ \t\r\n]*(;|$)"
 )
 
 DESCRIPTION = f"""

@@ -13,7 +13,11 @@ SUBMITTED = "mentor.feedback.submitted"
 DATA = "the event's data"  # its name in errors
 
 REQUIRED = ("specversion", "id", "source", "type")
-JSON_TYPE = re.compile(r"(application|text)/json|[^/]+/[^/]+\+json", re.IGNORECASE)
+# The OpenAPI document has the same pattern; `\s` and cases beyond ASCII differ between languages.
+JSON_TYPE = re.compile(
+    r"[ \t\r\n]*((application|text)/|[^/;]+/[^/;]+\+)json[ \t\r\n]*(;|\Z)",
+    re.IGNORECASE | re.ASCII,
+)
 BROKEN_TEXT = re.compile("[\ud800-\udfff\ufffd]")
 
 
@@ -57,8 +61,7 @@ def check(attributes: Mapping[str, object]) -> None:
         wrong.append(f"type must be {SUBMITTED}")
     if missing or wrong:
         raise InvalidRequest("; ".join(missing + wrong))
-    media_type = str(attributes.get("datacontenttype", "application/json")).partition(";")[0]
-    if not JSON_TYPE.fullmatch(media_type.strip()):
+    if not JSON_TYPE.match(str(attributes.get("datacontenttype", "application/json"))):
         raise UnsupportedMediaType(f"{DATA} must be JSON, with a JSON content type")
 
 

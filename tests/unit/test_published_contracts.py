@@ -161,6 +161,8 @@ def accepted(key: str) -> bool:
         *("application/json", "Application/JSON", "text/json; charset=utf-8", "a/b+json ;x=y"),
         *("application/vnd.mathtrail.feedback+json", "text/xml", "a/json", "json", "+json", ""),
         *("application/jsonl", "application/json/json", "a/+json", "x/y;a/b+json", "text/+JSON"),
+        *("\x1eapplication/json", "\n a/b+json\r\t;", "text/json\x1f", "text/j\u017fon"),
+        *("\x85text/json", "text/json\xa0", "\x0btext/json", "text/json\ufeff", "\x1e/+json"),
     ],
 )
 def test_clients_may_send_just_the_content_types_that_the_function_takes(
