@@ -5,6 +5,7 @@ Base64 as bytes, and refuse attributes that the function ignores.
 """
 
 import json
+from base64 import b64decode
 from collections.abc import Iterator
 from typing import Any
 
@@ -52,17 +53,22 @@ def messages(draw: st.DrawFn) -> tuple[dict[str, str], str, bool]:
     plain = plain and not {"data", "data_base64"} <= document.keys() and is_json(document)
     if draw(st.booleans()) or "data" not in document:
         return STRUCTURED, json.dumps(document), plain
-    headers = {
-        f"ce-{name}": texts[name] for name in EVENT if name in texts and texts[name].isprintable()
-    }
+    headers = {f"ce-{name}": texts[name] for name in EVENT if is_header(texts.get(name, "\0"))}
+    plain = plain and all(f"ce-{name}" in headers for name in REQUIRED)
     return {"content-type": "application/json", **headers}, json.dumps(document["data"]), plain
 
 
-def is_json(document: object) -> bool:
+def is_header(text: str) -> bool:
+    """Whether a header can carry it: latin-1 without control characters."""
+    return text.isprintable() and all(character <= "\xff" for character in text)
+
+
+def is_json(document: dict[str, Any]) -> bool:
     """Whether it has no NaN and no infinity, which the SDKs take for JSON."""
     try:
         json.dumps(document, allow_nan=False)
-    except ValueError:
+        json.loads(b64decode(document.get("data_base64", b"MA==")), parse_constant=int)
+    except (TypeError, ValueError):
         return False
     return True
 
