@@ -112,30 +112,48 @@ def test_quotes_are_there_if_they_are_asked_for(report: Report) -> None:
 
 
 def test_a_small_group_is_hidden(rows: Rows, feedback_database: str) -> None:
-    for student in range(1, 6):
-        rows.add("2026-03-03T09:00:00Z", student=student, task="five")
+    for student in range(1, 7):
+        rows.add("2026-03-03T09:00:00Z", student=student, task="six")
     for student in range(1, 5):
         rows.add("2026-03-04T09:00:00Z", student=student, task="four", concern="abuse")
     for _ in range(9):
         rows.add("2026-03-05T09:00:00Z", student=1, task="nine of one", topics=())
+    for student in range(1, 6):
+        rows.add("2026-03-06T09:00:00Z", student=student, task="five")
 
     found = json.loads(run(feedback_database, "report", WEEK, "--format=json").stdout)
-    assert [task["name"] for task in found["tasks"]] == ["five"]
-    assert found["hidden_tasks"] == 2
+    assert [task["name"] for task in found["tasks"]] == ["six"]
+    assert found["hidden_tasks"] == 3
     assert found["concerns"] == "1 to 4"
     page = run(feedback_database, "report", WEEK).stdout
     assert "four" not in page
     assert "1 to 4 messages tell of a danger" in page
 
 
-def test_a_small_group_is_not_what_the_others_leave(rows: Rows, feedback_database: str) -> None:
+def test_small_groups_are_not_what_the_others_leave(rows: Rows, feedback_database: str) -> None:
+    """The same three students are in both small groups."""
     for student in range(1, 8):
         rows.add("2026-03-03T09:00:00Z", student=student, task="seven", topics=())
         rows.add("2026-03-03T09:00:00Z", student=student % 6, task="six", topics=())
-    rows.add("2026-03-03T09:00:00Z", task="one", topics=())
+        rows.add("2026-03-03T09:00:00Z", student=student % 3, task=f"small {student % 2}")
     found = json.loads(run(feedback_database, "report", WEEK, "--format=json").stdout)
     assert [task["name"] for task in found["tasks"]] == ["seven"]
-    assert found["hidden_tasks"] == 2
+    assert found["hidden_tasks"] == 3
+
+
+def test_a_change_does_not_tell_of_a_group_that_was_hidden(
+    rows: Rows, feedback_database: str
+) -> None:
+    for day in ("2026-02-24", "2026-03-03"):
+        for student in range(1, 8):
+            rows.add(f"{day}T09:00:00Z", student=student, task="seven", topics=())
+            rows.add(f"{day}T09:00:00Z", student=student % 6, task="six", topics=())
+    rows.add("2026-02-24T09:00:00Z", task="one", topics=())
+    found = json.loads(run(feedback_database, "report", WEEK, "--format=json").stdout)
+    assert {task["name"]: task["change"] is None for task in found["tasks"]} == {
+        "seven": False,
+        "six": True,
+    }
 
 
 def test_numbers_of_a_small_period_are_hidden(rows: Rows, feedback_database: str) -> None:
