@@ -40,6 +40,8 @@ ORDER = (
     *(Concern.SELF_HARM, Concern.ABUSE, Concern.VIOLENCE, Concern.BULLYING, Concern.OTHER),
     *(Concern.NONE, Concern.UNASSESSED),
 )
+# In a text, into which some gateways put the error of the provider behind them.
+FILTERED = re.compile(r"""([\w-]{1,40})["']\s*:\s*\{[^{}]{0,99}["']filtered["']\s*:\s*[Tt]rue""")
 DANGERS = tuple(concern for concern in Concern if concern.is_danger)
 DEPTH = 8  # of a filter's results, or of what a model wrote
 
@@ -134,6 +136,8 @@ def filtered_categories(results: object) -> list[str]:
 
 
 def _filtered(results: object, depth: int) -> Iterator[str]:
+    if isinstance(results, str):
+        yield from FILTERED.findall(results)
     if isinstance(results, list):
         results = dict(enumerate(results))
     if not isinstance(results, dict) or not depth:
