@@ -75,7 +75,7 @@ def read(connection: Connection, period: Period) -> Report:
         hidden_topics=hidden_topics,
         moods={mood: row[mood] for mood in MOODS} if total else {},
         concerns=sum(row.get(concern, 0) for concern in CONCERNS),
-        unanalyzed=row["answers"] - row["analyzed"] if total else 0,
+        unanalyzed=row["unread"] if total else 0,
     )
 
 

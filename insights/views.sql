@@ -53,7 +53,7 @@ SELECT feedback.created_at, (feedback.created_at AT TIME ZONE insights.time_zone
        coalesce(revision.sentiment, feedback.sentiment) AS sentiment,
        CASE WHEN feedback.concern NOT IN ('none', 'unassessed') AND revision.concern IN ('none', 'unassessed')
             THEN feedback.concern ELSE coalesce(revision.concern, feedback.concern) END AS concern,
-       coalesce(revision.strategy_snapshot, feedback.strategy_snapshot) -> 'feedback_based' AS analyzed,
+       coalesce(revision.strategy_snapshot, feedback.strategy_snapshot) ? 'model' AS analyzed,
        1 AS number
 FROM public.feedback
 LEFT JOIN public.strategy_revision AS revision ON revision.feedback_id = feedback.id
@@ -97,7 +97,8 @@ BEGIN
             (2, 'easy', $q$difficulty = 'easy'$q$),
             (3, 'ok', $q$difficulty = 'ok'$q$),
             (4, 'hard', $q$difficulty = 'hard'$q$),
-            (5, 'analyzed', $q$analyzed = 'true'$q$)) AS fixed
+            (5, 'analyzed', 'analyzed'),
+            (6, 'unread', 'NOT analyzed')) AS fixed
         UNION ALL SELECT 10 + at, mood, format('sentiment = %L', mood)
         FROM unnest(ARRAY['positive', 'neutral', 'negative', 'frustrated', 'confused', 'bored', 'anxious'])
             WITH ORDINALITY AS moods (mood, at)
