@@ -271,6 +271,13 @@ def test_an_unknown_time_zone_is_told(year: str) -> None:
     assert "there is no time zone europe/berlin. Use a name from pg_timezone_names" in done.stderr
 
 
+def test_a_view_of_somebody_else_is_named(rows: Rows, feedback_database: str) -> None:
+    rows.connection.run("CREATE VIEW mine AS SELECT * FROM insights.weekly")
+    done = run(feedback_database, "apply")
+    assert done.returncode == 1
+    assert "view mine depends on view insights.weekly" in done.stderr
+
+
 def test_without_tables_it_says_what_to_do(database: str) -> None:
     done = run(database, "apply")
     assert done.returncode == 1
