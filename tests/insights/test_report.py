@@ -275,7 +275,7 @@ def test_a_view_of_somebody_else_is_named(rows: Rows, feedback_database: str) ->
     rows.connection.run("CREATE VIEW mine AS SELECT * FROM insights.weekly")
     done = run(feedback_database, "apply")
     assert done.returncode == 1
-    assert "view mine depends on view insights.weekly" in done.stderr
+    assert "view public.mine depends on view insights.weekly" in done.stderr
 
 
 def test_without_tables_it_says_what_to_do(database: str) -> None:
