@@ -35,6 +35,7 @@ NOTHING = re.compile(
 PROSE = re.compile(
     r"suicid|self.?harm|\babus[ei]|\bviolen[ct]|\bbull(?:y|ied)|\bharass", re.IGNORECASE
 )
+THOUGHTS = re.compile(r"\A.*</think>|<think>.*", re.DOTALL)
 AFTER_KEY = re.compile(r"concern\W{1,9}(\w+(?:-\w+)?)", re.IGNORECASE)  # in JSON that can't be read
 ORDER = (
     *(Concern.SELF_HARM, Concern.ABUSE, Concern.VIOLENCE, Concern.BULLYING, Concern.OTHER),
@@ -112,6 +113,7 @@ def named_concern(text: object) -> Concern | None:
 
 def concern_in_words(text: str) -> Concern:
     """The danger that a text without an answer names: a refusal in prose, or broken JSON."""
+    text = THOUGHTS.sub("", text)  # which go through all dangers that there are
     found = AFTER_KEY.findall(text) if "{" in text else PROSE.findall(text)
     return gravest(_known_concern(word) or Concern.UNASSESSED for word in found)
 
