@@ -142,7 +142,7 @@ def _letters(key: str) -> str:
 
 def _weighted(topics: object) -> Iterator[tuple[str, float]]:
     """Pairs of topic and weight; the weight is 0 if it can't be read."""
-    if isinstance(topics, dict):
+    if isinstance(topics, dict) and "topic" not in topics:
         topics = [{"topic": topic, "weight": weight} for topic, weight in topics.items()]
     if not isinstance(topics, list):
         topics = [topics]

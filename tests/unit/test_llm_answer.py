@@ -159,6 +159,7 @@ def test_a_number_becomes_a_step(given: object, step: float) -> None:
         (["limits", "proof"], (0.5, 0.5)),
         ({"limits": "high", "proof": "low"}, (0.75, 0.25)),
         ("limits", (1.0,)),
+        ({"topic": "limits", "weight": "low"}, (1.0,)),
     ],
 )
 def test_topics_in_other_forms(topics: object, weights: tuple[float, ...]) -> None:
