@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -96,7 +96,7 @@ def _read_rows(connection: Connection, first: Period, last: Period) -> list[dict
 
 
 def _groups(
-    now: Iterable[Mapping[str, Any]], earlier: Iterable[Mapping[str, Any]], kind: str
+    now: Sequence[Mapping[str, Any]], earlier: Sequence[Mapping[str, Any]], kind: str
 ) -> tuple[list[Group], int]:
     """The groups, the hardest first, and how many are hidden."""
     rows, hidden = _visible(now, kind)
@@ -107,18 +107,21 @@ def _groups(
     return hardest, hidden
 
 
-def _visible(rows: Iterable[Mapping[str, Any]], kind: str) -> tuple[list[Mapping[str, Any]], int]:
+def _visible(rows: Sequence[Mapping[str, Any]], kind: str) -> tuple[list[Mapping[str, Any]], int]:
     """The rows that may be shown, and how many are hidden.
 
     Beside the small groups, the next larger one is hidden: whoever subtracts the others from the
-    total must be left with enough students, and the same few may be in all of the small ones.
+    total must be left with enough students, and the same few may be in all of the small ones. What
+    is in no group, such as the answers of an erased student, is a small group, too.
     """
     sizes = sorted(
         (row for row in rows if row["kind"] == kind),
         key=lambda row: (row["students"] or 0, row["name"]),
     )
     small = sum((row["students"] or 0) < SMALLEST_GROUP for row in sizes)
-    hidden = min(small + 1, len(sizes)) if small else 0
+    total = sum(row["answers"] for row in rows if row["kind"] == "all")
+    is_whole = not small and sum(row["answers"] for row in sizes) >= total
+    hidden = 0 if is_whole else min(small + 1, len(sizes))
     return sizes[hidden:], hidden
 
 

@@ -18,6 +18,7 @@ import pytest
 
 from dev import demo
 from dev.http_server import Request, serving
+from function.store import erasure
 from insights.options import parse
 from tests.conftest import open_connection, select
 from tests.insights.conftest import Rows
@@ -139,6 +140,17 @@ def test_small_groups_are_not_what_the_others_leave(rows: Rows, feedback_databas
     found = json.loads(run(feedback_database, "report", WEEK, "--format=json").stdout)
     assert [task["name"] for task in found["tasks"]] == ["seven"]
     assert found["hidden_tasks"] == 3
+
+
+def test_an_erased_student_is_not_what_the_tasks_leave(rows: Rows, feedback_database: str) -> None:
+    for student in range(1, 9):
+        rows.add("2026-03-03T09:00:00Z", student=student, task="seven")
+        rows.add("2026-03-03T09:00:00Z", student=student % 6, task="six")
+    for _ in erasure.erase(rows.connection, UUID(int=8), {"fractions"}):
+        pass
+    found = json.loads(run(feedback_database, "report", WEEK, "--format=json").stdout)
+    assert found["total"]["answers"] == 16
+    assert [task["name"] for task in found["tasks"]] == ["seven"]
 
 
 def test_a_change_does_not_tell_of_a_group_that_was_hidden(
