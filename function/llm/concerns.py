@@ -42,8 +42,10 @@ ORDER = (
     *(Concern.NONE, Concern.UNASSESSED),
 )
 # In a text, into which some gateways put the error of the provider behind them.
-FILTERED = re.compile(r"""([\w-]{1,40})["']\s*:\s*\{[^{}]{0,99}["']filtered["']\s*:\s*[Tt]rue""")
-DANGERS = tuple(concern for concern in Concern if concern.is_danger)
+FILTERED = re.compile(
+    r"""\b([\w-]{1,40})\\*["']\s*:\s*\{[^{}]{0,99}["']filtered\\*["']\s*:\s*[Tt]rue"""
+)
+BY_VALUE = {concern.value: concern for concern in Concern}
 DEPTH = 8  # of a filter's results, or of what a model wrote
 
 
@@ -57,8 +59,8 @@ def _field(name: str, value: object, depth: int) -> Concern:
         return read_concern(value)
     if isinstance(value, dict) and depth:
         return concern_of_answer(value, depth - 1)
-    is_flag = value is True and plain_word(name) in {concern.value for concern in DANGERS}
-    return Concern(plain_word(name)) if is_flag else Concern.UNASSESSED
+    flag = BY_VALUE.get(plain_word(name)) if value is True else None
+    return flag if flag and flag.is_danger else Concern.UNASSESSED
 
 
 def read_concern(value: object, depth: int = DEPTH) -> Concern:
@@ -100,9 +102,8 @@ def _affirms(value: object) -> bool:
 
 def _known_concern(text: object) -> Concern | None:
     word = plain_word(text)
-    if word in {concern.value for concern in Concern}:
-        return Concern(word)
-    return named_concern(word) or (Concern.NONE if NOTHING.fullmatch(word) else None)
+    known = BY_VALUE.get(word) or named_concern(word)
+    return known or (Concern.NONE if NOTHING.fullmatch(word) else None)
 
 
 def named_concern(text: object) -> Concern | None:

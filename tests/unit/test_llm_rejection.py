@@ -48,6 +48,7 @@ def gateway(error: object) -> dict[str, Any]:
     [
         (gateway(azure("self_harm")), 400, Concern.SELF_HARM),
         (gateway(json.dumps(azure("violence"))), 500, Concern.VIOLENCE),
+        (gateway(json.dumps(json.dumps(azure("violence")))), 400, Concern.VIOLENCE),
         ({"detail": f"Error code: 400 - {azure('self_harm')}"}, 500, Concern.SELF_HARM),
         (f"Error code: 400 - {azure('self_harm')}", 400, Concern.SELF_HARM),
         (azure("self_harm"), 400, Concern.SELF_HARM),
