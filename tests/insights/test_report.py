@@ -180,7 +180,7 @@ def test_a_period_without_answers_says_so(feedback_database: str, rows: Rows) ->
     done = run(feedback_database, "report", "--period=month")
     assert done.returncode == 0, done.stderr
     page = done.stdout
-    assert "Fewer than 5 students answered in this period" in page
+    assert "No day of this period has answers of at least 5 students" in page
 
 
 def test_names_of_tasks_are_no_code(rows: Rows, feedback_database: str) -> None:
