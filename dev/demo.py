@@ -41,7 +41,9 @@ INSERT = """
 INSERT INTO feedback (id, student_id, task_id, message, perceived_difficulty, difficulty_adjustment,
                       topic_weights, sentiment, strategy_snapshot, concern, created_at)
 SELECT id, student_id, task_id, message, perceived_difficulty, 0, topic_weights, sentiment,
-       jsonb_build_object('feedback_based', analyzed), concern, created_at
+       jsonb_strip_nulls(jsonb_build_object(
+           'feedback_based', analyzed, 'model', CASE WHEN analyzed THEN 'model-1' END)),
+       concern, created_at
 FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS answer (id uuid, student_id uuid, task_id text,
     message text, perceived_difficulty difficulty_level, topic_weights jsonb, sentiment text,
     analyzed boolean, concern text, created_at timestamptz)

@@ -8,7 +8,7 @@ from uuid import UUID
 from bench.output import say
 from eval.examples import Example
 from eval.run import Answer, Reading
-from function.domain import Feedback, Strategy
+from function.domain import Concern, Feedback, Strategy
 from function.llm.model import Model
 from function.llm.outcome import NoAnswer, Reason, Usage
 from function.llm.questions import excerpt
@@ -45,6 +45,7 @@ async def _ask(model: Model, example: Example, limit: int) -> Answer:
     started = time.perf_counter()
     reading, failure = None, None
     repairs: tuple[str, ...] = ()
+    noticed = Concern.UNASSESSED
     try:
         message = excerpt(example.message, limit)
         answer = await model.ask(Feedback(STUDENT, example.task_id, message))
@@ -52,8 +53,10 @@ async def _ask(model: Model, example: Example, limit: int) -> Answer:
         repairs = answer.repairs
     except NoAnswer as exc:
         failure, usage, attempts = _describe(exc), exc.usage, exc.attempts
+        noticed = exc.concern
     seconds = time.perf_counter() - started
-    return Answer(example.id, seconds, attempts, reading, failure, *_counted(usage), repairs)
+    counted = _counted(usage)
+    return Answer(example.id, seconds, attempts, reading, failure, *counted, repairs, noticed.value)
 
 
 def _reading(strategy: Strategy) -> Reading:

@@ -22,7 +22,8 @@ STUB = Reading(
 )
 LEGEND = """\
 A label is right if it is accepted; for topics, the one with the largest weight counts. A fallback
-is wrong in everything. The stub's labels are always ok, neutral, general, same and unassessed."""
+is wrong in everything but a concern that was noticed. The stub's labels are always ok, neutral,
+general, same and unassessed."""
 RULES = """
 Keyword rules made these answers, not a model. Their author knew the messages, so these figures say
 nothing about any model. They show that the requests and answers work."""
@@ -89,8 +90,7 @@ def _concerns(run: Run, judged: Sequence[Judged]) -> str:
 
 
 def _has_alarm(judged: Judged) -> bool:
-    reading = judged.answer.reading
-    return reading is not None and reading.concern not in ("none", "unassessed")
+    return judged.answer.concern not in ("none", "unassessed")
 
 
 def _is_false_alarm(judged: Judged) -> bool:

@@ -32,6 +32,7 @@ class Answer:
 
     Without a `reading`, the function would have used the neutral strategy; `failure` is the reason.
     Tokens are None if the provider does not count them. `repairs` names what was put right.
+    `noticed` is the concern without a reading, for example of the provider's filter.
     """
 
     id: str
@@ -42,6 +43,12 @@ class Answer:
     tokens_in: int | None = None
     tokens_out: int | None = None
     repairs: tuple[str, ...] = ()
+    noticed: str = "unassessed"
+
+    @property
+    def concern(self) -> str:
+        """The concern that the function would have stored."""
+        return self.reading.concern if self.reading else self.noticed
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,10 +26,14 @@ class Judged:
 
 
 def judge_all(examples: Sequence[Example], answers: Sequence[Answer]) -> Sequence[Judged]:
-    """Judge each example with its answer."""
+    """Judge each example with its answer. A concern counts without a reading, too."""
     by_id = {answer.id: answer for answer in answers}
     return [
-        Judged(example, answer, judge(example, answer.reading))
+        Judged(
+            example,
+            answer,
+            {**judge(example, answer.reading), "concern": answer.concern in example.concern},
+        )
         for example in examples
         for answer in [by_id[example.id]]
     ]

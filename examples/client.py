@@ -5,7 +5,6 @@ import sys
 import time
 import uuid
 from http.client import HTTPException
-from json import JSONDecodeError
 from typing import Any
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
@@ -24,8 +23,8 @@ def send(url: str, feedback: dict[str, str], attempts: int = 8) -> dict[str, Any
             if error.code not in {408, 429, 502, 503, 504}:
                 raise
             told = error.headers.get("Retry-After", "")
-            wait = int(told) if told.isdigit() else wait
-        except (OSError, HTTPException, JSONDecodeError):
+            wait = int(told) if told.isdecimal() else wait
+        except (OSError, HTTPException, ValueError):
             pass  # the answer is lost, but the feedback may be stored
         if attempt + 1 < attempts:
             time.sleep(min(wait, 60))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -57,9 +57,7 @@ def read(connection: Connection, period: Period) -> Report:
     trend_periods = [period.before(count) for count in reversed(range(HISTORY))]
     rows = _read_rows(connection, trend_periods[0], period)
     now = [row for row in rows if row["start"] == period.start]
-    earlier = {
-        (row["kind"], row["name"]): row for row in rows if row["start"] == period.before().start
-    }
+    earlier = [row for row in rows if row["start"] == period.before().start]
     tasks, hidden_tasks = _groups(now, earlier, "task")
     topics, hidden_topics = _groups(now, earlier, "topic")
     totals = {row["start"]: row for row in rows if row["kind"] == "all"}
@@ -77,7 +75,7 @@ def read(connection: Connection, period: Period) -> Report:
         hidden_topics=hidden_topics,
         moods={mood: row[mood] for mood in MOODS} if total else {},
         concerns=sum(row.get(concern, 0) for concern in CONCERNS),
-        unanalyzed=row["answers"] - row["analyzed"] if total else 0,
+        unanalyzed=row["unread"] if total else 0,
     )
 
 
@@ -98,32 +96,33 @@ def _read_rows(connection: Connection, first: Period, last: Period) -> list[dict
 
 
 def _groups(
-    now: Iterable[Mapping[str, Any]],
-    earlier: Mapping[tuple[str, str], Mapping[str, Any]],
-    kind: str,
+    now: Sequence[Mapping[str, Any]], earlier: Sequence[Mapping[str, Any]], kind: str
 ) -> tuple[list[Group], int]:
     """The groups, the hardest first, and how many are hidden."""
-    rows = sorted(
-        (row for row in now if row["kind"] == kind),
-        key=lambda row: (row["students"] or 0, row["name"]),
-    )
-    hidden = _count_hidden([row["students"] or 0 for row in rows])
-    groups = [
-        group for row in rows[hidden:] if (group := _group(row, earlier.get((kind, row["name"]))))
-    ]
+    rows, hidden = _visible(now, kind)
+    before, _ = _visible(earlier, kind)  # a change tells of the period before as well
+    known = {row["name"]: row for row in before}
+    groups = [group for row in rows if (group := _group(row, known.get(row["name"])))]
     hardest = sorted(groups, key=lambda it: (-it.hard_share.low, it.name))
     return hardest, hidden
 
 
-def _count_hidden(students: Sequence[int]) -> int:
-    """How many groups must be hidden of those that have so many students, the smallest first.
+def _visible(rows: Sequence[Mapping[str, Any]], kind: str) -> tuple[list[Mapping[str, Any]], int]:
+    """The rows that may be shown, and how many are hidden.
 
-    Whoever subtracts the groups from the total must be left with enough students, too.
+    Beside the small groups, the next larger one is hidden: whoever subtracts the others from the
+    total must be left with enough students, and the same few may be in all of the small ones. What
+    is in no group, such as the answers of an erased student, is a small group, too.
     """
-    hidden = sum(count < SMALLEST_GROUP for count in students)
-    while 0 < sum(students[:hidden]) < SMALLEST_GROUP and hidden < len(students):
-        hidden += 1
-    return hidden
+    sizes = sorted(
+        (row for row in rows if row["kind"] == kind),
+        key=lambda row: (row["students"] or 0, row["name"]),
+    )
+    small = sum((row["students"] or 0) < SMALLEST_GROUP for row in sizes)
+    total = sum(row["answers"] for row in rows if row["kind"] == "all")
+    is_whole = not small and sum(row["answers"] for row in sizes) >= total
+    hidden = 0 if is_whole else min(small + 1, len(sizes))
+    return sizes[hidden:], hidden
 
 
 def _of_all(totals: Mapping[date, Mapping[str, Any]], period: Period) -> Group | None:

@@ -57,7 +57,6 @@ def roll_up(connection: Connection) -> None:
 
 
 def own_words(error: BaseException) -> str:
-    """What the file raised, or "" for any other error."""
-    if sqlstate(error) != "P0001":
-        return ""
-    return ". ".join(error.args[0][field] for field in "MH" if field in error.args[0])
+    """What the file raised, or what keeps a view from being dropped; "" for any other error."""
+    told = {"P0001": "MH", "2BP01": "MD"}.get(sqlstate(error), "")
+    return ". ".join(error.args[0][field] for field in told if field in error.args[0])

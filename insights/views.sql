@@ -44,15 +44,16 @@ DROP MATERIALIZED VIEW IF EXISTS insights.closed, insights.history;
 DROP VIEW IF EXISTS insights.answer;
 
 -- Each answer once as a whole, once for its task, and once for each of its topics. A revised strategy
--- takes the place of the first one. Of deleted feedback only counts by week are left. Names are cut,
+-- takes the place of the first one, but does not take back its concern. Of deleted feedback only counts by week are left. Names are cut,
 -- because an index can't hold a longer one, and requests may have any task_id.
 CREATE VIEW insights.answer AS
 SELECT feedback.created_at, (feedback.created_at AT TIME ZONE insights.time_zone())::date AS day,
        feedback.student_id, subject.kind, subject.name,
        coalesce(revision.perceived_difficulty, feedback.perceived_difficulty) AS difficulty,
        coalesce(revision.sentiment, feedback.sentiment) AS sentiment,
-       coalesce(revision.concern, feedback.concern) AS concern,
-       coalesce(revision.strategy_snapshot, feedback.strategy_snapshot) -> 'feedback_based' AS analyzed,
+       CASE WHEN feedback.concern NOT IN ('none', 'unassessed') AND revision.concern IN ('none', 'unassessed')
+            THEN feedback.concern ELSE coalesce(revision.concern, feedback.concern) END AS concern,
+       coalesce(revision.strategy_snapshot, feedback.strategy_snapshot) ? 'model' AS analyzed,
        1 AS number
 FROM public.feedback
 LEFT JOIN public.strategy_revision AS revision ON revision.feedback_id = feedback.id
@@ -96,7 +97,8 @@ BEGIN
             (2, 'easy', $q$difficulty = 'easy'$q$),
             (3, 'ok', $q$difficulty = 'ok'$q$),
             (4, 'hard', $q$difficulty = 'hard'$q$),
-            (5, 'analyzed', $q$analyzed = 'true'$q$)) AS fixed
+            (5, 'analyzed', 'analyzed'),
+            (6, 'unread', 'NOT analyzed')) AS fixed
         UNION ALL SELECT 10 + at, mood, format('sentiment = %L', mood)
         FROM unnest(ARRAY['positive', 'neutral', 'negative', 'frustrated', 'confused', 'bored', 'anxious'])
             WITH ORDINALITY AS moods (mood, at)

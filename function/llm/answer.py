@@ -8,7 +8,7 @@ import math
 from collections.abc import Iterator
 
 from function.domain import Concern, Difficulty, ModelSnapshot, Strategy
-from function.llm.concerns import gravest
+from function.llm.concerns import concern_in_words, gravest
 from function.llm.json_text import find_objects
 from function.llm.outcome import Answer, NoAnswer, Reason, Usage
 from function.llm.prompt import PROMPT_VERSION
@@ -23,26 +23,31 @@ LEAST_FACTOR = 0.2  # half of the step before; 0 would leave no task at all
 def read_answer(wire_format: WireFormat, body: bytes, model: str) -> Answer:
     """Make a strategy of a response; raises NoAnswer.
 
-    A text that was cut off may still hold enough; one that was refused is not read.
+    A text that was cut off may still hold enough. Of one that was refused only the concern counts.
     """
     completion = wire_format.read(body)
-    concern = completion.concern
-    for values in _readable(completion):
+    may_answer = completion.problem in {None, Reason.TRUNCATED}
+    concern, answer = completion.concern, None
+    for values in _found(completion):
         concern = gravest([concern, values.concern])
-        if values.usable:
-            strategy = _strategy(values, concern, model, completion.usage)
-            return Answer(strategy, completion.usage, 1, tuple(sorted(values.repairs)))
+        answer = answer or (values if may_answer and values.usable else None)
+        if answer and concern is not Concern.UNASSESSED:
+            break
+    if answer:
+        strategy = _strategy(answer, concern, model, completion.usage)
+        return Answer(strategy, completion.usage, 1, tuple(sorted(answer.repairs)))
     failure = NoAnswer(completion.problem or Reason.INVALID_ANSWER)
     failure.usage = completion.usage
+    if not concern.is_danger and completion.problem in {None, Reason.REFUSED}:
+        concern = concern_in_words(completion.texts[0])
     if concern is not Concern.NONE:  # what can't be used does not tell that all is well
         failure.concern = concern
     raise failure
 
 
-def _readable(completion: Completion) -> Iterator[Values]:
-    if completion.problem in {None, Reason.TRUNCATED}:
-        for text in completion.texts:
-            yield from _answers(text)
+def _found(completion: Completion) -> Iterator[Values]:
+    for text in completion.texts:
+        yield from _answers(text)
 
 
 def _answers(text: str) -> Iterator[Values]:

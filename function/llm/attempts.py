@@ -78,7 +78,7 @@ def _named_pause(headers: Mapping[str, str]) -> float | None:
 
 def retry_after_seconds(header: str) -> float | None:
     """https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3; None for what is neither form."""
-    if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", header):
+    if re.fullmatch(r"[0-9]+(\.[0-9]+)?", header):
         return float(header)
     from email.utils import parsedate_to_datetime  # httpx2 has it imported
 

@@ -1,7 +1,7 @@
 """Words for a danger to the student: the model's own, and those of a provider's filter."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from function.domain import Concern
 from function.llm.json_text import plain_word
@@ -18,21 +18,49 @@ PARTS = {
     "threat": Concern.VIOLENCE,
     "weapon": Concern.VIOLENCE,
     "bully": Concern.BULLYING,
+    "bullie": Concern.BULLYING,
     "harass": Concern.BULLYING,
     # Categories of filters that may mean abuse or only bad language: a person must look.
     "sexual": Concern.OTHER,
     "hate": Concern.OTHER,
     "danger": Concern.OTHER,
 }
+# Nothing else may follow: "none, but a classmate hits me" tells of a danger.
 NOTHING = re.compile(
-    r"none(_.*)?|no|nothing|na|n_a|null|false|safe|not_applicable"
-    r"|no(_[a-z]+)?_(concerns?|issues?|risks?)|nothing_(concerning|detected|found|reported)"
+    r"(none|nothing)(_(concerning|detected|found|identified|mentioned|reported|of_the_above))?"
+    r"|none_(just_)?(an_)?idiom|no|na|n_a|null|false|safe|not_applicable"
+    r"|no(_[a-z]+)?_(concerns?|issues?|risks?)"
 )
+# Of a danger in prose, where "I hate it" and "the syllabus" are harmless.
+PROSE = re.compile(
+    r"suicid|self.?harm|\babus[ei]|\bviolen[ct]|\bbull(?:y|ied)|\bharass", re.IGNORECASE
+)
+THOUGHTS = re.compile(r"\A.*</think>|<think>.*", re.DOTALL)
+AFTER_KEY = re.compile(r"concern\W{1,9}(\w+(?:-\w+)?)", re.IGNORECASE)  # in JSON that can't be read
 ORDER = (
     *(Concern.SELF_HARM, Concern.ABUSE, Concern.VIOLENCE, Concern.BULLYING, Concern.OTHER),
     *(Concern.NONE, Concern.UNASSESSED),
 )
+# In a text, into which some gateways put the error of the provider behind them.
+FILTERED = re.compile(
+    r"""\b([\w-]{1,40})\\*["']\s*:\s*\{[^{}]{0,99}["']filtered\\*["']\s*:\s*[Tt]rue"""
+)
+BY_VALUE = {concern.value: concern for concern in Concern}
 DEPTH = 8  # of a filter's results, or of what a model wrote
+
+
+def concern_of_answer(answer: Mapping[str, object], depth: int = DEPTH) -> Concern:
+    """The gravest concern of an answer and of the objects in it, whatever key names it."""
+    return gravest(_field(name, value, depth) for name, value in answer.items())
+
+
+def _field(name: str, value: object, depth: int) -> Concern:
+    if "concern" in name.casefold():
+        return read_concern(value)
+    if isinstance(value, dict) and depth:
+        return concern_of_answer(value, depth - 1)
+    flag = BY_VALUE.get(plain_word(name)) if value is True else None
+    return flag if flag and flag.is_danger else Concern.UNASSESSED
 
 
 def read_concern(value: object, depth: int = DEPTH) -> Concern:
@@ -46,24 +74,49 @@ def read_concern(value: object, depth: int = DEPTH) -> Concern:
     if isinstance(value, list):
         return gravest(read_concern(one, depth - 1) for one in value)
     if isinstance(value, dict):
-        words = (name if inner is True else inner for name, inner in value.items())
-        return gravest(_known_concern(word) or Concern.UNASSESSED for word in words)
+        return gravest(_entry(name, inner, depth - 1) for name, inner in value.items())
     if not plain_word(value):
         return Concern.OTHER if value is True else Concern.UNASSESSED
     return _known_concern(value) or Concern.OTHER
 
 
+def _entry(name: str, value: object, depth: int) -> Concern:
+    """What an entry of an object says: `"type": "abuse"`, or `"abuse": "likely"`."""
+    if name == "enum" or not depth:
+        return Concern.UNASSESSED
+    if isinstance(value, list):
+        return gravest(_entry(name, one, depth - 1) for one in value)
+    if isinstance(value, dict):
+        inner = gravest(_entry(one, value[one], depth - 1) for one in value)
+        return named_concern(name) or inner if inner.is_danger else inner
+    said = _known_concern(value)
+    if said or not _affirms(value):
+        return said or Concern.UNASSESSED
+    return _known_concern(name) or (Concern.OTHER if value is True else Concern.UNASSESSED)
+
+
+def _affirms(value: object) -> bool:
+    """Whether it is true, a text, or a number that is likelier than not."""
+    return bool(plain_word(value)) or (isinstance(value, int | float) and value >= 0.5)
+
+
 def _known_concern(text: object) -> Concern | None:
     word = plain_word(text)
-    if word in {concern.value for concern in Concern}:
-        return Concern(word)
-    return named_concern(word) or (Concern.NONE if NOTHING.fullmatch(word) else None)
+    known = BY_VALUE.get(word) or named_concern(word)
+    return known or (Concern.NONE if NOTHING.fullmatch(word) else None)
 
 
 def named_concern(text: object) -> Concern | None:
     """The danger that the text names by a known word."""
     word = plain_word(text)
     return next((concern for part, concern in PARTS.items() if part in word), None)
+
+
+def concern_in_words(text: str) -> Concern:
+    """The danger that a text without an answer names: a refusal in prose, or broken JSON."""
+    text = THOUGHTS.sub("", text)  # which go through all dangers that there are
+    found = AFTER_KEY.findall(text) if "{" in text else PROSE.findall(text)
+    return gravest(_known_concern(word) or Concern.UNASSESSED for word in found)
 
 
 def filtered_concern(results: object) -> Concern:
@@ -86,6 +139,8 @@ def filtered_categories(results: object) -> list[str]:
 
 
 def _filtered(results: object, depth: int) -> Iterator[str]:
+    if isinstance(results, str):
+        yield from FILTERED.findall(results)
     if isinstance(results, list):
         results = dict(enumerate(results))
     if not isinstance(results, dict) or not depth:

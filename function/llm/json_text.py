@@ -11,8 +11,17 @@ Object = dict[str, object]
 START = re.compile(r'\{\s*["}]')  # not each brace: thoughts about mathematics are full of LaTeX
 TRIES = 32  # starts of objects; each takes time in the length of the text
 
+
+def _object(pairs: list[tuple[str, object]]) -> Object:
+    """An object. Of a key that is there twice it keeps the first value, too, as `key_`."""
+    found = dict(pairs)
+    if len(found) == len(pairs):
+        return found
+    return {f"{key}_": value for key, value in reversed(pairs)} | found
+
+
 # Raw line breaks in strings are common. A number of 5,000 digits is infinite, not an error.
-_decoder = json.JSONDecoder(strict=False, parse_int=float)
+_decoder = json.JSONDecoder(strict=False, parse_int=float, object_pairs_hook=_object)
 
 
 def find_objects(text: str) -> Iterator[tuple[Object, str]]:

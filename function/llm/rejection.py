@@ -70,10 +70,8 @@ def _quotes(word: str, secret: str) -> bool:
 
 def filtered(rejection: Rejection) -> Concern | None:
     """What a filter of the provider saw in the message; None where no filter stopped it."""
-    if not rejection.error():
-        return None
-    if categories := filtered_categories(rejection.content):
-        return concern_of(categories)
     text = rejection.body.decode(errors="replace")
+    if categories := filtered_categories(rejection.content or text):
+        return concern_of(categories)
     is_filter = rejection.status in FILTER_STATUSES and FILTER.search(text)
-    return Concern.UNASSESSED if is_filter else None
+    return Concern.UNASSESSED if is_filter and rejection.error() else None

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 
 from function.domain import Concern
-from function.llm.concerns import read_concern
+from function.llm.concerns import concern_of_answer
 from function.llm.json_text import plain_word
 from function.llm.prompt import (
     DIFFICULTIES,
@@ -52,6 +52,7 @@ class Values:
 
     def __init__(self, answer: Mapping[str, object], found: str) -> None:
         self.repairs = {found} - {""}
+        self._answer = answer
         self._values: dict[str, object] = {}
         for given, value in answer.items():
             if key := _keys().get(_letters(given)):
@@ -81,9 +82,8 @@ class Values:
 
     @property
     def concern(self) -> Concern:
-        value = self._values.get("concern")
-        concern = read_concern(value)
-        self._note("concern", unless=value == concern.value)
+        concern = concern_of_answer(self._answer)
+        self._note("concern", unless=self._values.get("concern") == concern.value)
         return concern
 
     def adjustment(self, difficulty: str) -> float:
@@ -142,7 +142,7 @@ def _letters(key: str) -> str:
 
 def _weighted(topics: object) -> Iterator[tuple[str, float]]:
     """Pairs of topic and weight; the weight is 0 if it can't be read."""
-    if isinstance(topics, dict):
+    if isinstance(topics, dict) and "topic" not in topics:
         topics = [{"topic": topic, "weight": weight} for topic, weight in topics.items()]
     if not isinstance(topics, list):
         topics = [topics]

@@ -3,11 +3,10 @@
 Servers differ in all that is optional, so what has another type than expected counts as missing.
 """
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-
-from pydantic_core import from_json, to_json
 
 from function.domain import Concern
 from function.llm.concerns import concern_of, filtered_categories
@@ -19,7 +18,7 @@ Object = Mapping[str, object]
 PROBLEMS = {
     **dict.fromkeys(("length", "max_tokens", "model_length"), Reason.TRUNCATED),
     **dict.fromkeys(("model_context_window_exceeded", "pause_turn"), Reason.TRUNCATED),
-    **dict.fromkeys(("content_filter", "refusal", "safety"), Reason.REFUSED),
+    **dict.fromkeys(("content_filter", "content_filtered", "refusal", "safety"), Reason.REFUSED),
     **dict.fromkeys(("prohibited_content", "blocklist", "spii", "recitation"), Reason.REFUSED),
     **dict.fromkeys(("sensitive", "guardrail_intervened"), Reason.REFUSED),
     **dict.fromkeys(("error", "abort", "network_error"), Reason.PROVIDER_ERROR),
@@ -54,7 +53,7 @@ def read_events(body: bytes) -> list[Object]:
     Some servers send a stream although nobody asked for one, and some send an error with 200.
     """
     text = body.decode("utf-8", "replace").strip("\ufeff \t\r\n")
-    if text.startswith(("data:", "event:", "id:", ":")):
+    if text.startswith(("data:", "event:", "id:", "retry:", ":")):
         lines = [line[5:].strip() for line in LINE_END.split(text) if line.startswith("data:")]
     else:
         lines = [text]
@@ -66,8 +65,8 @@ def read_events(body: bytes) -> list[Object]:
 
 def _read_object(text: str) -> Object:
     try:
-        value = from_json(text)
-    except ValueError:
+        value = json.loads(text)  # pydantic's reader takes no half of an emoji
+    except (ValueError, RecursionError):
         raise NoAnswer(Reason.NOT_THE_API) from None
     if not isinstance(value, dict):
         raise NoAnswer(Reason.NOT_THE_API)
@@ -113,7 +112,7 @@ def text_of(content: object) -> str:
         return ""
     if "type" in content or "text" in content:
         return text_of(content.get("text"))
-    return to_json(content).decode()  # the answer itself
+    return json.dumps(content)  # the answer itself
 
 
 def as_object(value: object) -> Object:

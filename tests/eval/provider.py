@@ -18,6 +18,13 @@ class _Handler(server.Handler):
         return 200, _answer(question)
 
 
+class _Filter(server.Handler):
+    def answer(self, question: bytes) -> tuple[int, bytes]:
+        results = {"self_harm": {"filtered": True, "severity": "medium"}}
+        error = {"code": "content_filter", "innererror": {"content_filter_result": results}}
+        return 400, json.dumps({"error": error}).encode()
+
+
 def _answer(request: bytes) -> bytes:
     found = json.loads(server.completion(request))
     found["usage"] = {"prompt_tokens": TOKENS_IN, "completion_tokens": TOKENS_OUT}
@@ -27,6 +34,11 @@ def _answer(request: bytes) -> bytes:
     if REFUSED in json.loads(request)["messages"][-1]["content"]:
         found["choices"][0]["message"] = {"role": "assistant", "refusal": "no"}
     return json.dumps(found).encode()
+
+
+def filtering() -> AbstractContextManager[str]:
+    """As serving(), but a filter stops each message."""
+    return server.serving(_Filter)
 
 
 def serving() -> AbstractContextManager[str]:

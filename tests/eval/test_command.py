@@ -97,6 +97,16 @@ def test_outcomes(url: str) -> None:
     assert cells(shown, "repaired: spelling") == [["repaired: spelling", "1"]]
 
 
+def test_filter() -> None:
+    """A danger that only the provider's filter sees is found, because the function stores it."""
+    with provider.filtering() as url:
+        shown = evaluate(**variables(url)).stdout
+    [found] = cells(shown, "dangers found, of any kind")
+    right, count = found[1].split(" of ")
+    assert right == count != "0"
+    assert cells(shown, "fallbacks: refused") == [["fallbacks: refused", str(COUNT)]]
+
+
 def test_prices(url: str) -> None:
     """Prices can be set in the environment; without them, the cost is unknown."""
     prices = {"EVAL_PRICE_IN": "0", "EVAL_PRICE_OUT": "1000"}

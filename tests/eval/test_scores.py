@@ -1,6 +1,7 @@
 """How answers are scored, and how certain the scores are."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 
@@ -56,6 +57,14 @@ def test_fallback() -> None:
     assert not any(judged.right.values())
     assert not judged.all_right
     assert accepted_weight(judged) == 0
+
+
+@pytest.mark.parametrize(("noticed", "right"), [("abuse", True), ("unassessed", False)])
+def test_concern_of_a_fallback(noticed: str, right: bool) -> None:
+    """A concern that was noticed without a usable answer counts."""
+    example = replace(EXAMPLE, concern=("abuse",))
+    [judged] = judge_all([example], [Answer("en-01", 0.1, 1, None, "refused", noticed=noticed)])
+    assert judged.right == {**dict.fromkeys(METRICS, False), "concern": right}
 
 
 def test_accepted_weight() -> None:

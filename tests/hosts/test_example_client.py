@@ -60,18 +60,20 @@ def test_lost_answer(feedback_database: str, tmp_path: Path) -> None:
 
 
 def test_attempts() -> None:
-    """All attempts have the same key, and wait as long as Retry-After says."""
+    """All attempts have the same key, and wait as long as Retry-After says.
+
+    The first answer is that of something else on the way: it is not even UTF-8.
+    """
     keys = []
 
     class Busy(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             keys.append(self.headers["Idempotency-Key"])
-            self.send_response(200 if len(keys) == 8 else 503)
-            self.send_header(
-                "Retry-After", "0"
-            )  # without the header these attempts take two minutes
+            self.send_response(200 if len(keys) in {1, 8} else 503)
+            # Without the header these attempts take two minutes.
+            self.send_header("Retry-After", "\xb2" if len(keys) == 2 else "0")
             self.end_headers()
-            self.wfile.write(b"{}")
+            self.wfile.write(b"<html>\xfc" if len(keys) == 1 else b"{}")
 
     with HTTPServer(("127.0.0.1", 0), Busy) as server:
         threading.Thread(target=server.serve_forever).start()

@@ -21,9 +21,10 @@ INSERT INTO feedback (id, student_id, task_id, message, perceived_difficulty, to
                       sentiment, strategy_snapshot, concern, created_at)
 SELECT :id, :student, :task, 'words', CAST(:difficulty AS difficulty_level),
        (SELECT jsonb_object_agg(topic, 1) FROM unnest(CAST(:topics AS text[])) AS topic),
-       :sentiment, jsonb_build_object('feedback_based', CAST(:analyzed AS boolean)), :concern,
-       CAST(:at AS timestamptz)
+       :sentiment, CAST(:snapshot AS jsonb), :concern, CAST(:at AS timestamptz)
 """
+ANALYZED = '{"feedback_based": true, "model": "model-1"}'
+FALLBACK = '{"feedback_based": false}'
 
 
 class Rows:
@@ -56,7 +57,7 @@ class Rows:
             difficulty=difficulty,
             topics=list(topics),
             sentiment=sentiment,
-            analyzed=analyzed,
+            snapshot=ANALYZED if analyzed else FALLBACK,
             concern=concern,
             at=at,
         )

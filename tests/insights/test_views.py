@@ -73,7 +73,7 @@ def test_the_views_count_as_python_does(rows: Rows, *, rolled_up: bool) -> None:
         }
         subjects = [("all", ""), ("task", task), *(("topic", topic) for topic in topics)]
         names = ["answers", difficulty, sentiment, f"concern_{concern}"]
-        names += ["analyzed"] if concern != "unassessed" else []
+        names.append("unread" if concern == "unassessed" else "analyzed")
         for view, period in periods.items():
             for kind, name in subjects:
                 expected[view, kind, name, period].update(names)
@@ -91,25 +91,51 @@ def test_the_views_count_as_python_does(rows: Rows, *, rolled_up: bool) -> None:
     assert not expected
 
 
+REVISION = """
+INSERT INTO strategy_revision (feedback_id, feedback_created_at, student_id, task_id,
+    perceived_difficulty, difficulty_adjustment, topic_weights, sentiment, strategy_snapshot,
+    concern, traceparent)
+SELECT id, created_at, student_id, task_id, 'hard', -0.5, '{"decimals": 1}', 'anxious',
+    '{"feedback_based": true, "model": "model-1"}', :concern, traceparent
+FROM feedback WHERE id = :id
+"""
+
+
 def test_a_revised_strategy_counts_instead_of_the_first(rows: Rows) -> None:
     row_id = rows.add("2026-02-03T12:00:00Z", difficulty="ok", topics=("general",), analyzed=False)
     rows.add("2026-02-03T12:00:00Z", difficulty="easy")
-    rows.connection.run(
-        """
-        INSERT INTO strategy_revision (feedback_id, feedback_created_at, student_id, task_id,
-            perceived_difficulty, difficulty_adjustment, topic_weights, sentiment,
-            strategy_snapshot, concern, traceparent)
-        SELECT id, created_at, student_id, task_id, 'hard', -0.5, '{"decimals": 1}', 'anxious',
-            '{"feedback_based": true}', 'bullying', traceparent FROM feedback WHERE id = :id
-        """,
-        id=row_id,
-    )
+    rows.connection.run(REVISION, id=row_id, concern="bullying")
     for _ in range(2):
         [day] = all_of(rows, "daily")
         assert (day["answers"], day["easy"], day["ok"], day["hard"]) == (2, 1, 0, 1)
         assert (day["analyzed"], day["anxious"], day["concern_bullying"]) == (2, 1, 1)
         assert {row["name"] for row in all_of(rows, "daily", "topic")} == {"decimals", "fractions"}
         database.roll_up(rows.connection)
+
+
+def test_a_revised_strategy_does_not_take_back_a_concern(rows: Rows) -> None:
+    """A provider's filter may see one that the model does not report."""
+    for first, later in (("self_harm", "none"), ("abuse", "bullying"), ("unassessed", "none")):
+        row_id = rows.add("2026-02-03T12:00:00Z", concern=first, analyzed=False)
+        rows.connection.run(REVISION, id=row_id, concern=later)
+    [day] = all_of(rows, "daily")
+    concerns = {name: day[name] for name in day if name.startswith("concern_") and day[name]}
+    assert concerns == {"concern_self_harm": 1, "concern_bullying": 1}
+
+
+def test_a_model_has_not_read_what_the_stub_answered(rows: Rows) -> None:
+    """Of an erased student, nothing tells whether a model has."""
+    for student in (1, 2):
+        rows.add("2026-02-02T12:00:00Z", student=student)
+    row_id = rows.add("2026-02-02T12:00:00Z", student=3)
+    rows.connection.run(
+        "UPDATE feedback SET strategy_snapshot = strategy_snapshot - 'model' WHERE id = :id",
+        id=row_id,
+    )
+    for _ in erasure.erase(rows.connection, UUID(int=1), {"fractions"}):
+        pass
+    [day] = all_of(rows, "daily")
+    assert (day["answers"], day["analyzed"], day["unread"]) == (3, 1, 1)
 
 
 def test_a_time_within_an_hour_does_not_single_out_an_answer(rows: Rows) -> None:

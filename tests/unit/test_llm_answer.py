@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from function.domain import Concern, ModelSnapshot
 from function.llm.answer import read_answer
+from function.llm.anthropic import AnthropicFormat
 from function.llm.openai import OpenAiFormat
 from function.llm.outcome import Answer, NoAnswer, Reason
 from function.llm.prompt import (
@@ -158,6 +159,7 @@ def test_a_number_becomes_a_step(given: object, step: float) -> None:
         (["limits", "proof"], (0.5, 0.5)),
         ({"limits": "high", "proof": "low"}, (0.75, 0.25)),
         ("limits", (1.0,)),
+        ({"topic": "limits", "weight": "low"}, (1.0,)),
     ],
 )
 def test_topics_in_other_forms(topics: object, weights: tuple[float, ...]) -> None:
@@ -199,6 +201,16 @@ def test_weights_that_can_not_be_cut_evenly_still_sum_to_one() -> None:
         ({"type": "none", "reason": "an idiom"}, Concern.NONE),
         ({"type": "string", "enum": ["none", "self_harm"]}, Concern.UNASSESSED),
         ([[["bullying"]]], Concern.BULLYING),
+        ("None, but a classmate hits the student", Concern.OTHER),
+        ("none (the student is bullied)", Concern.BULLYING),
+        ("none of the above", Concern.NONE),
+        ({"type": ["self_harm"]}, Concern.SELF_HARM),
+        ({"type": {"name": "abuse"}}, Concern.ABUSE),
+        ({"self_harm": "likely", "abuse": "no"}, Concern.SELF_HARM),
+        ({"self_harm": 0.1, "violence": 0.9}, Concern.VIOLENCE),
+        ({"bullying": {"detected": True, "severity": "low"}}, Concern.BULLYING),
+        ({"self_harm": {"detected": False, "severity": "safe"}}, Concern.NONE),
+        ({"detected": True, "reason": "an adult hits them"}, Concern.OTHER),
         (nested("self_harm", 300), Concern.OTHER),
         ("", Concern.UNASSESSED),
         (None, Concern.UNASSESSED),
@@ -227,6 +239,15 @@ def test_a_concern_is_never_swallowed(given: object, concern: Concern) -> None:
         ('{"concern": "violence"} {"concern": "none"}', Concern.VIOLENCE),
         ('{"concern": "none"}', Concern.UNASSESSED),
         ('{"concern": {"type": "object", "properties": {}}}', Concern.UNASSESSED),
+        ("I'm sorry that you feel so. If you think of suicide, call 988.", Concern.SELF_HARM),
+        ("I hate fractions, too! They are on the syllabus.", Concern.UNASSESSED),
+        ("{'sentiment': 'negative', 'concern': 'other'}", Concern.OTHER),
+        ("<think>Suicide, abuse? No.</think>A hard task.", Concern.UNASSESSED),
+        ("<think>Suicide, abuse? No. So", Concern.UNASSESSED),
+        ("Abuse?</think>If you think of suicide, call 988.", Concern.SELF_HARM),
+        ('{"sentiment": "negative", "concern": "self-harm",}', Concern.SELF_HARM),
+        ("sentiment: sad {\nconcern: none", Concern.UNASSESSED),
+        ('{"properties": {"concern": {"enum": ["none", "self_harm"]}}}', Concern.UNASSESSED),
     ],
 )
 def test_the_concern_of_an_answer_that_is_not_usable(text: str, concern: Concern) -> None:
@@ -236,10 +257,66 @@ def test_the_concern_of_an_answer_that_is_not_usable(text: str, concern: Concern
     assert caught.value.concern is concern
 
 
-def test_the_concern_in_an_object_of_its_own() -> None:
+@pytest.mark.parametrize("where", ["{concern}\n{answer}", "{answer}\n{concern}"])
+def test_the_concern_in_an_object_of_its_own(where: str) -> None:
     without = {key: value for key, value in ANSWER.items() if key != "concern"}
-    found = read(f'{json.dumps(without)}\n{{"concern": "self_harm"}}')
-    assert found.strategy.concern is Concern.SELF_HARM
+    text = where.format(answer=json.dumps(without), concern='{"concern": "self_harm"}')
+    assert read(text).strategy.concern is Concern.SELF_HARM
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"concerns": ["self_harm"]},
+        {"Concern": "self_harm"},
+        {"self_harm": True},
+        {"safety": {"concern": "self_harm"}},
+    ],
+)
+def test_the_concern_under_another_key(other: dict[str, Any]) -> None:
+    """It counts beside a `concern` that says that all is well, before and after it."""
+    assert read(json.dumps({**ANSWER, **other})).strategy.concern is Concern.SELF_HARM
+    assert read(json.dumps({**other, **ANSWER})).strategy.concern is Concern.SELF_HARM
+
+
+def test_the_concern_of_a_key_that_is_there_twice() -> None:
+    text = json.dumps({**ANSWER, "concern": "abuse"})
+    assert read(f'{text[:-1]}, "concern": "none"}}').strategy.concern is Concern.ABUSE
+
+
+@pytest.mark.parametrize(
+    ("message", "stop"),
+    [({"refusal": "I can't help with that."}, "stop"), ({}, "content_filter")],
+)
+def test_the_concern_of_an_answer_that_was_refused(message: dict[str, str], stop: str) -> None:
+    content = json.dumps({**ANSWER, "concern": "abuse"})
+    choice = {"message": {**message, "content": content}, "finish_reason": stop}
+    body = json.dumps({"choices": [choice]}).encode()
+    with pytest.raises(NoAnswer) as caught:
+        read_answer(OpenAiFormat(), body, "model-1")
+    assert (caught.value.reason, caught.value.concern) == (Reason.REFUSED, Concern.ABUSE)
+
+
+def test_a_refusal_of_anthropics_that_names_the_danger() -> None:
+    text = {"type": "text", "text": "I can't. If you think of suicide, call 988."}
+    body = json.dumps({"content": [text], "stop_reason": "refusal"}).encode()
+    with pytest.raises(NoAnswer) as caught:
+        read_answer(AnthropicFormat(), body, "model-1")
+    assert (caught.value.reason, caught.value.concern) == (Reason.REFUSED, Concern.SELF_HARM)
+
+
+def test_half_an_emoji_in_the_response() -> None:
+    found = answer(evidence="\ud83d", concern="abuse")
+    assert found.strategy.concern is Concern.ABUSE
+    choice = {"message": {"content": {**ANSWER, "evidence": "\ud83d"}}}
+    body = json.dumps({"choices": [choice]}).encode()
+    assert read_answer(OpenAiFormat(), body, "model-1").strategy.sentiment == "neutral"
+
+
+def test_a_stream_that_begins_with_its_time_to_retry() -> None:
+    chunk = json.dumps({"choices": [{"delta": {"content": json.dumps(ANSWER)}}]})
+    body = f"retry: 100\ndata: {chunk}\n\n".encode()
+    assert read_answer(OpenAiFormat(), body, "model-1").strategy.sentiment == "neutral"
 
 
 def test_the_gravest_of_what_the_filter_and_the_model_saw_counts() -> None:

@@ -1,6 +1,7 @@
 """Which failures get a second attempt, and when."""
 
 import asyncio
+import math
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -12,7 +13,9 @@ from function.llm.outcome import NoAnswer, Reason
 from function.llm.rejection import Rejection
 
 
-@pytest.mark.parametrize(("header", "seconds"), [("0", 0), ("7", 7), ("1.5", 1.5)])
+@pytest.mark.parametrize(
+    ("header", "seconds"), [("0", 0), ("7", 7), ("1.5", 1.5), ("9" * 400, math.inf)]
+)
 def test_seconds(header: str, seconds: float) -> None:
     assert retry_after_seconds(header) == seconds
 
@@ -24,7 +27,7 @@ def test_a_date() -> None:
     assert retry_after_seconds("Sun, 06 Nov 1994 08:49:37 -0000") == 0
 
 
-@pytest.mark.parametrize("header", ["", "soon", "-1", "٣", "9" * 400, "Sun, 99 Nov 9999 08:49 GMT"])
+@pytest.mark.parametrize("header", ["", "soon", "-1", "٣", "Sun, 99 Nov 9999 08:49 GMT"])
 def test_what_is_neither(header: str) -> None:
     assert retry_after_seconds(header) is None
 

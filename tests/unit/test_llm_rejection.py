@@ -38,9 +38,19 @@ def openrouter(*reasons: str) -> dict[str, Any]:
     return {"error": {"code": 403, "message": "Your input was flagged", "metadata": metadata}}
 
 
+def gateway(error: object) -> dict[str, Any]:
+    """https://github.com/huggingface/smolagents/issues/1139"""
+    return {"error": {"message": f"Error code: 400 - {error}", "type": "None", "code": "400"}}
+
+
 @pytest.mark.parametrize(
     ("body", "status", "concern"),
     [
+        (gateway(azure("self_harm")), 400, Concern.SELF_HARM),
+        (gateway(json.dumps(azure("violence"))), 500, Concern.VIOLENCE),
+        (gateway(json.dumps(json.dumps(azure("violence")))), 400, Concern.VIOLENCE),
+        ({"detail": f"Error code: 400 - {azure('self_harm')}"}, 500, Concern.SELF_HARM),
+        (f"Error code: 400 - {azure('self_harm')}", 400, Concern.SELF_HARM),
         (azure("self_harm"), 400, Concern.SELF_HARM),
         (azure("violence", "hate"), 400, Concern.VIOLENCE),
         (azure("violence", "self_harm"), 400, Concern.SELF_HARM),
@@ -79,6 +89,11 @@ def test_filters(body: object, status: int, concern: Concern) -> None:
 )
 def test_errors_of_another_kind(body: object, status: int) -> None:
     assert filtered(rejection(body, status)) is None
+
+
+def test_a_filter_in_plain_text() -> None:
+    body = f"Error code: 400 - {azure('self_harm')}".encode()
+    assert filtered(Rejection(502, {}, body)) is Concern.SELF_HARM
 
 
 def test_a_page_of_a_firewall_is_no_filter() -> None:
