@@ -117,7 +117,10 @@ class GroupCommit:
         CONNECTS.add(1, "")
         self._table.attach(self._queue.wake.set)
         self._health.pooled = self._table.session.pooled
-        self._health.succeeded()
+        if self._health.has_outage:  # which may have another cause than the connection
+            await self._try(self._table, [])
+        else:
+            self._health.succeeded()
         return self._table
 
     async def _try(self, table: FeedbackTable, jobs: list[Job]) -> None:
