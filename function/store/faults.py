@@ -33,6 +33,11 @@ def is_refusal(error: BaseException) -> bool:
     return isinstance(error, DatabaseError) and not sqlstate(error).startswith(PASSING)
 
 
+def is_bug(error: BaseException) -> bool:
+    """Whether the function failed, maybe on a row that somebody changed, and not PostgreSQL."""
+    return not isinstance(error, (DatabaseError, *CONNECTION_ERRORS))
+
+
 def is_loss(error: BaseException) -> bool:
     """Whether the connection ended, which says nothing about the statement."""
     if sqlstate(error).startswith(OF_THE_CONNECTION):
