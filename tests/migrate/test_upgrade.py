@@ -159,7 +159,7 @@ def test_what_depends_on_created_at_is_named_and_nothing_is_half_done(database: 
     before = columns(database), files(database)
     done = migrate(database)
     assert done.code == 1
-    assert "view latest depends on column" in done.output
+    assert "view public.latest depends on column" in done.output
     assert (columns(database), files(database)) == before
 
 
