@@ -12,8 +12,10 @@ from function.store.faults import describe
 BATCH = 1000  # rows a transaction: some 50 ms
 
 # Without row_security, a policy that hides rows is an error. SET LOCAL also works behind a pooler.
+# Other styles write the name of a time zone, which can mean another one when it is read again.
 BEGIN = """
 BEGIN ISOLATION LEVEL READ COMMITTED;
+SET LOCAL DateStyle = ISO;
 SET LOCAL row_security = off;
 SET LOCAL lock_timeout = '10s'
 """
