@@ -107,5 +107,10 @@ def _ssl_context(settings: PostgresSettings) -> ssl.SSLContext:
     else:
         context.verify_mode = ssl.CERT_NONE
     if settings.sslcert:
-        context.load_cert_chain(settings.sslcert, settings.sslkey)
+        context.load_cert_chain(settings.sslcert, settings.sslkey, _refuse)
     return context
+
+
+def _refuse() -> str:
+    """Without this, OpenSSL asks on the terminal, and waits for somebody to type."""
+    raise ConnectionError("PGSSLKEY is encrypted: decrypt it, with `openssl pkey`")

@@ -11,6 +11,12 @@ from urllib.parse import urlsplit
 
 import pytest
 import trustme
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
 
 from dev.postgres import EmbeddedPostgres
 from function.postgres_settings import PostgresSettings
@@ -240,6 +246,24 @@ def test_the_clients_own_certificate_is_shown(
         assert who(connect(settings(url, **strict, **certificate), 5)) == "postgres"
         with pytest.raises(CONNECTION_ERRORS):
             connect(settings(url, **strict), 5)
+
+
+def test_nobody_is_asked_for_the_password_of_an_encrypted_key(
+    tls: tuple[Front, str], tmp_path: Path
+) -> None:
+    """The process would wait at its terminal."""
+    mine = trustme.CA().issue_cert("client@example.org")
+    key = load_pem_private_key(mine.private_key_pem.bytes(), None)
+    mine.cert_chain_pems[0].write_to_path(str(tmp_path / "client.crt"))
+    (tmp_path / "client.key").write_bytes(
+        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"secret"))
+    )
+    certificate = {
+        "PGSSLCERT": str(tmp_path / "client.crt"),
+        "PGSSLKEY": str(tmp_path / "client.key"),
+    }
+    with pytest.raises(ConnectionError, match="PGSSLKEY is encrypted"):
+        connect(settings(tls[1], PGSSLMODE="require", **certificate), 5)
 
 
 def test_a_socket_in_a_folder_is_a_way_too(server_url: str, tmp_path: Path) -> None:
