@@ -114,6 +114,14 @@ class Session(Connection):  # type: ignore[misc] # pg8000 has no annotations
         finally:
             self._usock = usock
 
+    def handle_messages(self, context: Context) -> None:
+        """Where the server closed the connection, raise the reason that it gave."""
+        try:
+            super().handle_messages(context)
+        except InterfaceError as exc:
+            closed = ConnectionResetError("the server closed the connection")
+            raise context.error or exc.__cause__ or closed from None
+
     @property
     def cancel_key(self) -> bytes:
         """What a CancelRequest must name; empty if the server gave none."""
@@ -161,11 +169,7 @@ class Session(Connection):  # type: ignore[misc] # pg8000 has no annotations
         self._sock = BytesIO(answer)
         _, columns, readers = self._prepared.get(sql, UNPREPARED)
         context = Context(sql, None, columns, readers)
-        try:
-            self.handle_messages(context)
-        except InterfaceError:
-            closed = ConnectionResetError("the server closed the connection")
-            raise context.error or closed from None
+        self.handle_messages(context)
         rows: Rows = context.rows
         return rows
 
