@@ -6,9 +6,9 @@ https://www.postgresql.org/docs/current/errcodes-appendix.html
 from function.store.driver import CONNECTION_ERRORS, DatabaseError
 
 # SQLSTATE classes whose message names roles, databases, tables and states, but no value of a row:
-# connection, unsupported feature, authorization, catalog, syntax and access, resources, operator
-# intervention, system.
-QUOTELESS = ("08", "0A", "25", "28", "3D", "3F", "42", "53", "55", "57", "58")
+# connection, unsupported feature, foreign key, authorization, catalog, syntax and access,
+# resources, operator intervention, system.
+QUOTELESS = ("08", "0A", "23503", "25", "28", "3D", "3F", "42", "53", "55", "57", "58")
 # Classes about the connection or the server, which may pass: connection, transaction state,
 # transaction rollback, resources, locks, operator intervention, system and internal errors.
 PASSING = ("08", "25", "40", "53", "55", "57", "58", "F0", "XX")
