@@ -307,3 +307,24 @@ def test_an_error_about_a_row_is_described_without_the_row(server_url: str) -> N
 
 def test_a_bug_is_described_without_its_text() -> None:
     assert describe(KeyError("quoted")) == "KeyError"
+
+
+@pytest.mark.parametrize("sslmode", ["disable", "prefer"])
+@pytest.mark.parametrize("greeting", [b"\x4a\0\0\0\x0a8.0.36\0" * 9, b"R\0\0\0\0"])
+def test_another_program_at_the_address_is_told(greeting: bytes, sslmode: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        client = settings(
+            f"postgresql://u@127.0.0.1:{listener.getsockname()[1]}/m?sslmode={sslmode}"
+        )
+        accepted: list[socket.socket] = []
+
+        def greet() -> None:
+            accepted.append(listener.accept()[0])
+            accepted[0].sendall(greeting)
+
+        thread = threading.Thread(target=greet)
+        thread.start()
+        with pytest.raises(CONNECTION_ERRORS, match="not PostgreSQL's protocol"):
+            connect(client, 5)
+        thread.join()
+        accepted[0].close()
