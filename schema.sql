@@ -19,16 +19,17 @@
 SET lock_timeout = '1s';
 SET client_min_messages = notice;
 -- Debezium's configuration names public.feedback. The settings of a role or database must change
--- neither that nor what format_type returns below.
-SET search_path = public;
+-- neither that nor what format_type returns below. Names of functions are not looked up in public,
+-- where others may create functions (CVE-2018-1058): they would run with the rights of this role.
+SET search_path = pg_catalog;
 SET quote_all_identifiers = off;
 
 -- Step: accept the database
 -- Before anything is created: a database with another purpose stays unchanged.
 DO $$
 DECLARE
-    feedback CONSTANT regclass := to_regclass('feedback');
-    difficulty CONSTANT regtype := to_regtype('difficulty_level');
+    feedback CONSTANT regclass := to_regclass('public.feedback');
+    difficulty CONSTANT regtype := to_regtype('public.difficulty_level');
     elsewhere CONSTANT text := 'Use a database of the mentor service''s own.';
     kind text;
     problems text;
@@ -81,7 +82,7 @@ BEGIN
             ('student_id', '{uuid}', true, true),
             ('task_id', '{text}', false, false),
             ('message', '{text}', true, false),
-            ('perceived_difficulty', '{difficulty_level}', true, true),
+            ('perceived_difficulty', '{public.difficulty_level}', true, true),
             ('difficulty_adjustment', '{double precision}', false, false),
             ('topic_weights', '{jsonb}', false, false),
             ('sentiment', '{text}', false, false),
@@ -115,18 +116,18 @@ BEGIN
         FROM (VALUES
             ('strategy_revision', ARRAY[
                 'id uuid', 'feedback_id uuid', 'feedback_created_at timestamp with time zone',
-                'student_id uuid', 'task_id text', 'perceived_difficulty difficulty_level',
+                'student_id uuid', 'task_id text', 'perceived_difficulty public.difficulty_level',
                 'difficulty_adjustment double precision', 'topic_weights jsonb', 'sentiment text',
                 'strategy_snapshot jsonb', 'concern text', 'created_at timestamp with time zone',
                 'traceparent text']),
             ('student_erasure', ARRAY[
                 'id uuid', 'student_id uuid', 'created_at timestamp with time zone']),
             ('feedback_count', ARRAY[
-                'week date', 'perceived_difficulty difficulty_level', 'topic text',
+                'week date', 'perceived_difficulty public.difficulty_level', 'topic text',
                 'number bigint'])) AS tables (name, columns)
         CROSS JOIN unnest(columns) AS wanted
-        WHERE to_regclass(name) IS NOT NULL AND NOT EXISTS (
-            SELECT FROM pg_attribute WHERE attrelid = to_regclass(name)
+        WHERE to_regclass('public.' || name) IS NOT NULL AND NOT EXISTS (
+            SELECT FROM pg_attribute WHERE attrelid = to_regclass('public.' || name)
             AND attnum > 0 AND format('%s %s', attname, format_type(atttypid, NULL)) = wanted)
         GROUP BY name
     LOOP
@@ -136,15 +137,15 @@ BEGIN
     SELECT string_agg(name, ', ') INTO problems FROM (
         SELECT name FROM unnest(ARRAY['feedback', 'strategy_revision', 'student_erasure',
                                       'feedback_count']) AS name
-        WHERE to_regclass(name) IS NULL AND to_regtype(name) IS NOT NULL
+        WHERE to_regclass('public.' || name) IS NULL AND to_regtype('public.' || name) IS NOT NULL
         UNION ALL
         SELECT name FROM (VALUES  -- of an index that is not there; a copy has other names
             ('idx_feedback_student_id', 'student_id'), ('idx_feedback_created_at', 'created_at'),
             ('idx_feedback_strategy_snapshot', 'strategy_snapshot')) AS wanted (name, indexed)
-        WHERE to_regclass(name) IS NOT NULL AND NOT EXISTS (
+        WHERE to_regclass('public.' || name) IS NOT NULL AND NOT EXISTS (
             SELECT FROM pg_index JOIN pg_attribute ON attrelid = indrelid AND attnum = indkey[0]
             WHERE indrelid = feedback
-            AND (indexrelid = to_regclass(name)
+            AND (indexrelid = to_regclass('public.' || name)
                  OR attname = indexed AND indisvalid AND indpred IS NULL))) AS taken;
     IF problems IS NOT NULL THEN
         RAISE EXCEPTION 'the name % is taken', problems USING ERRCODE = 'duplicate_table';
@@ -155,17 +156,17 @@ $$;
 -- Step: create the type and the table
 DO $$
 BEGIN
-    IF to_regtype('difficulty_level') IS NULL THEN
-        CREATE TYPE difficulty_level AS ENUM ('easy', 'ok', 'hard');
+    IF to_regtype('public.difficulty_level') IS NULL THEN
+        CREATE TYPE public.difficulty_level AS ENUM ('easy', 'ok', 'hard');
         RAISE NOTICE 'created the type difficulty_level';
     END IF;
-    IF to_regclass('feedback') IS NULL THEN
-        CREATE TABLE feedback (
+    IF to_regclass('public.feedback') IS NULL THEN
+        CREATE TABLE public.feedback (
             id                    UUID PRIMARY KEY DEFAULT gen_random_uuid(),
             student_id            UUID NOT NULL,
             task_id               TEXT,
             message               TEXT,
-            perceived_difficulty  difficulty_level NOT NULL,
+            perceived_difficulty  public.difficulty_level NOT NULL,
             difficulty_adjustment DOUBLE PRECISION,
             topic_weights         JSONB,
             sentiment             TEXT,
@@ -186,25 +187,25 @@ DO $$
 DECLARE
     columns CONSTANT text[] := ARRAY(
         SELECT attname FROM pg_attribute
-        WHERE attrelid = 'feedback'::regclass AND attnum > 0 AND NOT attisdropped);
+        WHERE attrelid = 'public.feedback'::regclass AND attnum > 0 AND NOT attisdropped);
 BEGIN
-    IF EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'feedback'::regclass
+    IF EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'public.feedback'::regclass
                AND attname = 'created_at' AND atttypid = 'timestamp'::regtype) THEN
         -- The original wrote UTC. In a session at UTC the two types have the same bits, so no row
         -- is rewritten. The index would be rebuilt here while inserts wait, so it is built below.
         SET LOCAL timezone = 'UTC';
-        IF EXISTS (SELECT FROM pg_index WHERE indrelid = 'feedback'::regclass
-                   AND indexrelid = to_regclass('idx_feedback_created_at')) THEN
-            DROP INDEX idx_feedback_created_at;
+        IF EXISTS (SELECT FROM pg_index WHERE indrelid = 'public.feedback'::regclass
+                   AND indexrelid = to_regclass('public.idx_feedback_created_at')) THEN
+            DROP INDEX public.idx_feedback_created_at;
         END IF;
-        ALTER TABLE feedback
+        ALTER TABLE public.feedback
             ALTER COLUMN created_at TYPE TIMESTAMPTZ,
             ALTER COLUMN created_at SET DEFAULT now();
         RAISE NOTICE 'changed created_at from TIMESTAMP to TIMESTAMPTZ';
     END IF;
     IF NOT columns @> ARRAY['task_id', 'difficulty_adjustment', 'topic_weights', 'sentiment',
                             'traceparent', 'concern'] THEN
-        ALTER TABLE feedback
+        ALTER TABLE public.feedback
             ADD COLUMN IF NOT EXISTS task_id TEXT,
             ADD COLUMN IF NOT EXISTS difficulty_adjustment DOUBLE PRECISION,
             ADD COLUMN IF NOT EXISTS topic_weights JSONB,
@@ -226,21 +227,21 @@ DECLARE
 BEGIN
     SELECT string_agg(what, ', ') INTO found FROM (
         SELECT format('%I %s', conname, pg_get_constraintdef(oid)) AS what FROM pg_constraint
-        WHERE conrelid = 'feedback'::regclass AND contype IN ('c', 'f', 'x')
+        WHERE conrelid = 'public.feedback'::regclass AND contype IN ('c', 'f', 'x')
         UNION ALL
         SELECT format('the unique index %s', indexrelid::regclass) FROM pg_index
-        WHERE indrelid = 'feedback'::regclass AND indisunique AND NOT EXISTS (
+        WHERE indrelid = 'public.feedback'::regclass AND indisunique AND NOT EXISTS (
             SELECT FROM pg_attribute
             WHERE attrelid = indrelid AND attname = 'id'
             AND attnum = ANY ((indkey::int2[])[:indnkeyatts - 1]))  -- from 0; INCLUDE comes after
         UNION ALL
         SELECT format('the trigger %I', tgname) FROM pg_trigger
-        WHERE tgrelid = 'feedback'::regclass AND NOT tgisinternal
+        WHERE tgrelid = 'public.feedback'::regclass AND NOT tgisinternal
         AND tgenabled IN ('O', 'A')  -- neither disabled nor for replication only
         AND tgtype & 4 > 0  -- for INSERT
         UNION ALL
         SELECT 'row-level security' FROM pg_class
-        WHERE oid = 'feedback'::regclass AND relrowsecurity) AS suspects;
+        WHERE oid = 'public.feedback'::regclass AND relrowsecurity) AS suspects;
     IF found IS NOT NULL THEN
         RAISE WARNING 'feedback has %', found
             USING ERRCODE = '01M03', HINT = 'Make sure that each row of the function passes. '
@@ -254,14 +255,14 @@ $$;
 -- may replace the table feedback, and TRUNCATE must work.
 DO $$
 BEGIN
-    IF to_regclass('strategy_revision') IS NULL THEN
-        CREATE TABLE strategy_revision (
+    IF to_regclass('public.strategy_revision') IS NULL THEN
+        CREATE TABLE public.strategy_revision (
             id                    UUID PRIMARY KEY DEFAULT gen_random_uuid(),
             feedback_id           UUID NOT NULL UNIQUE,
             feedback_created_at   TIMESTAMPTZ NOT NULL,
             student_id            UUID NOT NULL,
             task_id               TEXT,
-            perceived_difficulty  difficulty_level NOT NULL,
+            perceived_difficulty  public.difficulty_level NOT NULL,
             difficulty_adjustment DOUBLE PRECISION NOT NULL,
             topic_weights         JSONB NOT NULL,
             sentiment             TEXT NOT NULL,
@@ -280,18 +281,18 @@ $$;
 -- student_erasure is an event. feedback_count is not published.
 DO $$
 BEGIN
-    IF to_regclass('student_erasure') IS NULL THEN
-        CREATE TABLE student_erasure (
+    IF to_regclass('public.student_erasure') IS NULL THEN
+        CREATE TABLE public.student_erasure (
             id         UUID PRIMARY KEY DEFAULT gen_random_uuid(),
             student_id UUID NOT NULL,
             created_at TIMESTAMPTZ NOT NULL DEFAULT now()
         );
         RAISE NOTICE 'created the table student_erasure';
     END IF;
-    IF to_regclass('feedback_count') IS NULL THEN
-        CREATE TABLE feedback_count (
+    IF to_regclass('public.feedback_count') IS NULL THEN
+        CREATE TABLE public.feedback_count (
             week                 DATE NOT NULL,  -- its Monday, in UTC
-            perceived_difficulty difficulty_level NOT NULL,
+            perceived_difficulty public.difficulty_level NOT NULL,
             topic                TEXT NOT NULL,  -- '' counts each feedback once
             number               BIGINT NOT NULL,
             PRIMARY KEY (week, perceived_difficulty, topic)
@@ -334,11 +335,12 @@ BEGIN
     INTO missing, limited
     FROM unnest(members) AS wanted LEFT JOIN LATERAL (
         SELECT to_jsonb(pg_publication_rel) AS entry FROM pg_publication_rel
-        WHERE prpubid = publication.oid AND prrelid = wanted::regclass) AS present ON true
+        WHERE prpubid = publication.oid AND prrelid = ('public.' || wanted)::regclass
+    ) AS present ON true
     WHERE NOT covers_all;
     skipped := EXISTS (
         SELECT FROM unnest(members) AS wanted
-        WHERE pg_relation_size(wanted::regclass) > 0
+        WHERE pg_relation_size(('public.' || wanted)::regclass) > 0
         AND (publication.pubinsert IS NOT TRUE OR wanted = ANY (missing || limited)));
 
     old_comment := obj_description(publication.oid, 'pg_publication');
@@ -362,12 +364,12 @@ BEGIN
         RAISE NOTICE 'created the publication mentor_feedback';
     END IF;
     FOREACH member IN ARRAY limited LOOP
-        EXECUTE format('ALTER PUBLICATION mentor_feedback DROP TABLE %I', member);
-        EXECUTE format('ALTER PUBLICATION mentor_feedback ADD TABLE %I', member);
+        EXECUTE format('ALTER PUBLICATION mentor_feedback DROP TABLE public.%I', member);
+        EXECUTE format('ALTER PUBLICATION mentor_feedback ADD TABLE public.%I', member);
         RAISE NOTICE 'removed a limit to some rows or columns of % from the publication', member;
     END LOOP;
     FOREACH member IN ARRAY missing LOOP
-        EXECUTE format('ALTER PUBLICATION mentor_feedback ADD TABLE %I', member);
+        EXECUTE format('ALTER PUBLICATION mentor_feedback ADD TABLE public.%I', member);
         RAISE NOTICE 'added the table % to the publication mentor_feedback', member;
     END LOOP;
     IF NOT publication.pubinsert OR publication.pubupdate OR publication.pubdelete
@@ -433,29 +435,29 @@ BEGIN
                format('SELECT has_%s_privilege(%L, %L, %L)', kind, role, name, privilege) AS test
         FROM (VALUES
             ('mentor_writer', 'USAGE', 'schema', 'public'),
-            ('mentor_writer', 'USAGE', 'type', 'difficulty_level'),
-            ('mentor_writer', 'INSERT', 'table', 'feedback'),
-            ('mentor_writer', 'SELECT', 'table', 'feedback'),
-            ('mentor_writer', 'INSERT', 'table', 'strategy_revision'),
-            ('mentor_writer', 'SELECT', 'table', 'strategy_revision'),
+            ('mentor_writer', 'USAGE', 'type', 'public.difficulty_level'),
+            ('mentor_writer', 'INSERT', 'table', 'public.feedback'),
+            ('mentor_writer', 'SELECT', 'table', 'public.feedback'),
+            ('mentor_writer', 'INSERT', 'table', 'public.strategy_revision'),
+            ('mentor_writer', 'SELECT', 'table', 'public.strategy_revision'),
             ('mentor_cdc', 'USAGE', 'schema', 'public'),
-            ('mentor_cdc', 'SELECT', 'table', 'feedback'),
-            ('mentor_cdc', 'SELECT', 'table', 'strategy_revision'),
-            ('mentor_cdc', 'SELECT', 'table', 'student_erasure'),
+            ('mentor_cdc', 'SELECT', 'table', 'public.feedback'),
+            ('mentor_cdc', 'SELECT', 'table', 'public.strategy_revision'),
+            ('mentor_cdc', 'SELECT', 'table', 'public.student_erasure'),
             ('mentor_eraser', 'USAGE', 'schema', 'public'),
-            ('mentor_eraser', 'SELECT', 'table', 'feedback'),
-            ('mentor_eraser', 'DELETE', 'table', 'feedback'),
-            ('mentor_eraser', 'SELECT', 'table', 'strategy_revision'),
-            ('mentor_eraser', 'DELETE', 'table', 'strategy_revision'),
-            ('mentor_eraser', 'SELECT', 'table', 'student_erasure'),
-            ('mentor_eraser', 'INSERT', 'table', 'student_erasure'),
-            ('mentor_eraser', 'DELETE', 'table', 'student_erasure'),
-            ('mentor_eraser', 'SELECT', 'table', 'feedback_count'),
-            ('mentor_eraser', 'INSERT', 'table', 'feedback_count'),
-            ('mentor_eraser', 'UPDATE', 'table', 'feedback_count'))
+            ('mentor_eraser', 'SELECT', 'table', 'public.feedback'),
+            ('mentor_eraser', 'DELETE', 'table', 'public.feedback'),
+            ('mentor_eraser', 'SELECT', 'table', 'public.strategy_revision'),
+            ('mentor_eraser', 'DELETE', 'table', 'public.strategy_revision'),
+            ('mentor_eraser', 'SELECT', 'table', 'public.student_erasure'),
+            ('mentor_eraser', 'INSERT', 'table', 'public.student_erasure'),
+            ('mentor_eraser', 'DELETE', 'table', 'public.student_erasure'),
+            ('mentor_eraser', 'SELECT', 'table', 'public.feedback_count'),
+            ('mentor_eraser', 'INSERT', 'table', 'public.feedback_count'),
+            ('mentor_eraser', 'UPDATE', 'table', 'public.feedback_count'))
             AS wanted (role, privilege, kind, name)
         JOIN pg_roles ON rolname = role
-        CROSS JOIN LATERAL (SELECT format('%s %I', upper(kind), name) AS object) AS named
+        CROSS JOIN LATERAL (SELECT format('%s %s', upper(kind), name) AS object) AS named
     LOOP
         EXECUTE needed.test INTO held;
         CONTINUE WHEN held;
@@ -478,8 +480,8 @@ BEGIN
     END LOOP;
     FOR hidden IN
         SELECT relname FROM pg_class
-        WHERE oid IN ('feedback'::regclass, 'strategy_revision'::regclass,
-                      'student_erasure'::regclass) AND relrowsecurity
+        WHERE oid IN ('public.feedback'::regclass, 'public.strategy_revision'::regclass,
+                      'public.student_erasure'::regclass) AND relrowsecurity
         AND NOT EXISTS (
             SELECT FROM pg_policy WHERE polrelid = pg_class.oid
             AND polpermissive AND polcmd IN ('r', '*') AND pg_get_expr(polqual, polrelid) = 'true'
@@ -501,15 +503,17 @@ SET lock_timeout = 0;
 -- Concurrently, because a plain CREATE INDEX blocks inserts until it ends. It can't run inside a
 -- DO, so the query returns the statements. An interrupted build leaves an invalid index. A copied
 -- table has other names for its indexes.
-SELECT CASE WHEN indisvalid IS FALSE THEN format('DROP INDEX CONCURRENTLY %I', name) END,
-       format('CREATE INDEX CONCURRENTLY %I ON feedback %s', name, definition)
+SELECT CASE WHEN indisvalid IS FALSE THEN format('DROP INDEX CONCURRENTLY public.%I', name) END,
+       format('CREATE INDEX CONCURRENTLY %I ON public.feedback %s', name, definition)
 FROM (VALUES
     ('idx_feedback_student_id', 'student_id', '(student_id)'),
     ('idx_feedback_created_at', 'created_at', '(created_at DESC)'),
     ('idx_feedback_strategy_snapshot', 'strategy_snapshot', 'USING gin (strategy_snapshot)'))
     AS wanted (name, indexed, definition)
-LEFT JOIN pg_index ON indrelid = 'feedback'::regclass AND indexrelid = to_regclass(name)
+LEFT JOIN pg_index
+    ON indrelid = 'public.feedback'::regclass AND indexrelid = to_regclass('public.' || name)
 WHERE NOT EXISTS (
     SELECT FROM pg_index JOIN pg_attribute ON attrelid = indrelid AND attnum = indkey[0]
-    WHERE indrelid = 'feedback'::regclass AND attname = indexed AND indisvalid AND indpred IS NULL)
+    WHERE indrelid = 'public.feedback'::regclass AND attname = indexed
+    AND indisvalid AND indpred IS NULL)
 \gexec

@@ -34,10 +34,16 @@ PASSING = ("08", "23505", "40", "53", "55P03", "57P", "XX000")
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
 HINTS = {
     "0A000": "Drop what depends on the column, run this again, and create it again.",
+    "25P04": "The server ends long transactions: ALTER ROLE <the role that runs this> SET"
+    " transaction_timeout = 0, and run this again.",
     "25006": "The server is a standby or read-only: DATABASE_URL must name the primary.",
     "3F000": "CREATE SCHEMA public",
     "42501": "The role that runs this must own the table, or be a member of the role that owns it;"
     " to create the table, it needs: GRANT CREATE ON SCHEMA public TO <the role>",
+    "42P16": "It inherits the column: ALTER TABLE feedback NO INHERIT <its parent>, and run this"
+    " again.",
+    "42P17": "An index has an expression or a condition with created_at: drop it, run this again,"
+    " and create it again with (created_at AT TIME ZONE 'UTC').",
     "42P07": "Something else has this name: rename it, and run this again.",
     "55P03": "A transaction holds the table: end it (see pg_stat_activity), or raise"
     " MIGRATE_TIMEOUT.",
@@ -184,7 +190,7 @@ def _explained(title: str) -> Iterator[None]:
     except DatabaseError as exc:
         state, said = sqlstate(exc), exc.args[0]
         parts = said.get("M"), said.get("D"), said.get("H") or HINTS.get(state)
-        reason = f"could not {title}: {'. '.join(filter(None, parts))}"
+        reason = f"could not {title}: {'. '.join(part.rstrip('.') for part in parts if part)}"
         raise (NotYetError if state.startswith(PASSING) else MigrationError)(reason) from exc
 
 

@@ -25,13 +25,14 @@ PARAMETERS = _variables(
 UNSUPPORTED = _variables(
     *("hostaddr", "service", "servicefile", "require_auth", "requiressl", "requirepeer"),
     *("sslcertmode", "sslcrl", "sslcrldir", "gssencmode", "load_balance_hosts"),
-    *("ssl_min_protocol_version", "ssl_max_protocol_version"),
+    *("ssl_min_protocol_version", "ssl_max_protocol_version", "sslpassword"),
+    "min_protocol_version",
 )
 # These change nothing that matters here.
 IGNORED = {
     *("client_encoding", "fallback_application_name", "passfile", "sslcompression", "sslsni"),
     *("keepalives", "keepalives_idle", "keepalives_interval", "keepalives_count"),
-    *("tcp_user_timeout", "krbsrvname", "gsslib", "gssdelegation"),
+    *("tcp_user_timeout", "krbsrvname", "gsslib", "gssdelegation", "max_protocol_version"),
 }
 # Parameters of Prisma, SQLAlchemy, asyncpg, psycopg, JDBC and others: the only names that an error
 # may contain, because any other can be part of a password with an unencoded question mark.
@@ -39,7 +40,7 @@ FOREIGN = {
     *("pgbouncer", "schema", "ssl", "connection_limit", "pool_timeout", "socket_timeout"),
     *("statement_cache_size", "prepared_statement_cache_size", "prepare_threshold"),
     *("pool_size", "max_overflow", "pool_max_conns", "command_timeout", "statement_timeout"),
-    *("sslaccept", "sslidentity", "sslpassword", "currentSchema", "search_path", "supa"),
+    *("sslaccept", "sslidentity", "currentSchema", "search_path", "supa"),
 }
 # As libpq reads it: a user part ends at the first @, if no / comes before.
 URL = re.compile(

@@ -34,12 +34,15 @@ with stand_ins():
     from pg8000.exceptions import DatabaseError, InterfaceError
     from pg8000.native import Connection
 
-from function.store.sockets import Address
+from function.store.sockets import OTHER_PROTOCOL, Address
 
 __all__ = ["CONNECTION_ERRORS", "Connection", "DatabaseError", "InterfaceError", "Session"]
 
 # The connection can't be made or used.
 CONNECTION_ERRORS = (OSError, InterfaceError, struct.error)
+
+# What pg8000 raises when another program than PostgreSQL answers.
+NOT_UNDERSTOOD = (LookupError, ValueError, struct.error)
 
 # The messages of SCRAM with its channel binding, in order.
 # https://www.postgresql.org/docs/current/protocol-message-formats.html, Authentication...
@@ -74,8 +77,10 @@ class Session(Connection):  # type: ignore[misc] # pg8000 has no annotations
         self._prepared: dict[str, tuple[bytes, Any, Any]] = {}
         try:
             super().__init__(user, **arguments)
-        except BaseException:
+        except BaseException as exc:
             self.abandon()
+            if isinstance(exc, NOT_UNDERSTOOD) and not isinstance(exc, UnicodeEncodeError):
+                raise InterfaceError(OTHER_PROTOCOL) from None
             raise
 
     def close(self) -> None:
@@ -113,6 +118,14 @@ class Session(Connection):  # type: ignore[misc] # pg8000 has no annotations
             raise InterfaceError(SCRAM_FAILED) from exc
         finally:
             self._usock = usock
+
+    def handle_messages(self, context: Context) -> None:
+        """Where the server closed the connection, raise the reason that it gave."""
+        try:
+            super().handle_messages(context)
+        except InterfaceError as exc:
+            closed = ConnectionResetError("the server closed the connection")
+            raise context.error or exc.__cause__ or closed from None
 
     @property
     def cancel_key(self) -> bytes:
@@ -161,11 +174,7 @@ class Session(Connection):  # type: ignore[misc] # pg8000 has no annotations
         self._sock = BytesIO(answer)
         _, columns, readers = self._prepared.get(sql, UNPREPARED)
         context = Context(sql, None, columns, readers)
-        try:
-            self.handle_messages(context)
-        except InterfaceError:
-            closed = ConnectionResetError("the server closed the connection")
-            raise context.error or closed from None
+        self.handle_messages(context)
         rows: Rows = context.rows
         return rows
 

@@ -12,8 +12,10 @@ from function.store.faults import describe
 BATCH = 1000  # rows a transaction: some 50 ms
 
 # Without row_security, a policy that hides rows is an error. SET LOCAL also works behind a pooler.
+# Other styles write the name of a time zone, which can mean another one when it is read again.
 BEGIN = """
 BEGIN ISOLATION LEVEL READ COMMITTED;
+SET LOCAL DateStyle = ISO;
 SET LOCAL row_security = off;
 SET LOCAL lock_timeout = '10s'
 """
@@ -54,10 +56,12 @@ SELECT (SELECT count(*) FROM chosen), (SELECT count(*) FROM feedback),
 """
 DELETE_OF_A_STUDENT = DELETE.format(chosen=OF_A_STUDENT)
 DELETE_OLD = DELETE.format(chosen=OLD)
-# Revisions whose feedback was deleted by hand.
+# Revisions whose feedback was deleted by hand, or that PostgreSQL kept. Both counts see the
+# table as it was before.
 DELETE_REVISIONS = """
 WITH deleted AS (DELETE FROM public.strategy_revision WHERE {condition} RETURNING id)
-SELECT count(*) FROM deleted
+SELECT (SELECT count(*) FROM public.strategy_revision WHERE {condition}),
+       (SELECT count(*) FROM deleted)
 """
 DELETE_REVISIONS_OF_A_STUDENT = DELETE_REVISIONS.format(condition="student_id = :student")
 DELETE_OLD_REVISIONS = DELETE_REVISIONS.format(condition=f"feedback_created_at < {BEFORE}")
@@ -67,6 +71,7 @@ DELETE_OLD_ERASURES = f"DELETE FROM public.student_erasure WHERE created_at < {B
 INSERT_ERASURE = """
 INSERT INTO public.student_erasure (student_id, created_at)
 VALUES (:student, greatest(clock_timestamp(), CAST(:latest AS timestamptz)))
+RETURNING id
 """
 COUNT = """
 SELECT (SELECT count(*) FROM public.feedback WHERE student_id = :student),
@@ -75,7 +80,7 @@ SELECT (SELECT count(*) FROM public.feedback WHERE student_id = :student),
 
 
 class RowsKept(Exception):
-    """PostgreSQL did not delete rows that it was told to delete."""
+    """PostgreSQL did not do what it was told, and gave no error."""
 
 
 ERRORS = (RowsKept, DatabaseError, *CONNECTION_ERRORS)
@@ -115,7 +120,9 @@ def erase(connection: Connection, student: UUID, topics: Collection[str]) -> Ite
             deleted = _delete(connection, *sql, topics, student=student)
             latest = deleted.latest or latest
             if was_last := deleted.was_last:
-                connection.run(INSERT_ERASURE, student=student, latest=latest)
+                inserted = connection.run(INSERT_ERASURE, student=student, latest=latest)
+                if not inserted:
+                    raise RowsKept("PostgreSQL did not store the erasure: is there a trigger?")
         yield deleted
 
 
@@ -138,12 +145,11 @@ def _delete(
     [[chosen, feedback, revisions, latest]] = connection.run(
         sql, topics=json.dumps(list(topics)), **parameters
     )
-    if feedback < chosen:
-        raise RowsKept("PostgreSQL kept rows that it was told to delete: is there a trigger?")
     was_last = chosen < BATCH
-    if was_last:
-        [[more]] = connection.run(rest, **parameters)
-        revisions += more
+    left, more = connection.run(rest, **parameters)[0] if was_last else (0, 0)
+    if feedback < chosen or more < left:
+        raise RowsKept("PostgreSQL kept rows that it was told to delete: is there a trigger?")
+    revisions += more
     return Deleted(feedback, revisions, latest, was_last)
 
 

@@ -6,8 +6,9 @@ https://www.postgresql.org/docs/current/errcodes-appendix.html
 from function.store.driver import CONNECTION_ERRORS, DatabaseError
 
 # SQLSTATE classes whose message names roles, databases, tables and states, but no value of a row:
-# connection, authorization, catalog, syntax and access, resources, operator intervention.
-QUOTELESS = ("08", "25", "28", "3D", "3F", "42", "53", "55", "57")
+# connection, unsupported feature, foreign key, authorization, catalog, syntax and access,
+# resources, operator intervention, system.
+QUOTELESS = ("08", "0A", "23503", "25", "28", "3D", "3F", "42", "53", "55", "57", "58")
 # Classes about the connection or the server, which may pass: connection, transaction state,
 # transaction rollback, resources, locks, operator intervention, system and internal errors.
 PASSING = ("08", "25", "40", "53", "55", "57", "58", "F0", "XX")
@@ -30,6 +31,11 @@ def sqlstate(error: BaseException) -> str:
 def is_refusal(error: BaseException) -> bool:
     """Whether PostgreSQL refused the statement itself, so that repeating it is pointless."""
     return isinstance(error, DatabaseError) and not sqlstate(error).startswith(PASSING)
+
+
+def is_bug(error: BaseException) -> bool:
+    """Whether the function failed, maybe on a row that somebody changed, and not PostgreSQL."""
+    return not isinstance(error, (DatabaseError, *CONNECTION_ERRORS))
 
 
 def is_loss(error: BaseException) -> bool:

@@ -17,8 +17,7 @@ from function.metrics import CONNECTS
 from function.postgres_settings import PostgresSettings
 from function.store import observation
 from function.store.connection import PATIENCE, connect, disconnect
-from function.store.driver import CONNECTION_ERRORS, DatabaseError
-from function.store.faults import CANCELED, is_loss, is_of_statement, is_refusal, sqlstate
+from function.store.faults import CANCELED, is_bug, is_loss, is_of_statement, is_refusal, sqlstate
 from function.store.health import Health
 from function.store.jobs import SWEEP_INTERVAL, Job, Queue, insert
 from function.store.table import FeedbackTable
@@ -117,7 +116,10 @@ class GroupCommit:
         CONNECTS.add(1, "")
         self._table.attach(self._queue.wake.set)
         self._health.pooled = self._table.session.pooled
-        self._health.succeeded()
+        if self._health.has_outage:  # which may have another cause than the connection
+            await self._try(self._table, [])
+        else:
+            self._health.succeeded()
         return self._table
 
     async def _try(self, table: FeedbackTable, jobs: list[Job]) -> None:
@@ -140,8 +142,8 @@ class GroupCommit:
     def _put_back(self, job: Job, error: Exception, batch: int) -> None:
         """Have it tried again; in a smaller batch, if one of the jobs may be why all failed."""
         alone = batch == 1
-        if alone and not isinstance(error, (DatabaseError, *CONNECTION_ERRORS)):
-            job.settle(error)  # a bug
+        if alone and is_bug(error):
+            job.settle(error)
         part = 0.0 if self._health.refuses_many else 1 / PARTS
         if sqlstate(error) == CANCELED:
             limit = job.limit or self._limit
@@ -156,7 +158,7 @@ class GroupCommit:
 
     async def _recover(self, jobs: list[Job], error: Exception) -> None:
         """Reconnect, unless the error is about the jobs; after several failures, later."""
-        if is_refusal(error) and len(jobs) > 1:
+        if (is_refusal(error) and len(jobs) > 1) or (jobs and is_bug(error)):
             return
         if sqlstate(error) == CANCELED:
             self._health.row_failed()

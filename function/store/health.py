@@ -43,6 +43,11 @@ class Health:
         """Whether no write failed in the last seconds, or one succeeded since."""
         return max(self.stored_at, time.monotonic() - MEMORY) > self._write_failed
 
+    @property
+    def has_outage(self) -> bool:
+        """Whether the latest outage has not ended."""
+        return bool(self._reasons)
+
     def row_stored(self) -> None:
         """PostgreSQL has stored a new row."""
         self.stored_at = time.monotonic()

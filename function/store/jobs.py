@@ -139,6 +139,7 @@ async def insert(table: FeedbackTable, jobs: list[Job], health: Health) -> None:
         if len(jobs) > 1 or not is_refusal(exc):
             raise
         await table.insert(())  # fails, too, where the table is the cause, and not the row
+        await table.select(())
         health.row_failed()
         health.settled(1, refused=True)
         jobs[0].settle(RowRefused(f"SQLSTATE {sqlstate(exc)}"))

@@ -15,6 +15,7 @@ from function.postgres_settings import Host, PostgresSettings
 
 # https://www.postgresql.org/docs/current/protocol-message-formats.html, SSLRequest
 SSL_REQUEST = struct.pack("!ii", 8, 80877103)
+OTHER_PROTOCOL = "the server's answer is not PostgreSQL's protocol"
 ALPN = "postgresql"  # https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-SSL
 
 
@@ -90,7 +91,9 @@ def _start_tls(sock: socket.socket, settings: PostgresSettings, host: str) -> so
     answer = sock.recv(1)
     if answer == b"S":
         return context.wrap_socket(sock, server_hostname=host)
-    if answer == b"N" and settings.sslmode == "prefer":
+    if answer not in (b"", b"N"):
+        raise ConnectionError(OTHER_PROTOCOL)
+    if answer and settings.sslmode == "prefer":
         return sock
     raise ConnectionError(f"the server offers no TLS, but sslmode={settings.sslmode}")
 
@@ -107,5 +110,10 @@ def _ssl_context(settings: PostgresSettings) -> ssl.SSLContext:
     else:
         context.verify_mode = ssl.CERT_NONE
     if settings.sslcert:
-        context.load_cert_chain(settings.sslcert, settings.sslkey)
+        context.load_cert_chain(settings.sslcert, settings.sslkey, _refuse)
     return context
+
+
+def _refuse() -> str:
+    """Without this, OpenSSL asks on the terminal, and waits for somebody to type."""
+    raise ConnectionError("PGSSLKEY is encrypted: decrypt it, with `openssl pkey`")

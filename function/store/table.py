@@ -38,23 +38,24 @@ COLUMNS = {  # in the order of an entry's fields
     "concern": "text",
     "traceparent": "text",
 }
-# It returns one row with all times: pg8000 takes longer for a row than PostgreSQL does.
+# It returns one row with all times: pg8000 takes longer for a row than PostgreSQL does. pg_catalog,
+# because others may have created functions in public that match these calls better.
 INSERT = f"""
 WITH inserted AS (
 INSERT INTO public.feedback ({", ".join(COLUMNS)})
 SELECT {", ".join(COLUMNS)}
-FROM jsonb_to_recordset($1) AS entry ({", ".join(map(" ".join, COLUMNS.items()))})
+FROM pg_catalog.jsonb_to_recordset($1) AS entry ({", ".join(map(" ".join, COLUMNS.items()))})
 ON CONFLICT (id) DO NOTHING
 RETURNING id, {CREATED_AT} AS created_at
 )
-SELECT coalesce(json_object_agg(id, created_at), '{{}}')::text FROM inserted
+SELECT coalesce(pg_catalog.json_object_agg(id, created_at), '{{}}')::text FROM inserted
 """
 SELECT = f"""
 SELECT id::text, student_id::text, task_id, message, perceived_difficulty::text,
        difficulty_adjustment, topic_weights, sentiment, strategy_snapshot, concern, traceparent,
        {CREATED_AT}
 FROM public.feedback
-WHERE id IN (SELECT jsonb_array_elements_text($1)::uuid)
+WHERE id IN (SELECT pg_catalog.jsonb_array_elements_text($1)::uuid)
 """
 
 

@@ -28,9 +28,13 @@ from tests.waiting import wait_until
 
 ERASURES = "SELECT student_id::text FROM student_erasure ORDER BY created_at"
 NO_TOPIC = ""
-KEEPING_TRIGGER = """
+TRIGGER = """
 CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
-CREATE TRIGGER keep BEFORE DELETE ON feedback FOR EACH ROW EXECUTE FUNCTION keep()
+CREATE TRIGGER keep BEFORE {} FOR EACH ROW EXECUTE FUNCTION keep()
+"""
+REFERENCE = """
+CREATE TABLE note (feedback_id UUID REFERENCES feedback (id));
+INSERT INTO note SELECT id FROM feedback
 """
 
 
@@ -238,7 +242,10 @@ def test_a_revision_whose_feedback_was_deleted_by_hand_is_erased(feedback_databa
 @pytest.mark.parametrize(
     ("obstacle", "reason"),
     [
-        (KEEPING_TRIGGER, "kept rows"),
+        (TRIGGER.format("DELETE ON feedback"), "kept rows"),
+        (TRIGGER.format("DELETE ON strategy_revision"), "kept rows"),
+        (TRIGGER.format("INSERT ON student_erasure"), "did not store the erasure"),
+        (REFERENCE, 'foreign key constraint "note_feedback_id_fkey" on table "note"'),
         ("ALTER TABLE feedback ENABLE ROW LEVEL SECURITY", "42501"),
         ("REVOKE DELETE ON feedback FROM mentor_eraser", "42501"),
     ],
@@ -247,6 +254,7 @@ def test_rows_that_could_not_be_deleted_are_told(
     feedback_database: str, eraser: str, obstacle: str, reason: str
 ) -> None:
     student = insert(feedback_database)
+    execute(feedback_database, REVISE, student=student)
     execute(feedback_database, obstacle)
     done = erase(eraser, student, "--confirm")
     assert done.code == 1

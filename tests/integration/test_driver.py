@@ -129,3 +129,9 @@ def test_a_text_that_may_quote_a_row_is_not_told(session: Session) -> None:
     with pytest.raises(DatabaseError) as caught:
         session.run("DO $$ BEGIN RAISE 'a secret' USING ERRCODE = '42501'; END $$")
     assert describe(caught.value) == "SQLSTATE 42501"
+
+
+def test_the_reason_for_which_the_server_ends_the_session_is_told(session: Session) -> None:
+    with pytest.raises(DatabaseError) as caught:
+        session.run("SELECT pg_terminate_backend(pg_backend_pid())")
+    assert describe(caught.value).startswith("SQLSTATE 57P01: terminating connection")

@@ -73,6 +73,36 @@ def test_a_reason_is_logged_once_and_no_connection_while_no_row_is_written(
     assert vars(unavailable)["reason"].endswith("does not exist: run the migrate job")
 
 
+def test_probes_that_fail_are_one_outage_though_connections_succeed(
+    feedback_database: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "function.store")
+    query(feedback_database, "ALTER TABLE feedback DROP CONSTRAINT feedback_pkey")
+
+    async def probe(store: Store) -> None:
+        for _ in range(2):
+            store._checked = 0.0  # a second later
+            assert not await store.is_ready()
+
+    use(feedback_database, probe)
+    connected, unavailable = caplog.records
+    assert connected.message == "database connected"
+    assert vars(unavailable)["reason"].startswith("SQLSTATE 42P10: there is no unique")
+
+
+def test_a_rule_is_named_as_the_reason(
+    feedback_database: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    query(feedback_database, "CREATE RULE kept AS ON UPDATE TO feedback DO INSTEAD NOTHING")
+
+    async def probe(store: Store) -> None:
+        assert not await store.is_ready()
+
+    use(feedback_database, probe)
+    [unavailable] = caplog.records
+    assert vars(unavailable)["reason"].endswith("that has INSERT or UPDATE rules")
+
+
 @pytest.fixture
 def commits_hang(own_postgres: EmbeddedPostgres) -> str:
     """The URL of a server that waits for a standby which is not there."""

@@ -11,6 +11,12 @@ from urllib.parse import urlsplit
 
 import pytest
 import trustme
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
 
 from dev.postgres import EmbeddedPostgres
 from function.postgres_settings import PostgresSettings
@@ -242,6 +248,24 @@ def test_the_clients_own_certificate_is_shown(
             connect(settings(url, **strict), 5)
 
 
+def test_nobody_is_asked_for_the_password_of_an_encrypted_key(
+    tls: tuple[Front, str], tmp_path: Path
+) -> None:
+    """The process would wait at its terminal."""
+    mine = trustme.CA().issue_cert("client@example.org")
+    key = load_pem_private_key(mine.private_key_pem.bytes(), None)
+    mine.cert_chain_pems[0].write_to_path(str(tmp_path / "client.crt"))
+    (tmp_path / "client.key").write_bytes(
+        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"secret"))
+    )
+    certificate = {
+        "PGSSLCERT": str(tmp_path / "client.crt"),
+        "PGSSLKEY": str(tmp_path / "client.key"),
+    }
+    with pytest.raises(ConnectionError, match="PGSSLKEY is encrypted"):
+        connect(settings(tls[1], PGSSLMODE="require", **certificate), 5)
+
+
 def test_a_socket_in_a_folder_is_a_way_too(server_url: str, tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(tmp_path / ".s.PGSQL.5432"))
@@ -283,3 +307,24 @@ def test_an_error_about_a_row_is_described_without_the_row(server_url: str) -> N
 
 def test_a_bug_is_described_without_its_text() -> None:
     assert describe(KeyError("quoted")) == "KeyError"
+
+
+@pytest.mark.parametrize("sslmode", ["disable", "prefer"])
+@pytest.mark.parametrize("greeting", [b"\x4a\0\0\0\x0a8.0.36\0" * 9, b"R\0\0\0\0"])
+def test_another_program_at_the_address_is_told(greeting: bytes, sslmode: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        client = settings(
+            f"postgresql://u@127.0.0.1:{listener.getsockname()[1]}/m?sslmode={sslmode}"
+        )
+        accepted: list[socket.socket] = []
+
+        def greet() -> None:
+            accepted.append(listener.accept()[0])
+            accepted[0].sendall(greeting)
+
+        thread = threading.Thread(target=greet)
+        thread.start()
+        with pytest.raises(CONNECTION_ERRORS, match="not PostgreSQL's protocol"):
+            connect(client, 5)
+        thread.join()
+        accepted[0].close()

@@ -186,6 +186,39 @@ def test_a_table_that_changes_under_an_open_connection_is_waited_for(
     assert len(use(feedback_database, change_and_undo)) == 20
 
 
+@pytest.mark.parametrize("change", ["strategy_snapshot = '{}'", "perceived_difficulty = 'medium'"])
+def test_a_row_that_somebody_changed_ends_no_connection(
+    feedback_database: str, change: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A repeat of its request fails alone, and is no outage."""
+    query(feedback_database, "ALTER TYPE difficulty_level ADD VALUE 'medium'")
+
+    async def repeat(store: Store) -> None:
+        both = entry(), entry()
+        await store.insert(both, store.deadline())
+        update = f"UPDATE feedback SET {change} WHERE id = '{both[0].id}'"
+        await asyncio.to_thread(query, feedback_database, update)
+        session = store._table
+        outcomes = await asyncio.gather(*(keep(store, it) for it in both), return_exceptions=True)
+        assert [isinstance(one, StoredEntry) for one in outcomes] == [False, True]
+        assert store._table is session
+        assert await store.is_ready()
+
+    use(feedback_database, repeat)
+    assert caplog.records == []
+
+
+def test_a_repeat_is_answered_after_a_column_got_another_type(feedback_database: str) -> None:
+    async def repeat(store: Store) -> StoredEntry:
+        one = entry()
+        await keep(store, one)
+        change = "ALTER TABLE feedback ALTER COLUMN message TYPE varchar(5000)"
+        await asyncio.to_thread(query, feedback_database, change)
+        return await keep(store, one._replace(traceparent="another request"))
+
+    assert use(feedback_database, repeat).repeated
+
+
 def test_without_the_right_to_insert_nothing_is_refused_and_nobody_is_ready(
     feedback_database: str,
 ) -> None:

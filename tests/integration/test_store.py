@@ -239,6 +239,30 @@ def test_two_instances_that_race_for_one_id_make_one_row(feedback_database: str)
     assert [outcome.repeated for outcome in outcomes].count(False) == 40
 
 
+STRANGERS = """
+GRANT CREATE ON SCHEMA public TO PUBLIC;
+CREATE FUNCTION public.jsonb_to_recordset(text) RETURNS SETOF record
+    LANGUAGE plpgsql AS $$ BEGIN RAISE 'run'; END $$;
+CREATE FUNCTION public.jsonb_array_elements_text(text) RETURNS SETOF text
+    LANGUAGE plpgsql AS $$ BEGIN RAISE 'run'; END $$;
+CREATE FUNCTION public.add(json, uuid, text) RETURNS json
+    LANGUAGE plpgsql AS $$ BEGIN RAISE 'run'; END $$;
+CREATE AGGREGATE public.json_object_agg(uuid, text) (SFUNC = public.add, STYPE = json)
+"""
+
+
+def test_functions_that_others_created_are_not_run(feedback_database: str) -> None:
+    """Each matches a call of the store better than PostgreSQL's own function does."""
+    query(feedback_database, STRANGERS)
+    one = entry()
+
+    async def keep_and_find(store: Store) -> bool:
+        await keep(store, one)
+        return one.id in await store.find([one.id], store.deadline())
+
+    assert use(feedback_database, keep_and_find, seconds=5)
+
+
 def test_an_instance_has_one_connection_with_limits_and_a_name(feedback_database: str) -> None:
     async def look(store: Store) -> list[list[object]]:
         await asyncio.gather(*(keep(store, entry()) for _ in range(100)))

@@ -48,7 +48,7 @@ def test_a_role_without_special_rights_migrates_all_but_the_group_roles(
     run(database, "CREATE ROLE mentor_cdc NOLOGIN; CREATE ROLE mentor_eraser NOLOGIN")
     third = migrate(address(database, login=login))
     assert third.left_undone == []
-    assert "granted INSERT on TABLE feedback to mentor_writer" in third.changes
+    assert "granted INSERT on TABLE public.feedback to mentor_writer" in third.changes
 
 
 def test_a_role_that_may_not_publish_says_which_grant_it_lacks(
@@ -175,3 +175,23 @@ def visible(database: str, table: str) -> int:
         connection.run("SET ROLE mentor_cdc")
         [[count]] = connection.run(f"SELECT count(*) FROM {table}")
     return int(count)
+
+
+def test_functions_that_others_created_are_not_run(
+    plain_role: tuple[str, str], database: str
+) -> None:
+    """Each matches a call of the job better than PostgreSQL's own function does."""
+    role, login = plain_role
+    run(database, "GRANT CREATE ON SCHEMA public TO PUBLIC")  # as it is on PostgreSQL 14
+    stranger = address(database, login=login)
+    for function in (
+        "format(text, text, text) RETURNS text",
+        "array_to_string(text[], text) RETURNS text",
+        "unnest(text[]) RETURNS SETOF text",
+    ):
+        body = "BEGIN RAISE 'run by %', current_user; END"
+        run(stranger, f"CREATE FUNCTION public.{function} LANGUAGE plpgsql AS $${body}$$")
+    done = migrate(database)
+    assert done.code == 0, done.output
+    assert migrate(database).was_up_to_date
+    run(database, f"DROP OWNED BY {role}")

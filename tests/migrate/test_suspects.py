@@ -19,10 +19,16 @@ RULE = "CREATE RULE away AS ON INSERT TO feedback DO INSTEAD NOTHING"
 @pytest.mark.parametrize(
     ("added", "suspect"),
     [
-        (FOREIGN_KEY, "known FOREIGN KEY (student_id) REFERENCES student(id) NOT VALID"),
+        (FOREIGN_KEY, "known FOREIGN KEY (student_id) REFERENCES public.student(id) NOT VALID"),
         ("ALTER TABLE feedback ADD CONSTRAINT no CHECK (false) NOT VALID", "no CHECK (false) NOT "),
-        ("CREATE UNIQUE INDEX one_each ON feedback (student_id)", "the unique index one_each"),
-        ("CREATE UNIQUE INDEX one ON feedback (student_id) INCLUDE (id)", "the unique index one"),
+        (
+            "CREATE UNIQUE INDEX one_each ON feedback (student_id)",
+            "the unique index public.one_each",
+        ),
+        (
+            "CREATE UNIQUE INDEX one ON feedback (student_id) INCLUDE (id)",
+            "the unique index public.one",
+        ),
         (TRIGGER.format("INSERT"), "the trigger refuse"),
         ("ALTER TABLE feedback ENABLE ROW LEVEL SECURITY", "row-level security"),
     ],

@@ -159,8 +159,29 @@ def test_what_depends_on_created_at_is_named_and_nothing_is_half_done(database: 
     before = columns(database), files(database)
     done = migrate(database)
     assert done.code == 1
-    assert "view latest depends on column" in done.output
+    assert "view public.latest depends on column" in done.output
     assert (columns(database), files(database)) == before
+
+
+CHILD = """
+CREATE TABLE parent (created_at TIMESTAMP NOT NULL); ALTER TABLE feedback INHERIT parent
+"""
+
+
+@pytest.mark.parametrize(
+    ("change", "hint"),
+    [
+        ("CREATE INDEX ON feedback (student_id, (created_at::date))", "create it again with"),
+        ("CREATE INDEX ON feedback (id) WHERE created_at > '2026-01-01'", "create it again with"),
+        (CHILD, "ALTER TABLE feedback NO INHERIT"),
+    ],
+)
+def test_what_keeps_created_at_as_it_is_has_a_hint(database: str, change: str, hint: str) -> None:
+    run(database, ORIGINAL)
+    run(database, change)
+    done = migrate(database)
+    assert done.code == 1
+    assert hint in done.output
 
 
 def test_a_copy_of_the_table_keeps_its_own_indexes(database: str) -> None:

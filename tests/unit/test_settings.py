@@ -160,6 +160,8 @@ def test_a_list_of_hosts_has_one_port_for_all_or_one_for_each() -> None:
         ("sslcrl=x", "PGSSLCRL"),
         ("gssencmode=require", "PGGSSENCMODE"),
         ("channel_binding=always", "PGCHANNELBINDING"),
+        ("sslpassword=x", "PGSSLPASSWORD"),
+        ("min_protocol_version=3.2", "PGMINPROTOCOLVERSION"),
     ],
 )
 def test_what_would_be_less_safe_than_asked_for_is_a_problem(query: str, wrong: str) -> None:
