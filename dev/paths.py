@@ -9,6 +9,7 @@ import hashlib
 import os
 import pwd
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -56,10 +57,13 @@ def try_lock(file: Path) -> IO[str] | None:
 
 
 def cache_folder() -> Path:
-    """The user's folder for what all clones share."""
+    """The user's folder for what all clones share. Exits if it can't be made."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     folder = Path(base) / "mentor-function"
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        sys.exit(f"No cache for programs: {exc}. Name another home: HOME=/path/to/folder make ...")
     return folder
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import functions_framework.aio
+from gunicorn.config import ControlSocketDisable  # type: ignore[import-untyped]
 from starlette.applications import Starlette
 from starlette.requests import Request
 from uvicorn.protocols.http import auto
@@ -29,6 +30,8 @@ settings = load_or_exit(os.environ)
 logs.configure(settings.log_level, settings.log_format)
 # functions-framework starts uvicorn by its own command, which takes its protocol from there.
 vars(auto)["AutoHTTPProtocol"] = make_protocol(settings.keep_alive_timeout)
+# Otherwise gunicorn makes one in the user's home. functions-framework passes no setting for it.
+ControlSocketDisable.default = True
 application = create_application(settings, Store(settings.postgres, settings.database_timeout))
 
 

@@ -1,5 +1,6 @@
 """The Java that Debezium's engine runs on, in this process."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ def start(folder: Path) -> None:
     """Start it, unless it runs already; Debezium's log goes to the folder."""
     if jpype.isJVMStarted():
         return
+    os.environ["LC_ALL"] = "C.UTF-8"  # in the locale C, Java opens no path beyond ASCII
     [library] = (JAVA_HOME / "lib" / "server").glob("libjvm.*")
     jpype.startJVM(
         str(library),

@@ -49,7 +49,8 @@ class JavaProgram(ABC):
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder.resolve()
         self.log_file = self.folder / f"{self.name}.log"
-        self._environ = {**os.environ, **(environ or {})}
+        # In the locale C, Java opens no path beyond ASCII.
+        self._environ = {**os.environ, "LC_ALL": "C.UTF-8", **(environ or {})}
         self._process: Process | None = None
         self._log_start = 0
 

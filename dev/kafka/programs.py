@@ -83,6 +83,7 @@ class Kafka(JavaProgram):
         options = ["--cluster-id", CLUSTER_ID, "--config", str(self._settings)]
         done = subprocess.run(
             [java(), *kafka_options(128), "kafka.tools.StorageTool", "format", *options],
+            env=self._environ,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -145,6 +145,31 @@ def test_two_releases() -> None:
 
 
 @deploy
+@pytest.mark.parametrize("release", ["mentor.v2", "2mentor", 43 * "m"])
+def test_wrong_release(release: str) -> None:
+    """A name that Knative or a CronJob can't have is refused before the job runs."""
+    with pytest.raises(RenderError, match="release's name"):
+        templated("--values", PRODUCTION, release=release)
+
+
+@deploy
+@pytest.mark.parametrize("name", ["on", "1e3", "0123"])
+def test_names_of_other_types(name: str) -> None:
+    """A name that YAML would read as a boolean or a number stays a name."""
+    names = ["database.secret", "database.caConfigMap", "migrate.secret", "retention.secret"]
+    names += ["llm.secret", "trigger.broker", "image.pullSecrets[0]", "env.ON"]
+    made = templated(
+        *("--values", PRODUCTION, f"--namespace={name}"),
+        "--set=trigger.enabled=true,retention.enabled=true,retention.days=1",
+        *(f"--set-string={each}={name}" for each in names),
+        release="on",
+    )
+    manifests = parse(made)
+    assert [found for manifest in manifests for found in problems(manifest)] == []
+    assert find(manifests, "ConfigMap", "on")["data"]["ON"] == name
+
+
+@deploy
 def test_retention(tmp_path: Path) -> None:
     """The CronJob is that of deploy/knative/components/retention, and needs a number of days."""
     from_chart = rendered("retention.enabled=true", "retention.days=365")

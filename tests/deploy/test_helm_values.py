@@ -125,6 +125,8 @@ def test_wrong_value(setting: str, place: str) -> None:
         "resources.limits.cpu=1.5",
         "resources.limits.memory=1Gi",
         "resources.limits.cpu=null",
+        "env=null,visibility=public",
+        "llm.baseUrl=null",
     ],
 )
 def test_valid_value(setting: str) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import yaml
 
-from tests.deploy.manifests import find, plain
+from tests.deploy.manifests import container, find, plain
 from tests.instance import ROOT
 
 GUIDE = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
@@ -30,3 +30,13 @@ def test_scale_to_zero() -> None:
     actual = settings(service) | settings(stack)
     assert len(named) == 22
     assert [(name, actual.get(name)) for name, _ in named] == named
+
+
+def test_query_of_the_log() -> None:
+    """The query for concerns names the containers that log them."""
+    guide = (ROOT / "docs/safeguarding.md").read_text(encoding="utf-8")
+    [query] = re.findall(r'container=~"(.+?)"', guide)
+    service = find(plain("base/service.yaml"), "Service")
+    job = find(plain("components/reanalyze/cronjob.yaml"), "CronJob", "mentor-reanalyze")
+    containers = [container(service), container(job["spec"]["jobTemplate"])]
+    assert [one["name"] for one in containers] == query.split(r"\|")[:2]

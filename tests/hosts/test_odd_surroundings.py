@@ -8,6 +8,8 @@ import time
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 from dev.ports import free_port
 from tests.conftest import open_connection
 from tests.instance import FEEDBACK, PATH, ROOT, Instance, command, running
@@ -76,3 +78,15 @@ def test_stalled_body(feedback_database: str, tmp_path: Path) -> None:
         answer = instance.stalled(head + body[:20])
         assert answer.startswith(b"HTTP/1.1 408 ")  # not 400: a broker would drop the event
         assert b"did not come within 10 seconds" in answer
+
+
+@pytest.mark.parametrize("home", ["home", "/dev/null/home"])
+def test_home(home: str, feedback_database: str, tmp_path: Path) -> None:
+    """functions-framework creates nothing in the user's home, and needs none."""
+    (tmp_path / "home").mkdir()
+    environ = {"HOME": str(tmp_path / home), "XDG_RUNTIME_DIR": ""}
+    with running(tmp_path / "log", feedback_database, "functions-framework", **environ) as instance:
+        instance.wait_until_ready()
+        assert instance.terminate() == 0
+        assert [line for line in instance.log.splitlines() if not line.startswith("{")] == []
+    assert list((tmp_path / "home").iterdir()) == []

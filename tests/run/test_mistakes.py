@@ -49,6 +49,15 @@ def test_a_server_that_starts_is_waited_for_and_the_reason_said_once(database: s
     assert "Migrating the database" in said
 
 
+def test_a_home_that_can_not_be_written_is_named() -> None:
+    code, said = run("dev.tools", HOME="/dev/null/home", XDG_CACHE_HOME="")
+
+    assert code == 1
+    assert "/dev/null/home" in said
+    assert "HOME=/path/to/folder make" in said
+    assert "Traceback" not in said
+
+
 def test_a_name_server_that_does_not_answer_is_given_up(database: str) -> None:
     url = address(database, server="hangs.test:5432")
 

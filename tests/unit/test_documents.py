@@ -122,5 +122,13 @@ def test_each_path_in_the_architecture_and_the_decisions_exists() -> None:
     assert [path for path in sorted(paths) if not (ROOT / path).exists()] == []
 
 
+def test_each_alert_is_described() -> None:
+    guide = read(ROOT / "docs/observability.md")
+    rules = "".join(map(read, sorted(ROOT.glob("deploy/observe/alerts/*.yml"))))
+    alerts = re.findall(r"- alert: (\w+)", rules)
+    assert len(alerts) > 20
+    assert [alert for alert in alerts if f"`{alert}`" not in guide] == []
+
+
 def test_the_readme_has_at_most_120_lines() -> None:
     assert len(read(ROOT / "README.md").splitlines()) <= 120

@@ -1,9 +1,9 @@
 {{/* Name and labels of an object: dict "root" $ "suffix" "-migrate". */}}
 {{- define "mentor.metadata" -}}
-name: {{ .root.Release.Name }}{{ .suffix }}
-namespace: {{ .root.Release.Namespace }}
+name: {{ print .root.Release.Name .suffix | quote }}
+namespace: {{ .root.Release.Namespace | quote }}
 labels:
-  app.kubernetes.io/name: {{ .root.Release.Name }}{{ .suffix }}
+  app.kubernetes.io/name: {{ print .root.Release.Name .suffix | quote }}
   {{- include "mentor.labels" .root | nindent 2 }}
 {{- end }}
 
@@ -45,7 +45,7 @@ LLM_API_KEY_FILE: /var/run/secrets/mentor/llm/api-key
 {{- end }}
 {{- end }}
 {{- range $name, $value := .Values.env }}
-{{ $name }}: {{ $value | quote }}
+{{ $name | quote }}: {{ $value | quote }}
 {{- end }}
 {{- end }}
 
