@@ -85,14 +85,14 @@ def _make_room(connections: dict[Any, None], limit: int) -> None:
 
 
 def _in_answer(protocol: Any) -> bool:
-    """Whether a request of HTTP/1 is under way."""
-    return getattr(protocol, "stream", None) is not None
+    """Whether a request is under way."""
+    return protocol.stream is not None
 
 
 def _head_deadline(protocol: Any, deadline: float | None) -> float | None:
     """Return when a head that has begun must have ended, on the event loop's clock."""
-    if getattr(protocol, "stream", True) or not protocol.connection.trailing_data[0]:
-        return None  # HTTP/2 has no such attribute
+    if protocol.stream or not protocol.connection.trailing_data[0]:
+        return None
     return deadline or asyncio.get_running_loop().time() + limits.HEAD_TIMEOUT
 
 
@@ -100,16 +100,17 @@ def _ignore_upgrades() -> None:
     """Let hypercorn answer an offer of h2c or WebSocket as if it was not there (RFC 9110, 7.8).
 
     A proxy that passes on an offer of h2c would not see the requests that come after it. WebSocket
-    would never be answered.
+    would never be answered. HTTP/2 without an offer would evade all limits: a client could hold a
+    hundred answers on each connection, and a request that gets its answer before the end of its
+    body would end all others of the connection.
     """
     from h11 import Request
     from hypercorn.protocol.h11 import H11Protocol
 
-    check, create = H11Protocol._check_protocol, H11Protocol._create_stream  # noqa: SLF001 - as below
+    create = H11Protocol._create_stream  # noqa: SLF001 - as below
 
     async def check_protocol(self: Any, request: Request) -> None:
-        if request.http_version == b"2.0":
-            await check(self, request)
+        """Stay with HTTP/1, whose application refuses any other version."""
 
     async def create_stream(self: Any, request: Request) -> None:
         headers = [(name, value) for name, value in request.headers if name != b"upgrade"]

@@ -34,7 +34,6 @@ Send = Callable[[Message], Awaitable[None]]
 
 BODY_LIMIT = 64 * 1024  # bytes
 BODY_TIMEOUT_STATUS = 408
-HTTP_1 = ("1.0", "1.1")
 PIECE = 16 * 1024  # bytes of a body that are sent at a time
 WRITE_TIMEOUT = 15  # seconds for a client to take a piece
 WARM_DELAY = 1  # seconds after the first feedback; more requests arrive during a cold start
@@ -206,7 +205,7 @@ async def _send(scope: Message, send: Send, response: Response, request_id: str)
         (b"x-request-id", request_id.encode()),
         *((name.lower().encode(), value.encode()) for name, value in response.headers),
     ]
-    if response.status == BODY_TIMEOUT_STATUS and scope["http_version"] in HTTP_1:
+    if response.status == BODY_TIMEOUT_STATUS:
         headers.append((b"connection", b"close"))  # else the rest of the body would keep it open
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
     body = b"" if scope["method"] == "HEAD" else response.body

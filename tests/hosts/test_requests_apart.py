@@ -164,6 +164,7 @@ REFUSED = {
     "no Host": (b"GET /health/startup HTTP/1.1\r\n\r\n", 400),
     "two Hosts": (b"GET /health/startup HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400),
     "HTTP/2.0": (b"GET /health/startup HTTP/2.0\r\nHost: a\r\n\r\n", 505),
+    "HTTP/2": (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0", 400),
     "gzip, chunked": (
         b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
         501,
@@ -194,7 +195,12 @@ REFUSED = {
 
 
 # h11 accepts every method, and a bare LF as a line end, as RFC 9112, section 2.2 allows.
-BY_HYPERCORN = {"chunked, then identity": [501], "bare LF": [200, 200], "CONNECT": [404, 200]}
+BY_HYPERCORN = {
+    "HTTP/2": [505],
+    "chunked, then identity": [501],
+    "bare LF": [200, 200],
+    "CONNECT": [404, 200],
+}
 
 
 @pytest.mark.parametrize(("more", "status"), [(b"", 404), (b"Content-Length: 1\r\n", 400)])
