@@ -19,6 +19,7 @@ def adapt_hypercorn(keep_alive_timeout: float) -> None:
     """Make hypercorn guarantee what the other hosts do."""
     _configure(keep_alive_timeout)
     _replace_reading()
+    _read_only_requests()
     _ignore_upgrades()
     _refuse_in_our_form()
 
@@ -94,6 +95,34 @@ def _head_deadline(protocol: Any, deadline: float | None) -> float | None:
     if protocol.stream or not protocol.connection.trailing_data[0]:
         return None
     return deadline or asyncio.get_running_loop().time() + limits.HEAD_TIMEOUT
+
+
+def _read_only_requests() -> None:
+    """Skip empty lines before a request (RFC 9112, 2.2), and all that comes behind the last one.
+
+    h11 would refuse them with 400, which could take the place of the last answer.
+    """
+    import h11
+    from hypercorn.protocol.h11 import H11Protocol
+
+    class Connection(h11.Connection):
+        def receive_data(self, data: bytes) -> None:
+            if self.their_state is not h11.MUST_CLOSE:
+                super().receive_data(data)
+
+        def next_event(self) -> Any:
+            if self.their_state is h11.MUST_CLOSE:
+                return h11.NEED_DATA
+            if self.their_state is h11.IDLE:
+                data = self.trailing_data[0]
+                self._receive_buffer.maybe_extract_at_most(len(data) - len(data.lstrip(b"\r\n")))
+            return super().next_event()
+
+    async def initiate(self: Any) -> None:
+        size = self.config.h11_max_incomplete_size
+        self.connection = Connection(h11.SERVER, max_incomplete_event_size=size)
+
+    H11Protocol.initiate = initiate
 
 
 def _ignore_upgrades() -> None:

@@ -160,6 +160,26 @@ def children(pid: int) -> list[int]:
     return [process.pid for process in psutil.Process(pid).children(recursive=True)]
 
 
+@pytest.mark.parametrize("empty", [b"\r\n", b"\r\n\r\n\n"], ids=ascii)
+def test_empty_lines(instance: Instance, rows: Rows, student: str, empty: bytes) -> None:
+    """Empty lines before requests are ignored: old clients send one after a body."""
+    request = empty + post(body_of(student))
+
+    assert statuses(exchange(instance, [request * 3], answers=3)) == [200, 200, 200]
+    single = [request[place : place + 1] for place in range(len(request))]
+    assert statuses(exchange(instance, single)) == [200]
+    assert len(rows(student)) == 4
+
+
+@pytest.mark.parametrize("more", [b"\r\n", b"nonsense", post(b"{}")], ids=["CRLF", "bytes", "POST"])
+def test_behind_the_last_request(instance: Instance, rows: Rows, student: str, more: bytes) -> None:
+    """What comes behind `Connection: close` is ignored, and the request gets its own answer."""
+    request = post(body_of(student), b"Connection: close\r\n")
+
+    assert statuses(instance.raw(request + more)) == [200]
+    assert len(rows(student)) == 1
+
+
 REFUSED = {
     "no Host": (b"GET /health/startup HTTP/1.1\r\n\r\n", 400),
     "two Hosts": (b"GET /health/startup HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400),
