@@ -82,7 +82,7 @@ def test_a_probe_that_waits_behind_rows_that_are_stored(slower_database: str) ->
 
 
 def test_a_probe_while_more_rows_wait_than_are_taken(feedback_database: str) -> None:
-    """The instance is ready. Otherwise a platform would send its requests to the other instances."""
+    """The instance is ready, or a platform would send its requests to the other instances."""
 
     async def probe(store: Store) -> bool:
         await store.is_ready()
