@@ -38,6 +38,7 @@ PIECE = 16 * 1024  # bytes of a body that are sent at a time
 WRITE_TIMEOUT = 15  # seconds for a client to take a piece
 WARM_DELAY = 1  # seconds after the first feedback; more requests arrive during a cold start
 EXPORT_DELAY = 10  # seconds after the start, if no feedback comes
+LOGGED = 200  # characters of a path or a method; Docker splits a line of the log at 16 KiB
 ABSOLUTE_FORM = re.compile(r"https?://[^/]*", re.IGNORECASE)
 REQUEST_ID = re.compile(r"[ -~]{1,128}")
 
@@ -231,8 +232,8 @@ def _log(request: Request, status: int, code: str | None, started: float) -> Non
     elif status < 400 and request.method in ("GET", "HEAD"):
         level = logging.DEBUG
     fields: dict[str, object] = {
-        "method": request.method,
-        "path": request.path,
+        "method": request.method[:LOGGED],
+        "path": request.path[:LOGGED],
         "status": status,
         "duration_ms": round((time.perf_counter() - started) * 1000, 3),
     }
