@@ -17,6 +17,7 @@ from function.analysis import Analyzer, StubAnalyzer
 from function.errors import ClientDisconnected, PayloadTooLarge
 from function.http import observation
 from function.http.access import make_access
+from function.http.bodies import Body
 from function.http.handler import Handler
 from function.http.messages import Request, Response
 from function.http.traceparent import continue_trace
@@ -90,7 +91,8 @@ class Application:
 
     async def _answer(self, scope: Message, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
-        request = _request(scope, receive)
+        body = Body()
+        request = _request(scope, receive, body)
         request_id = _request_id(request)
         _, trace_id, span_id, _ = request.headers["traceparent"].split("-")
         fields = {"request_id": request_id, "trace_id": trace_id, "span_id": span_id}
@@ -103,6 +105,8 @@ class Application:
             _log(request, 499, "CLIENT_DISCONNECTED", started)
             observation.end(request, self._handler.route, None, started)
             return
+        finally:
+            body.release()
         _log(request, response.status, response.code, started)
         observation.end(request, self._handler.route, response.status, started)
         if not self._warm and request.method == "POST":
@@ -158,7 +162,7 @@ def _make_analyzer(settings: Settings) -> Analyzer:
     return LlmAnalyzer(settings.llm)
 
 
-def _request(scope: Message, receive: Receive) -> Request:
+def _request(scope: Message, receive: Receive, body: Body) -> Request:
     headers: dict[str, str] = {}
     for raw_name, raw_value in scope["headers"]:
         # Whitespace around a value is not part of it, and not every host removes it:
@@ -169,7 +173,7 @@ def _request(scope: Message, receive: Receive) -> Request:
     headers["traceparent"] = continue_trace(caller)
 
     async def read() -> bytes:
-        return await _read(receive, headers.get("content-length", ""))
+        return await _read(receive, headers.get("content-length", ""), body)
 
     path: str = scope["path"]
     if not path.startswith("/"):  # hypercorn leaves an absolute-form target as it is
@@ -178,7 +182,7 @@ def _request(scope: Message, receive: Receive) -> Request:
     return Request(scope["method"], path, headers, read)
 
 
-async def _read(receive: Receive, content_length: str) -> bytes:
+async def _read(receive: Receive, content_length: str, counted: Body) -> bytes:
     if content_length.isdecimal() and int(content_length) > BODY_LIMIT:
         raise PayloadTooLarge(f"the body is over {BODY_LIMIT} bytes")
     body = b""
@@ -190,6 +194,7 @@ async def _read(receive: Receive, content_length: str) -> bytes:
         body += message.get("body", b"")
         if len(body) > BODY_LIMIT:
             raise PayloadTooLarge(f"the body is over {BODY_LIMIT} bytes")
+        counted.grow(len(body))
         more = message.get("more_body", False)
     return body
 

@@ -119,6 +119,16 @@ def test_endless_head(instance: Instance) -> None:
         wait_until(lambda: not is_open(client))
 
 
+def test_unfinished_bodies(instance: Instance) -> None:
+    """Large bodies of many clients leave room for small ones, and are read again afterwards."""
+    largest = BODY.ljust(64 * 1024)
+    unfinished = POST.replace(b"gth: %d" % len(BODY), b"gth: 65536") + b" " * 65_000
+    with connections(instance, 400, unfinished):
+        wait_until(lambda: instance.request("POST", PATH, largest).status == 503)
+        assert instance.post().status == 200
+    wait_until(lambda: instance.request("POST", PATH, largest).status == 200)
+
+
 SLOW = {
     "silent": b"",
     "in a head": b"GET / HTTP/1.1\r\nX: ",
