@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from function import logs, metrics
 from function.analysis import Analyzer, StubAnalyzer
-from function.errors import ClientDisconnected, PayloadTooLarge
+from function.errors import ClientDisconnected, PayloadTooLarge, Unavailable
 from function.http import observation
 from function.http.access import make_access
-from function.http.bodies import Body
 from function.http.handler import Handler
+from function.http.memory import Share
 from function.http.messages import Request, Response
 from function.http.traceparent import continue_trace
 from function.service import Service
@@ -91,8 +91,8 @@ class Application:
 
     async def _answer(self, scope: Message, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
-        body = Body()
-        request = _request(scope, receive, body)
+        share = Share()
+        request = _request(scope, receive, share)
         request_id = _request_id(request)
         _, trace_id, span_id, _ = request.headers["traceparent"].split("-")
         fields = {"request_id": request_id, "trace_id": trace_id, "span_id": span_id}
@@ -106,7 +106,7 @@ class Application:
             observation.end(request, self._handler.route, None, started)
             return
         finally:
-            body.release()
+            share.release()
         _log(request, response.status, response.code, started)
         observation.end(request, self._handler.route, response.status, started)
         if not self._warm and request.method == "POST":
@@ -162,7 +162,7 @@ def _make_analyzer(settings: Settings) -> Analyzer:
     return LlmAnalyzer(settings.llm)
 
 
-def _request(scope: Message, receive: Receive, body: Body) -> Request:
+def _request(scope: Message, receive: Receive, share: Share) -> Request:
     headers: dict[str, str] = {}
     for raw_name, raw_value in scope["headers"]:
         # Whitespace around a value is not part of it, and not every host removes it:
@@ -173,7 +173,7 @@ def _request(scope: Message, receive: Receive, body: Body) -> Request:
     headers["traceparent"] = continue_trace(caller)
 
     async def read() -> bytes:
-        return await _read(receive, headers.get("content-length", ""), body)
+        return await _read(receive, headers.get("content-length", ""), share)
 
     path: str = scope["path"]
     if not path.startswith("/"):  # hypercorn leaves an absolute-form target as it is
@@ -182,7 +182,7 @@ def _request(scope: Message, receive: Receive, body: Body) -> Request:
     return Request(scope["method"], path, headers, read)
 
 
-async def _read(receive: Receive, content_length: str, counted: Body) -> bytes:
+async def _read(receive: Receive, content_length: str, share: Share) -> bytes:
     if content_length.isdecimal() and int(content_length) > BODY_LIMIT:
         raise PayloadTooLarge(f"the body is over {BODY_LIMIT} bytes")
     body = b""
@@ -194,7 +194,8 @@ async def _read(receive: Receive, content_length: str, counted: Body) -> bytes:
         body += message.get("body", b"")
         if len(body) > BODY_LIMIT:
             raise PayloadTooLarge(f"the body is over {BODY_LIMIT} bytes")
-        counted.grow(len(body))
+        if not share.grow(len(body)):
+            raise Unavailable("too many large requests are under way")
         more = message.get("more_body", False)
     return body
 
