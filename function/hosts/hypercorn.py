@@ -64,7 +64,7 @@ def _replace_reading() -> None:
                     data = await self.reader.read(MAX_RECV)
                 await self.protocol.handle(RawData(data))
                 deadline = _head_deadline(self.protocol.protocol, deadline)
-            while _in_answer(self.protocol.protocol):  # noqa: ASYNC110 - has no event
+            while _can_answer(self.protocol.protocol):  # noqa: ASYNC110 - has no event
                 await asyncio.sleep(END_TICK)
         except OSError:  # TimeoutError, too
             pass
@@ -88,6 +88,13 @@ def _make_room(connections: dict[Any, None], limit: int) -> None:
 def _in_answer(protocol: Any) -> bool:
     """Whether a request is under way."""
     return protocol.stream is not None
+
+
+def _can_answer(protocol: Any) -> bool:
+    """Whether all of that request has come: else it has been refused, or never will."""
+    from h11 import ERROR
+
+    return _in_answer(protocol) and protocol.connection.their_state is not ERROR
 
 
 def _head_deadline(protocol: Any, deadline: float | None) -> float | None:

@@ -142,6 +142,20 @@ def test_half_close_in_request(instance: Instance, length: int) -> None:
     assert statuses(instance.raw(post(body_of("x"))[:length])) in ([], [400])
 
 
+@pytest.mark.parametrize("rest", [b"", b"x\r\n"], ids=["end", "wrong chunk"])
+def test_end_in_body(instance: Instance, student: str, rest: bytes) -> None:
+    """A request ends when the rest of its body can't come any more."""
+    request = chunked(student, b"", b"X-Request-Id: %b\r\n" % student.encode())
+
+    assert statuses(instance.raw(request[: request.index(b"\r\n0\r\n")] + rest)) in ([], [400])
+
+    def found() -> list[int]:
+        return [one["status"] for one in instance.events() if one.get("request_id") == student]
+
+    wait_until(lambda: found() != [])
+    assert found() == [499]
+
+
 def test_closed_connections(instance: Instance) -> None:
     """Connections that clients have closed free their descriptors."""
     before = descriptors(instance)
