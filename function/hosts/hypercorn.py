@@ -19,6 +19,7 @@ def adapt_hypercorn(keep_alive_timeout: float) -> None:
     """Make hypercorn guarantee what the other hosts do."""
     _configure(keep_alive_timeout)
     _replace_reading()
+    _read_only_requests()
     _ignore_upgrades()
     _refuse_in_our_form()
 
@@ -63,7 +64,7 @@ def _replace_reading() -> None:
                     data = await self.reader.read(MAX_RECV)
                 await self.protocol.handle(RawData(data))
                 deadline = _head_deadline(self.protocol.protocol, deadline)
-            while _in_answer(self.protocol.protocol):  # noqa: ASYNC110 - has no event
+            while _can_answer(self.protocol.protocol):  # noqa: ASYNC110 - has no event
                 await asyncio.sleep(END_TICK)
         except OSError:  # TimeoutError, too
             pass
@@ -85,31 +86,67 @@ def _make_room(connections: dict[Any, None], limit: int) -> None:
 
 
 def _in_answer(protocol: Any) -> bool:
-    """Whether a request of HTTP/1 is under way."""
-    return getattr(protocol, "stream", None) is not None
+    """Whether a request is under way."""
+    return protocol.stream is not None
+
+
+def _can_answer(protocol: Any) -> bool:
+    """Whether all of that request has come: else it has been refused, or never will."""
+    from h11 import ERROR
+
+    return _in_answer(protocol) and protocol.connection.their_state is not ERROR
 
 
 def _head_deadline(protocol: Any, deadline: float | None) -> float | None:
     """Return when a head that has begun must have ended, on the event loop's clock."""
-    if getattr(protocol, "stream", True) or not protocol.connection.trailing_data[0]:
-        return None  # HTTP/2 has no such attribute
+    if protocol.stream or not protocol.connection.trailing_data[0]:
+        return None
     return deadline or asyncio.get_running_loop().time() + limits.HEAD_TIMEOUT
+
+
+def _read_only_requests() -> None:
+    """Skip empty lines before a request (RFC 9112, 2.2), and all that comes behind the last one.
+
+    h11 would refuse them with 400, which could take the place of the last answer.
+    """
+    import h11
+    from hypercorn.protocol.h11 import H11Protocol
+
+    class Connection(h11.Connection):
+        def receive_data(self, data: bytes) -> None:
+            if self.their_state is not h11.MUST_CLOSE:
+                super().receive_data(data)
+
+        def next_event(self) -> Any:
+            if self.their_state is h11.MUST_CLOSE:
+                return h11.NEED_DATA
+            if self.their_state is h11.IDLE:
+                data = self.trailing_data[0]
+                self._receive_buffer.maybe_extract_at_most(len(data) - len(data.lstrip(b"\r\n")))
+            return super().next_event()
+
+    async def initiate(self: Any) -> None:
+        size = self.config.h11_max_incomplete_size
+        self.connection = Connection(h11.SERVER, max_incomplete_event_size=size)
+
+    H11Protocol.initiate = initiate
 
 
 def _ignore_upgrades() -> None:
     """Let hypercorn answer an offer of h2c or WebSocket as if it was not there (RFC 9110, 7.8).
 
     A proxy that passes on an offer of h2c would not see the requests that come after it. WebSocket
-    would never be answered.
+    would never be answered. HTTP/2 without an offer would evade all limits: a client could hold a
+    hundred answers on each connection, and a request that gets its answer before the end of its
+    body would end all others of the connection.
     """
     from h11 import Request
     from hypercorn.protocol.h11 import H11Protocol
 
-    check, create = H11Protocol._check_protocol, H11Protocol._create_stream  # noqa: SLF001 - as below
+    create = H11Protocol._create_stream  # noqa: SLF001 - as below
 
     async def check_protocol(self: Any, request: Request) -> None:
-        if request.http_version == b"2.0":
-            await check(self, request)
+        """Stay with HTTP/1, whose application refuses any other version."""
 
     async def create_stream(self: Any, request: Request) -> None:
         headers = [(name, value) for name, value in request.headers if name != b"upgrade"]

@@ -98,7 +98,7 @@ def _check(scope: Message) -> Refusal | None:
     size = sum(len(name) + len(value) + len(": \r\n") for name, value in headers)
     if len(headers) > limits.HEADER_LIMIT or size > limits.HEAD_LIMIT:
         return TOO_LARGE
-    return VERSION if scope["http_version"] == "2.0" else None  # HTTP/2 itself is "2"
+    return None if scope["http_version"] in ("1.0", "1.1") else VERSION
 
 
 def _answer_probes() -> None:

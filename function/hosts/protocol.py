@@ -15,7 +15,8 @@ from function.hosts import limits
 from function.hosts.connections import TICK, Connections
 from function.hosts.exchange import Exchange
 from function.hosts.reader import RequestReader, Scope
-from function.hosts.refusals import TOO_MANY, TOO_SLOW, Refusal, Refused
+from function.hosts.refusals import NO_ROOM, TOO_MANY, TOO_SLOW, Refusal, Refused
+from function.http.memory import Share
 
 
 class HttpProtocol(asyncio.Protocol):
@@ -38,6 +39,7 @@ class HttpProtocol(asyncio.Protocol):
         self._loop = _loop or asyncio.get_running_loop()
         self._shared = shared
         self._reader = RequestReader(self._begin_request, self._take_body, self._end_request)
+        self._head = Share()
         self._unread = b""
         self._eof = False
         self._lingering = False  # reads on only to let the client read the last answer
@@ -60,6 +62,7 @@ class HttpProtocol(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self.state.connections.discard(self)
         self._shared.remove(self)
+        self._head.release()
         self._unread = b""
         if self._exchange:
             self._exchange.end()
@@ -116,6 +119,8 @@ class HttpProtocol(asyncio.Protocol):
                         self._deadline = self._loop.time() + limits.HEAD_TIMEOUT
                 taken = self._reader.take(self._unread)
                 self._unread = self._unread[taken:]
+                if self._reader.in_head and self._reader.head_size:
+                    self._count_head()
         except Refused as exc:
             self.refuse(exc.refusal)
 
@@ -135,11 +140,16 @@ class HttpProtocol(asyncio.Protocol):
     def _begin_request(self, scope: Scope, *, keep_alive: bool) -> None:
         if self._shared.too_many and scope["method"] not in {"GET", "HEAD"}:
             raise Refused(TOO_MANY)
+        self._count_head()
         self._new = False
         self._deadline = self._loop.time() + limits.BODY_TIMEOUT
         exchange = self._exchange = Exchange(self, scope, keep_alive=keep_alive)
         exchange.task = self._loop.create_task(exchange.run(self._app))
         self.state.tasks.add(exchange.task)
+
+    def _count_head(self) -> None:
+        if not self._head.grow(self._reader.head_size):
+            raise Refused(NO_ROOM)
 
     def _take_body(self, part: bytes) -> None:
         if self._exchange and self._exchange.feed(part) > limits.BODY_BUFFER:
@@ -175,6 +185,7 @@ class HttpProtocol(asyncio.Protocol):
         """Go on after an answer."""
         self.state.total_requests += 1
         self._exchange = None
+        self._head.release()
         if not keep_alive:
             self._close()
         if self._lingering or self.transport.is_closing():

@@ -37,8 +37,16 @@ class PatientServer(Server):
         libuv accepts one connection of a descriptor in a turn of the event loop (libuv/libuv#3696).
         With one descriptor, probes of a busy instance would wait for seconds.
         """
-        listener = self.config.bind_socket()
+        listener = self._bind()
         super().run([listener, *(listener.dup() for _ in range(LISTENERS - 1))])
+
+    def _bind(self) -> socket.socket:
+        """Take connections of IPv6, too: a pod may have no other address for its probes."""
+        try:
+            address = ("", self.config.port)
+            return socket.create_server(address, family=socket.AF_INET6, dualstack_ipv6=True)
+        except (OSError, ValueError):  # without IPv6; uvicorn tells whether the port is the cause
+            return self.config.bind_socket()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         HttpProtocol.draining = True

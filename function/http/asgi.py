@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 from function import logs, metrics
 from function.analysis import Analyzer, StubAnalyzer
-from function.errors import ClientDisconnected, PayloadTooLarge
+from function.errors import ClientDisconnected, PayloadTooLarge, Unavailable
 from function.http import observation
 from function.http.access import make_access
 from function.http.handler import Handler
+from function.http.memory import Share
 from function.http.messages import Request, Response
 from function.http.traceparent import continue_trace
 from function.service import Service
@@ -35,11 +36,11 @@ Send = Callable[[Message], Awaitable[None]]
 
 BODY_LIMIT = 64 * 1024  # bytes
 BODY_TIMEOUT_STATUS = 408
-HTTP_1 = ("1.0", "1.1")
 PIECE = 16 * 1024  # bytes of a body that are sent at a time
 WRITE_TIMEOUT = 15  # seconds for a client to take a piece
 WARM_DELAY = 1  # seconds after the first feedback; more requests arrive during a cold start
 EXPORT_DELAY = 10  # seconds after the start, if no feedback comes
+LOGGED = 200  # characters of a path or a method; Docker splits a line of the log at 16 KiB
 ABSOLUTE_FORM = re.compile(r"https?://[^/]*", re.IGNORECASE)
 REQUEST_ID = re.compile(r"[ -~]{1,128}")
 
@@ -91,7 +92,8 @@ class Application:
 
     async def _answer(self, scope: Message, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
-        request = _request(scope, receive)
+        share = Share()
+        request = _request(scope, receive, share)
         request_id = _request_id(request)
         _, trace_id, span_id, _ = request.headers["traceparent"].split("-")
         fields = {"request_id": request_id, "trace_id": trace_id, "span_id": span_id}
@@ -104,6 +106,8 @@ class Application:
             _log(request, 499, "CLIENT_DISCONNECTED", started)
             observation.end(request, self._handler.route, None, started)
             return
+        finally:
+            share.release()
         _log(request, response.status, response.code, started)
         observation.end(request, self._handler.route, response.status, started)
         if not self._warm and request.method == "POST":
@@ -159,7 +163,7 @@ def _make_analyzer(settings: Settings) -> Analyzer:
     return LlmAnalyzer(settings.llm)
 
 
-def _request(scope: Message, receive: Receive) -> Request:
+def _request(scope: Message, receive: Receive, share: Share) -> Request:
     headers: dict[str, str] = {}
     for raw_name, raw_value in scope["headers"]:
         # Whitespace around a value is not part of it, and not every host removes it:
@@ -172,11 +176,11 @@ def _request(scope: Message, receive: Receive) -> Request:
     if not path.startswith("/"):  # hypercorn leaves an absolute-form target as it is
         path = ABSOLUTE_FORM.sub("", path) or "/"
     observation.begin_span(path, headers, caller, scope["http_version"])
-    read = partial(_read, receive, headers.get("content-length", ""))
+    read = partial(_read, receive, headers.get("content-length", ""), share)
     return Request(scope["method"], path, headers, read)
 
 
-async def _read(receive: Receive, content_length: str) -> bytes:
+async def _read(receive: Receive, content_length: str, share: Share) -> bytes:
     if content_length.isdecimal() and int(content_length) > BODY_LIMIT:
         raise PayloadTooLarge(f"the body is over {BODY_LIMIT} bytes")
     body = b""
@@ -188,6 +192,8 @@ async def _read(receive: Receive, content_length: str) -> bytes:
         body += message.get("body", b"")
         if len(body) > BODY_LIMIT:
             raise PayloadTooLarge(f"the body is over {BODY_LIMIT} bytes")
+        if not share.grow(len(body)):
+            raise Unavailable("too many large requests are under way")
         more = message.get("more_body", False)
     return body
 
@@ -204,7 +210,7 @@ async def _send(scope: Message, send: Send, response: Response, request_id: str)
         (b"x-request-id", request_id.encode()),
         *[(name.lower().encode(), value.encode()) for name, value in response.headers],
     ]
-    if response.status == BODY_TIMEOUT_STATUS and scope["http_version"] in HTTP_1:
+    if response.status == BODY_TIMEOUT_STATUS:
         headers.append((b"connection", b"close"))  # else the rest of the body would keep it open
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
     body = b"" if scope["method"] == "HEAD" else response.body
@@ -230,8 +236,8 @@ def _log(request: Request, status: int, code: str | None, started: float) -> Non
     elif status < 400 and request.method in ("GET", "HEAD"):
         level = logging.DEBUG
     fields: dict[str, object] = {
-        "method": request.method,
-        "path": request.path,
+        "method": request.method[:LOGGED],
+        "path": request.path[:LOGGED],
         "status": status,
         "duration_ms": round((time.perf_counter() - started) * 1000, 3),
     }

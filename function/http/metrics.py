@@ -18,8 +18,9 @@ class MetricsPage:
         if self._token_file:
             # Read for each scrape, so that a rotated token needs no restart.
             token = self._token_file.read_bytes().strip()
-            given = request.headers.get("authorization", "").encode("latin-1")
-            if not token or not hmac.compare_digest(b"Bearer " + token, given):
+            scheme, _, given = request.headers.get("authorization", "").partition(" ")
+            same = hmac.compare_digest(token, given.strip().encode("latin-1"))
+            if not token or scheme.lower() != "bearer" or not same:
                 raise Unauthenticated("the metrics need a token", 'Bearer realm="metrics"')
         from function.telemetry import prometheus  # imported at the first scrape
 

@@ -75,8 +75,8 @@ class Store(GroupCommit):
 
     async def _look(self) -> bool:
         """Insert zero rows: this checks everything that an insert needs except the row."""
+        self.start()
         try:
-            self._admit(0)
             await self._queue.do(insert, (), (), asyncio.get_running_loop().time() + CHECK_TIMEOUT)
         except Unavailable:  # late, maybe behind rows that PostgreSQL stores
             return self._health.writable and self._health.stored_at > self._checked

@@ -41,7 +41,10 @@ ProcessCollector(registry=_registry)  # CPU, memory and descriptors
 
 def render(accept: str) -> tuple[bytes, str]:
     """Return the body and its media type, in the format that the scraper prefers."""
-    encode, content_type = choose_encoder(accept)
+    try:
+        encode, content_type = choose_encoder(accept)
+    except TypeError:  # it compares numbers with a version that has none, or is in quotes
+        encode, content_type = choose_encoder("")
     return encode(_registry), content_type
 
 

@@ -73,6 +73,17 @@ def test_json_lines(host: str, hosts_database: str, tmp_path: Path) -> None:
     assert [event for event in events if event.get("request_id") == request_id(probe)] == []
 
 
+def test_long_words(instance: Instance) -> None:
+    """A client can't make a line that Docker would split."""
+    instance.get("/" + "%80" * 20_000, **{"X-Request-Id": "of-a-long-path"})
+    instance.request("A" * 60_000, "/", headers={"X-Request-Id": "of-a-long-method"})
+    instance.get("/health/startup")  # the lines are written at the end of the event loop's turn
+
+    lines = [line for line in instance.log.splitlines() if '"of-a-long' in line]
+    assert lines
+    assert all(len(line) < 16 * 1024 for line in lines)
+
+
 def test_a_5xx_is_an_error(host: str, tmp_path: Path) -> None:
     """A 4xx, which is the client's fault, is not."""
     closed = f"postgresql://nobody@127.0.0.1:{free_port()}/nowhere"

@@ -176,10 +176,18 @@ def test_token(hosts_database: str, tmp_path: Path) -> None:
         scrape(function, Authorization="Bearer secret-1")
         token.write_text("secret-2")
         assert function.get("/metrics", Authorization="Bearer secret-1").status == 401
-        scrape(function, Authorization="Bearer secret-2")
+        scrape(function, Authorization="bearer  secret-2")
         token.write_text("")
         assert function.get("/metrics", Authorization="Bearer ").status == 401
     assert "secret-" not in function.log
+
+
+@pytest.mark.parametrize("version", ['"1.0.0"', "x", "1.x.0", "", "1.0.0;escaping=x", "-1"])
+def test_odd_versions(instance_with_metrics: Instance, version: str) -> None:
+    """A scraper gets metrics, whatever version of a format it asks for."""
+    for media_type in ("text/plain", "application/openmetrics-text"):
+        accept = f"{media_type};version={version}"
+        assert instance_with_metrics.get("/metrics", Accept=accept).status == 200
 
 
 @pytest.mark.skipif(not shutil.which("promtool"), reason="needs Debian's prometheus")

@@ -142,6 +142,20 @@ def test_half_close_in_request(instance: Instance, length: int) -> None:
     assert statuses(instance.raw(post(body_of("x"))[:length])) in ([], [400])
 
 
+@pytest.mark.parametrize("rest", [b"", b"x\r\n"], ids=["end", "wrong chunk"])
+def test_end_in_body(instance: Instance, student: str, rest: bytes) -> None:
+    """A request ends when the rest of its body can't come any more."""
+    request = chunked(student, b"", b"X-Request-Id: %b\r\n" % student.encode())
+
+    assert statuses(instance.raw(request[: request.index(b"\r\n0\r\n")] + rest)) in ([], [400])
+
+    def found() -> list[int]:
+        return [one["status"] for one in instance.events() if one.get("request_id") == student]
+
+    wait_until(lambda: found() != [])
+    assert found() == [499]
+
+
 def test_closed_connections(instance: Instance) -> None:
     """Connections that clients have closed free their descriptors."""
     before = descriptors(instance)
@@ -160,10 +174,31 @@ def children(pid: int) -> list[int]:
     return [process.pid for process in psutil.Process(pid).children(recursive=True)]
 
 
+@pytest.mark.parametrize("empty", [b"\r\n", b"\r\n\r\n\n"], ids=ascii)
+def test_empty_lines(instance: Instance, rows: Rows, student: str, empty: bytes) -> None:
+    """Empty lines before requests are ignored: old clients send one after a body."""
+    request = empty + post(body_of(student))
+
+    assert statuses(exchange(instance, [request * 3], answers=3)) == [200, 200, 200]
+    single = [request[place : place + 1] for place in range(len(request))]
+    assert statuses(exchange(instance, single)) == [200]
+    assert len(rows(student)) == 4
+
+
+@pytest.mark.parametrize("more", [b"\r\n", b"nonsense", post(b"{}")], ids=["CRLF", "bytes", "POST"])
+def test_behind_the_last_request(instance: Instance, rows: Rows, student: str, more: bytes) -> None:
+    """What comes behind `Connection: close` is ignored, and the request gets its own answer."""
+    request = post(body_of(student), b"Connection: close\r\n")
+
+    assert statuses(instance.raw(request + more)) == [200]
+    assert len(rows(student)) == 1
+
+
 REFUSED = {
     "no Host": (b"GET /health/startup HTTP/1.1\r\n\r\n", 400),
     "two Hosts": (b"GET /health/startup HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400),
     "HTTP/2.0": (b"GET /health/startup HTTP/2.0\r\nHost: a\r\n\r\n", 505),
+    "HTTP/2": (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0", 400),
     "gzip, chunked": (
         b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
         501,
@@ -194,7 +229,12 @@ REFUSED = {
 
 
 # h11 accepts every method, and a bare LF as a line end, as RFC 9112, section 2.2 allows.
-BY_HYPERCORN = {"chunked, then identity": [501], "bare LF": [200, 200], "CONNECT": [404, 200]}
+BY_HYPERCORN = {
+    "HTTP/2": [505],
+    "chunked, then identity": [501],
+    "bare LF": [200, 200],
+    "CONNECT": [404, 200],
+}
 
 
 @pytest.mark.parametrize(("more", "status"), [(b"", 404), (b"Content-Length: 1\r\n", 400)])

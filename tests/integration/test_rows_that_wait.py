@@ -10,7 +10,7 @@ from function.errors import Unavailable
 from function.store import Store
 from tests.conftest import open_connection
 from tests.integration.test_refused_rows import TRIGGER
-from tests.integration.test_store import entry, keep, query, use
+from tests.integration.test_store import entry, keep, locked_table, query, use
 
 SLEEPS = TRIGGER.format("PERFORM pg_sleep(60);")
 SECONDS = 10
@@ -79,6 +79,23 @@ def test_a_probe_that_waits_behind_rows_that_are_stored(slower_database: str) ->
         return ready
 
     assert all(use(slower_database, probe, 40))
+
+
+def test_a_probe_while_more_rows_wait_than_are_taken(feedback_database: str) -> None:
+    """The instance is ready, or a platform would send its requests to the other instances."""
+
+    async def probe(store: Store) -> bool:
+        await store.is_ready()
+        with locked_table(feedback_database, 1.5):  # the statement shows how slow the server is
+            rows = [asyncio.create_task(keep(store, entry())) for _ in range(1000)]
+            await asyncio.wait(rows, return_when=asyncio.FIRST_COMPLETED)
+        with pytest.raises(Unavailable):
+            await keep(store, entry())
+        ready = await store.is_ready()
+        await asyncio.gather(*rows)
+        return ready
+
+    assert use(feedback_database, probe, 40)
 
 
 def test_a_row_whose_id_another_transaction_holds(feedback_database: str) -> None:
