@@ -1,11 +1,11 @@
-"""The memory that the heads and bodies of all requests under way take together."""
+"""The memory that the large heads and bodies of all requests under way take together."""
 
 LIMIT = 16 * 1024 * 1024  # bytes; thousands of clients could send 64 KiB each
-SMALL = 4 * 1024  # bytes; what is smaller is still read where there is no room for more
+SMALL = 4 * 1024  # bytes; what is not larger does not count, and is always read
 
 
 class Share:
-    """Counts the bytes of one head or body, until its request has an answer."""
+    """Counts the bytes of one large head or body, until its request has an answer."""
 
     total = 0  # of all requests of the process
     __slots__ = ("_size",)
@@ -14,10 +14,12 @@ class Share:
         self._size = 0
 
     def grow(self, size: int) -> bool:
-        """Note how many bytes have come, and return whether there is room for them."""
+        """Note how many bytes have come, if more than SMALL; return whether there is room."""
+        if size <= SMALL:
+            return True
         Share.total += size - self._size
         self._size = size
-        return size <= SMALL or Share.total <= LIMIT
+        return Share.total <= LIMIT
 
     def release(self) -> None:
         """Note that they are not needed any more."""
