@@ -277,6 +277,17 @@ def test_without_views_it_says_what_to_do(feedback_database: str) -> None:
     assert "python -m insights apply" in done.stderr
 
 
+@pytest.mark.parametrize("period", ["week", "month"])
+def test_with_views_of_an_older_version_it_says_what_to_do(
+    rows: Rows, feedback_database: str, period: str
+) -> None:
+    rows.connection.run(f"ALTER VIEW insights.{period}ly RENAME COLUMN unread TO unknown")
+    done = run(feedback_database, "report", f"--period={period}")
+    assert done.returncode == 1
+    [line] = done.stderr.splitlines()
+    assert line.endswith("First run: python -m insights apply")
+
+
 def test_an_unknown_time_zone_is_told(year: str) -> None:
     done = run(year, "apply", "--timezone=europe/berlin")
     assert done.returncode == 1
