@@ -8,7 +8,7 @@ import math
 from collections.abc import Iterator
 
 from function.domain import Concern, Difficulty, ModelSnapshot, Strategy
-from function.llm.concerns import concern_in_words, concern_of_answer, gravest
+from function.llm.concerns import concern_in_words, gravest
 from function.llm.json_text import find_objects
 from function.llm.outcome import Answer, NoAnswer, Reason, Usage
 from function.llm.prompt import PROMPT_VERSION
@@ -53,11 +53,10 @@ def _found(completion: Completion) -> Iterator[Values]:
 def _answers(text: str) -> Iterator[Values]:
     """What may be an answer; some models put it into another object, below the schema's name."""
     for found, repair in find_objects(text):
-        concern = concern_of_answer(found)  # also of what is in it, which takes time
-        yield Values(found, repair, concern)
+        yield Values(found, repair)
         for inner in found.values():
             if isinstance(inner, dict):
-                yield Values(inner, "extra key", concern)
+                yield Values(inner, "extra key")
 
 
 def _strategy(values: Values, concern: Concern, model: str, usage: Usage) -> Strategy:

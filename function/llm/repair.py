@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 
 from function.domain import Concern
+from function.llm.concerns import concern_of_answer
 from function.llm.json_text import plain_word
 from function.llm.prompt import (
     DIFFICULTIES,
@@ -49,9 +50,9 @@ class Values:
     A name is a key, or one of `spelling`, `sign`, `extra key`, `text around` and `cut off`.
     """
 
-    def __init__(self, answer: Mapping[str, object], found: str, concern: Concern) -> None:
+    def __init__(self, answer: Mapping[str, object], found: str) -> None:
         self.repairs = {found} - {""}
-        self._concern = concern
+        self._answer = answer
         self._values: dict[str, object] = {}
         for given, value in answer.items():
             if key := _keys().get(_letters(given)):
@@ -81,8 +82,9 @@ class Values:
 
     @property
     def concern(self) -> Concern:
-        self._note("concern", unless=self._values.get("concern") == self._concern.value)
-        return self._concern
+        concern = concern_of_answer(self._answer)
+        self._note("concern", unless=self._values.get("concern") == concern.value)
+        return concern
 
     def adjustment(self, difficulty: str) -> float:
         """One of the steps. If it contradicts the difficulty, it becomes 0.
