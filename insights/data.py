@@ -19,6 +19,10 @@ CONCERNS = (
     *("concern_self_harm", "concern_abuse", "concern_violence", "concern_bullying"),
     "concern_other",
 )
+COLUMNS = (
+    *("kind", "name", "answers", "students", "easy", "ok", "hard", "unread"),
+    *(*MOODS, *CONCERNS),
+)
 
 
 @dataclass(frozen=True)
@@ -83,7 +87,7 @@ def _read_rows(connection: Connection, first: Period, last: Period) -> list[dict
     """All subjects of the last two periods, and the totals of all."""
     view, column = f"insights.{last.kind}ly", last.kind
     found = connection.run(
-        f"SELECT to_char({column}, '{ISO}') AS start, {view}.* FROM {view}"
+        f"SELECT to_char({column}, '{ISO}') AS start, {', '.join(COLUMNS)} FROM {view}"
         f" WHERE {column} BETWEEN :first AND :last"
         f" AND (kind = 'all' OR {column} >= :previous)",
         first=first.start,

@@ -7,6 +7,7 @@ from datetime import date
 
 import fsspec
 import obstore.fsspec
+from obstore.exceptions import BaseError
 
 from function.store.driver import Connection
 from insights import data, quotes
@@ -37,11 +38,14 @@ def write(connection: Connection, options: Options) -> None:
 def _write_file(place: str, text: str) -> None:
     obstore.fsspec.register(OBJECT_STORES)
     try:
-        with fsspec.open(place, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
+        files, path = fsspec.url_to_fs(place)
+        files.pipe_file(path, text.encode())
     except (ImportError, ValueError) as exc:  # of the kind of address
         print(f"--output: {exc}", file=sys.stderr)
         raise SystemExit(2) from None
+    except (BaseError, OSError) as exc:  # the other lines of obstore's errors are for debugging
+        print(f"--output: {str(exc).splitlines()[0]}", file=sys.stderr)
+        raise SystemExit(1) from None
 
 
 def _period(connection: Connection, options: Options) -> Period:

@@ -25,7 +25,10 @@ def read_answer(wire_format: WireFormat, body: bytes, model: str) -> Answer:
 
     A text that was cut off may still hold enough. Of one that was refused only the concern counts.
     """
-    completion = wire_format.read(body)
+    try:
+        completion = wire_format.read(body)
+    except RecursionError:
+        raise NoAnswer(Reason.NOT_THE_API) from None
     may_answer = completion.problem in {None, Reason.TRUNCATED}
     concern, answer = completion.concern, None
     for values in _found(completion):

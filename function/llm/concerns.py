@@ -43,7 +43,7 @@ ORDER = (
 )
 # In a text, into which some gateways put the error of the provider behind them.
 FILTERED = re.compile(
-    r"""\b([\w-]{1,40})\\*["']\s*:\s*\{[^{}]{0,99}["']filtered\\*["']\s*:\s*[Tt]rue"""
+    r"""(?<![\w-])([\w-]{1,40})\\*["']\s*:\s*\{[^{}]{0,99}["']filtered\\*["']\s*:\s*[Tt]rue"""
 )
 BY_VALUE = {concern.value: concern for concern in Concern}
 DEPTH = 8  # of a filter's results, or of what a model wrote
@@ -116,7 +116,7 @@ def concern_in_words(text: str) -> Concern:
     """The danger that a text without an answer names: a refusal in prose, or broken JSON."""
     text = THOUGHTS.sub("", text)  # which go through all dangers that there are
     found = AFTER_KEY.findall(text) if "{" in text else PROSE.findall(text)
-    return gravest(_known_concern(word) or Concern.UNASSESSED for word in found)
+    return gravest(_known_concern(word) or Concern.UNASSESSED for word in set(found))
 
 
 def filtered_concern(results: object) -> Concern:

@@ -3,13 +3,18 @@
 import json
 import re
 from collections.abc import Iterator
+from itertools import chain
 
 from pydantic_core import from_json
 
 Object = dict[str, object]
 
 START = re.compile(r'\{\s*["}]')  # not each brace: thoughts about mathematics are full of LaTeX
-TRIES = 32  # starts of objects; each takes time in the length of the text
+SEPARATORS = re.compile(r"[\W_]+")
+# A model may write up to 256 KiB, all of which would keep the event loop from other requests.
+TRIES = 32  # starts of objects
+LONGEST = 32 * 1024  # characters of an object that are read; 2,048 tokens have fewer
+ENOUGH = 64 * 1024  # characters of all objects, after which no other one is read
 
 
 def _object(pairs: list[tuple[str, object]]) -> Object:
@@ -31,20 +36,33 @@ def find_objects(text: str) -> Iterator[tuple[Object, str]]:
     the text cuts off, the outermost one first.
     """
     text = _unquoted(text.strip("\ufeff \t\r\n"))
-    for value, length in reversed(_closed(text)):
-        yield value, "" if length == len(text) else "text around"
-    for start in _starts(text):
-        try:
-            yield from_json(text[start:], allow_partial=True), "cut off"
-        except ValueError:
-            continue
+    left = ENOUGH
+    for value, length, repair in chain(_whole(text), _cut_off(text)):
+        yield value, repair
+        left -= length
+        if left < 0:
+            return
 
 
 def plain_word(value: object) -> str:
     """A word in one spelling: `Self-Harm ` is `self_harm`. Empty for what is not text."""
     if not isinstance(value, str):
         return ""
-    return re.sub(r"[\W_]+", "_", value.casefold()).strip("_")
+    return SEPARATORS.sub("_", value.casefold()).strip("_")
+
+
+def _whole(text: str) -> Iterator[tuple[Object, int, str]]:
+    for value, length in reversed(_closed(text)):
+        yield value, length, "" if length == len(text) else "text around"
+
+
+def _cut_off(text: str) -> Iterator[tuple[Object, int, str]]:
+    for start in _starts(text):
+        part = text[start : start + LONGEST]
+        try:
+            yield from_json(part, allow_partial=True), len(part), "cut off"
+        except ValueError:
+            continue
 
 
 def _closed(text: str) -> list[tuple[Object, int]]:
@@ -55,10 +73,11 @@ def _closed(text: str) -> list[tuple[Object, int]]:
         if start < end:
             continue
         try:
-            value, end = _decoder.raw_decode(text, start)
+            value, length = _decoder.raw_decode(text[start : start + LONGEST])
         except (ValueError, RecursionError):
             continue
-        found.append((value, end - start))
+        found.append((value, length))
+        end = start + length
     return found
 
 

@@ -207,17 +207,32 @@ def test_it_writes_a_file_with_the_first_day_in_its_name(year: str, tmp_path: Pa
 def test_it_writes_to_an_object_store(year: str) -> None:
     """The server takes the requests of S3's API, and checks no signature."""
     with s3_server() as (address, objects):
-        done = run(
-            year,
-            *("report", WEEK, "--format=csv", "--output=s3://reports/{start}.csv"),
-            AWS_ENDPOINT_URL=address,
-            AWS_ALLOW_HTTP="true",
-            AWS_ACCESS_KEY_ID="key",
-            AWS_SECRET_ACCESS_KEY="secret",
-            AWS_REGION="eu-central-1",
-        )
+        done = upload(year, address)
     assert done.returncode == 0, done.stderr
     assert objects[f"/reports/{demo.BROKEN_WEEK}.csv"].startswith(b"section,period,name")
+
+
+@pytest.mark.parametrize("status", [403, 404])
+def test_an_object_store_that_refuses_is_told_in_one_line(year: str, status: int) -> None:
+    with serving(lambda request: request.answer(status)) as port:
+        done = upload(year, f"http://127.0.0.1:{port}")
+    assert done.returncode == 1
+    [line] = done.stderr.splitlines()
+    assert line.startswith("--output: ")
+    assert str(status) in line
+
+
+def upload(url: str, address: str) -> "subprocess.CompletedProcess[str]":
+    """Write a report to the object store with this address."""
+    return run(
+        url,
+        *("report", WEEK, "--format=csv", "--output=s3://reports/{start}.csv"),
+        AWS_ENDPOINT_URL=address,
+        AWS_ALLOW_HTTP="true",
+        AWS_ACCESS_KEY_ID="key",
+        AWS_SECRET_ACCESS_KEY="secret",
+        AWS_REGION="eu-central-1",
+    )
 
 
 @contextmanager
@@ -242,12 +257,19 @@ def s3_server() -> Iterator[tuple[str, dict[str, bytes]]]:
         ("--from=yesterday", 2, "--from: must be a date"),
         ("--output=nowhere://report", 2, "--output: Protocol not known: nowhere"),
         ("--output=/proc/report", 1, "No such file or directory"),
+        (
+            "--output=abfs://reports/week.csv",
+            1,
+            "--output: Generic MicrosoftAzure error: Account must",
+        ),
+        ("--output=s3://", 1, '--output: Generic URL error: Unable to recognise URL "s3://"'),
+        ("--output=gs:///week.csv", 1, "--output: Generic URL error: Unable to recognise URL"),
     ],
 )
 def test_wrong_options_are_told(year: str, option: str, code: int, said: str) -> None:
     done = run(year, "report", "--format=csv", option)
     assert done.returncode == code
-    assert said in done.stderr
+    assert said in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
 
 
@@ -275,6 +297,17 @@ def test_without_views_it_says_what_to_do(feedback_database: str) -> None:
     done = run(feedback_database, "report")
     assert done.returncode == 1
     assert "python -m insights apply" in done.stderr
+
+
+@pytest.mark.parametrize("period", ["week", "month"])
+def test_with_views_of_an_older_version_it_says_what_to_do(
+    rows: Rows, feedback_database: str, period: str
+) -> None:
+    rows.connection.run(f"ALTER VIEW insights.{period}ly RENAME COLUMN unread TO unknown")
+    done = run(feedback_database, "report", f"--period={period}")
+    assert done.returncode == 1
+    [line] = done.stderr.splitlines()
+    assert line.endswith("First run: python -m insights apply")
 
 
 def test_an_unknown_time_zone_is_told(year: str) -> None:

@@ -389,6 +389,15 @@ def test_text_without_an_end_is_no_answer(text: str) -> None:
         read(text)
 
 
+@pytest.mark.parametrize("key", ["content", "refusal"])
+def test_parts_inside_of_parts_are_no_answer(key: str) -> None:
+    for depth in range(100, 1000, 50):
+        parts = "[" * depth + "]" * depth
+        body = f'{{"choices": [{{"message": {{"{key}": {parts}}}}}]}}'
+        with pytest.raises(NoAnswer):
+            read_answer(OpenAiFormat(), body.encode(), "model-1")
+
+
 def test_the_schema_is_closed_and_has_enums_of_words_only() -> None:
     def check(schema: Any) -> None:
         assert set(schema) <= {
