@@ -177,7 +177,7 @@ def test_scale_to_zero(service: Manifest) -> None:
     names = ("window", "scale-down-delay", "scale-to-zero-pod-retention-period")
     total = sum((duration(annotations[AUTOSCALING + name]) for name in names), timedelta())
     guide = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
-    assert f"Knative adds the three up: {total // timedelta(minutes=1)} minutes" in guide
+    assert f"Knative adds the three times: {total // timedelta(minutes=1)} minutes" in guide
 
 
 def test_readiness(service: Manifest) -> None:

@@ -132,15 +132,15 @@ def test_kill_9_leaves_no_process(run: Run) -> None:
 
 def test_a_changed_schema_is_applied_when_it_can_be(run: Run) -> None:
     before = (run.clone / "schema.sql").read_text()
-    run.write("schema.sql", f"{before}-- Step: extra\nCREATE TABL extra ();\n")
+    run.write("schema.sql", f"{before}-- Step: extra\nCREATE TABL public.extra ();\n")
     run.until_said("schema.sql is not applied, see above.")
     run.until_said("The function is ready again.")
 
-    run.write("schema.sql", f"{before}-- Step: extra\nCREATE TABLE extra ();\n")
+    run.write("schema.sql", f"{before}-- Step: extra\nCREATE TABLE public.extra ();\n")
 
     run.until_said("The function is ready again.", times=2)
     with closing(database(run)) as connection:
-        assert connection.run("SELECT count(*) FROM extra") == [[0]]
+        assert connection.run("SELECT count(*) FROM public.extra") == [[0]]
 
 
 def test_a_function_that_ends_by_itself_ends_make_run(run: Run) -> None:
