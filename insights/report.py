@@ -44,7 +44,8 @@ def _write_file(place: str, text: str) -> None:
         print(f"--output: {exc}", file=sys.stderr)
         raise SystemExit(2) from None
     except (BaseError, OSError) as exc:  # the other lines of obstore's errors are for debugging
-        print(f"--output: {str(exc).splitlines()[0]}", file=sys.stderr)
+        reason, _, _ = str(exc).partition("\n")
+        print(f"--output: {reason}", file=sys.stderr)
         raise SystemExit(1) from None
 
 

@@ -44,8 +44,9 @@ DROP MATERIALIZED VIEW IF EXISTS insights.closed, insights.history;
 DROP VIEW IF EXISTS insights.answer;
 
 -- Each answer once as a whole, once for its task, and once for each of its topics. A revised strategy
--- takes the place of the first one, but does not take back its concern. Of deleted feedback only counts by week are left. Names are cut,
--- because an index can't hold a longer one, and requests may have any task_id.
+-- takes the place of the first one, but does not take back its concern. Of deleted feedback only
+-- counts by week are left. Names are cut, because an index can't hold a longer one, and requests may
+-- have any task_id.
 CREATE VIEW insights.answer AS
 SELECT feedback.created_at, (feedback.created_at AT TIME ZONE insights.time_zone())::date AS day,
        feedback.student_id, subject.kind, subject.name,

@@ -27,8 +27,10 @@ PARTS = {
 }
 # Nothing else may follow: "none, but a classmate hits me" tells of a danger.
 NOTHING = re.compile(
-    r"(none|nothing)(_(concerning|detected|found|identified|mentioned|reported|of_the_above))?"
-    r"|none_(just_)?(an_)?idiom|no|na|n_a|null|false|safe|not_applicable"
+    r"(none|nothing)(_(concerning|detected|found|identified|indicated|mentioned|noted|observed"
+    r"|present|reported|apparent|evident|expressed|at_all|of_the_above|of_these))?"
+    r"|none_(just_)?(an_)?idiom|no|na|n_a|null|false|(is_)?safe|unlikely|absent|negative"
+    r"|not_(applicable|detected|evident|found|indicated|likely|mentioned|observed|present)"
     r"|no(_[a-z]+)?_(concerns?|issues?|risks?)"
 )
 # Of a danger in prose, where "I hate it" and "the syllabus" are harmless.
@@ -55,12 +57,19 @@ def concern_of_answer(answer: Mapping[str, object], depth: int = DEPTH) -> Conce
 
 
 def _field(name: str, value: object, depth: int) -> Concern:
-    if "concern" in name.casefold():
-        return read_concern(value)
+    key = plain_word(name)
+    if "concern" in key:
+        if value is True and NOTHING.fullmatch(key):
+            return Concern.NONE
+        concern = read_concern(value)
+        # A `concern_reason` or a `concern_level` tells of a concern, and is none of its own.
+        is_detail = not key.endswith(("concern", "concerns")) and plain_word(value) != "other"
+        return Concern.UNASSESSED if is_detail and concern is Concern.OTHER else concern
     if isinstance(value, dict) and depth:
         return concern_of_answer(value, depth - 1)
-    flag = BY_VALUE.get(plain_word(name)) if value is True else None
-    return flag if flag and flag.is_danger else Concern.UNASSESSED
+    flag = BY_VALUE.get(key, Concern.OTHER) if value is True else Concern.OTHER
+    # `other` is a topic, too.
+    return flag if flag.is_danger and flag is not Concern.OTHER else Concern.UNASSESSED
 
 
 def read_concern(value: object, depth: int = DEPTH) -> Concern:
@@ -97,7 +106,12 @@ def _entry(name: str, value: object, depth: int) -> Concern:
 
 def _affirms(value: object) -> bool:
     """Whether it is true, a text, or a number that is likelier than not."""
-    return bool(plain_word(value)) or (isinstance(value, int | float) and value >= 0.5)
+    if isinstance(value, str):
+        try:
+            value = float(value)
+        except ValueError:
+            return bool(plain_word(value))
+    return isinstance(value, int | float) and value >= 0.5
 
 
 def _known_concern(text: object) -> Concern | None:

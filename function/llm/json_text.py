@@ -18,11 +18,11 @@ ENOUGH = 64 * 1024  # characters of all objects, after which no other one is rea
 
 
 def _object(pairs: list[tuple[str, object]]) -> Object:
-    """An object. Of a key that is there twice it keeps the first value, too, as `key_`."""
+    """An object. Of a key that is there more than once it keeps the other values, too."""
     found = dict(pairs)
     if len(found) == len(pairs):
         return found
-    return {f"{key}_": value for key, value in reversed(pairs)} | found
+    return {f"{at}_{key}": value for at, (key, value) in enumerate(pairs)} | found
 
 
 # Raw line breaks in strings are common. A number of 5,000 digits is infinite, not an error.

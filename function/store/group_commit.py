@@ -17,6 +17,7 @@ from function.metrics import CONNECTS
 from function.postgres_settings import PostgresSettings
 from function.store import observation
 from function.store.connection import PATIENCE, connect, disconnect
+from function.store.driver import DatabaseError
 from function.store.faults import CANCELED, is_bug, is_loss, is_of_statement, is_refusal, sqlstate
 from function.store.health import Health
 from function.store.jobs import SWEEP_INTERVAL, Job, Queue, insert
@@ -117,7 +118,10 @@ class GroupCommit:
         self._table.attach(self._queue.wake.set)
         self._health.pooled = self._table.session.pooled
         if self._health.has_outage:  # which may have another cause than the connection
-            await self._try(self._table, [])
+            try:
+                await self._try(self._table, [])
+            except DatabaseError as exc:  # reads may work all the same
+                self._health.failed(exc)
         else:
             self._health.succeeded()
         return self._table

@@ -136,7 +136,7 @@ async def insert(table: FeedbackTable, jobs: list[Job], health: Health) -> None:
         # In the order of their ids, so that two instances can't wait for each other's rows.
         stored = await table.insert_or_find(sorted(entries.values(), key=lambda it: it.id.int))
     except DatabaseError as exc:
-        if len(jobs) > 1 or not is_refusal(exc):
+        if len(jobs) != 1 or not is_refusal(exc):
             raise
         await table.insert(())  # fails, too, where the table is the cause, and not the row
         await table.select(())

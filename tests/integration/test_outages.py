@@ -90,6 +90,20 @@ def test_probes_that_fail_are_one_outage_though_connections_succeed(
     assert vars(unavailable)["reason"].startswith("SQLSTATE 42P10: there is no unique")
 
 
+def test_repeats_are_answered_while_inserts_are_refused(feedback_database: str) -> None:
+    async def repeat(store: Store) -> None:
+        stored = entry()
+        await keep(store, stored)
+        await asyncio.to_thread(
+            query, feedback_database, "ALTER TABLE feedback DROP CONSTRAINT feedback_pkey"
+        )
+        with pytest.raises(Unavailable):
+            await keep(store, entry())
+        assert [*await store.find([stored.id], store.deadline())] == [stored.id]
+
+    use(feedback_database, repeat, seconds=2)
+
+
 def test_a_rule_is_named_as_the_reason(
     feedback_database: str, caplog: pytest.LogCaptureFixture
 ) -> None:

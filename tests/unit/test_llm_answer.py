@@ -211,6 +211,10 @@ def test_weights_that_can_not_be_cut_evenly_still_sum_to_one() -> None:
         ({"bullying": {"detected": True, "severity": "low"}}, Concern.BULLYING),
         ({"self_harm": {"detected": False, "severity": "safe"}}, Concern.NONE),
         ({"detected": True, "reason": "an adult hits them"}, Concern.OTHER),
+        ({"self_harm": "not detected"}, Concern.NONE),
+        ({"self_harm": "0.01", "abuse": "0.9"}, Concern.ABUSE),
+        ({"type": "none", "is_safe": True}, Concern.NONE),
+        ("None observed", Concern.NONE),
         (nested("self_harm", 300), Concern.OTHER),
         ("", Concern.UNASSESSED),
         (None, Concern.UNASSESSED),
@@ -279,9 +283,30 @@ def test_the_concern_under_another_key(other: dict[str, Any]) -> None:
     assert read(json.dumps({**other, **ANSWER})).strategy.concern is Concern.SELF_HARM
 
 
-def test_the_concern_of_a_key_that_is_there_twice() -> None:
-    text = json.dumps({**ANSWER, "concern": "abuse"})
-    assert read(f'{text[:-1]}, "concern": "none"}}').strategy.concern is Concern.ABUSE
+@pytest.mark.parametrize(
+    ("other", "concern"),
+    [
+        ({"concern_reason": "The student is only frustrated with fractions."}, Concern.NONE),
+        ({"concern_level": "low", "concernConfidence": "high"}, Concern.NONE),
+        ({"topics": {"fractions": True, "other": True}}, Concern.NONE),
+        ({"no_concerns": True}, Concern.NONE),
+        ({"concern_type": "self-harm"}, Concern.SELF_HARM),
+        ({"concern_type": "other"}, Concern.OTHER),
+        ({"safety_concern": "an adult hits them"}, Concern.OTHER),
+    ],
+)
+def test_what_tells_more_of_a_concern_is_none_of_its_own(
+    other: dict[str, Any], concern: Concern
+) -> None:
+    assert read(json.dumps({**ANSWER, **other})).strategy.concern is concern
+
+
+@pytest.mark.parametrize("concerns", [("abuse", "none"), ("none", "strange", "none")])
+def test_the_concern_of_a_key_that_is_there_more_than_once(concerns: tuple[str, ...]) -> None:
+    """The gravest one counts."""
+    last = ", ".join(f'"concern": "{concern}"' for concern in concerns)
+    found = read(f"{json.dumps(ANSWER)[:-1]}, {last}}}").strategy.concern
+    assert found is (Concern.ABUSE if "abuse" in concerns else Concern.OTHER)
 
 
 @pytest.mark.parametrize(
