@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import pytest
 
@@ -74,6 +75,15 @@ def test_a_server_that_does_not_run() -> None:
     assert "not usable: unreachable. Is the server running" in done.stdout
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Let programs start with SIGINT as a terminal has it: a shell's background job ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_ctrl_c(model_server: ModelServer) -> None:
     model_server.behavior = hang
     environ = {**os.environ, **llm_environ("openai", model_server.url)}
