@@ -150,7 +150,10 @@ def test_an_outage_of_postgresql_loses_and_doubles_nothing(running: Running) -> 
 
 
 def test_the_topic_has_each_change_once(running: Running) -> None:
-    """The latest record of a key is its window, and no change comes twice or goes back."""
+    """The latest record of a key is its window, and no change comes twice.
+
+    A count may go back and up again: a record may fall between the two steps of a revision.
+    """
     manager, flow = running.manager, running.flow
     manager.job.stop_with_savepoint((flow.folder / "saved").as_uri())
     latest: dict[bytes, Any] = {}
@@ -160,8 +163,6 @@ def test_the_topic_has_each_change_once(running: Running) -> None:
         if window is None:
             continue  # a revision took the only answer of a topic
         assert window != before
-        if before and window["kind"] != "topic":
-            assert window["answers"] >= before["answers"], key
         latest[key] = window
     assert sorted(map(_window, latest.values())) == sorted(flow.table())
     flow.wait_until_equal()
