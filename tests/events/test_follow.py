@@ -31,6 +31,7 @@ from tests.events.follower import (
 )
 from tests.events.revision import revise
 from tests.instance import FEEDBACK, ROOT, STUDENT, running
+from tests.signals import receivable
 
 TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
 TRACEPARENT = f"00-{TRACE_ID}-b7ad6b7169203331-01"
@@ -172,15 +173,7 @@ def assert_no_second_one_starts(server: EmbeddedPostgres) -> None:
     assert second.stderr.startswith("Another `make events` of this clone")
 
 
-@pytest.fixture
-def receive_sighup() -> Iterator[None]:
-    """Let children receive SIGHUP even if the tests run under nohup."""
-    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
-    yield
-    signal.signal(signal.SIGHUP, before)
-
-
-@pytest.mark.usefixtures("receive_sighup")
+@receivable(signal.SIGHUP)
 def test_restart(server: EmbeddedPostgres, url: str) -> None:
     """Each start continues where the one before stopped."""
     insert(url, 1, 3)

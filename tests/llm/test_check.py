@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 
 import pytest
 
@@ -12,6 +11,7 @@ from dev.ports import free_port
 from tests.instance import ROOT
 from tests.llm.conftest import KEY, MODEL, llm_environ
 from tests.llm.server import ModelServer, answers, hang, refuses, replies, says, sleeps
+from tests.signals import receivable
 from tests.waiting import wait_until
 
 CHECK = [sys.executable, "-m", "function.llm.check"]
@@ -75,15 +75,7 @@ def test_a_server_that_does_not_run() -> None:
     assert "not usable: unreachable. Is the server running" in done.stdout
 
 
-@pytest.fixture
-def interruptible() -> Iterator[None]:
-    """Let programs start with SIGINT as a terminal has it: a shell's background job ignores it."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
-@pytest.mark.usefixtures("interruptible")
+@receivable(signal.SIGINT)
 def test_ctrl_c(model_server: ModelServer) -> None:
     model_server.behavior = hang
     environ = {**os.environ, **llm_environ("openai", model_server.url)}
