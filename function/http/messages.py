@@ -49,6 +49,12 @@ class Response(NamedTuple):
     code: str | None = None
 
 
+def bearer_token(headers: Mapping[str, str]) -> str | None:
+    """The token of an Authorization header; None where it has another scheme, or is missing."""
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else None
+
+
 def prefers(request: Request, media_type: str, *others: str) -> bool:
     """Tell whether the client names this media type, and gives no other a higher quality by name.
 

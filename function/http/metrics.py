@@ -4,7 +4,7 @@ import hmac
 from pathlib import Path
 
 from function.errors import Unauthenticated
-from function.http.messages import Request, Response
+from function.http.messages import Request, Response, bearer_token
 
 
 class MetricsPage:
@@ -18,9 +18,8 @@ class MetricsPage:
         if self._token_file:
             # Read for each scrape, so that a rotated token needs no restart.
             token = self._token_file.read_bytes().strip()
-            scheme, _, given = request.headers.get("authorization", "").partition(" ")
-            same = hmac.compare_digest(token, given.strip().encode("latin-1"))
-            if not token or scheme.lower() != "bearer" or not same:
+            given = bearer_token(request.headers) or ""
+            if not token or not hmac.compare_digest(token, given.encode("latin-1")):
                 raise Unauthenticated("the metrics need a token", 'Bearer realm="metrics"')
         from function.telemetry import prometheus  # imported at the first scrape
 

@@ -16,6 +16,7 @@ from function.access_settings import TokenSettings
 from function.errors import Unauthenticated
 from function.http.claims import Caller, Claims, read_caller
 from function.http.keys import Keys
+from function.http.messages import bearer_token
 from function.llm.client import HttpClient
 
 # Signatures by a private key only: with HS256 an issuer's public key could sign.
@@ -38,11 +39,11 @@ class Tokens:
 
     async def check(self, headers: Mapping[str, str]) -> Caller:
         """Return the caller; raises Unauthenticated and Unavailable."""
-        scheme, _, token = headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer":
+        token = bearer_token(headers)
+        if token is None:
             raise Unauthenticated("a bearer token is required", 'Bearer realm="mentor"')
         try:
-            claims = await self._verify(token.strip())
+            claims = await self._verify(token)
         except jwt.PyJWTError as exc:
             # The name of its class: the text may quote the token.
             log.info("token refused", extra={"reason": type(exc).__name__})
