@@ -40,7 +40,6 @@ class Exchange:
         self._wakeup: asyncio.Future[None] | None = None
         self._head = b""
         self.started = False
-        self.task: asyncio.Task[None]
         self._late = False  # the body has not come in time
         self._ended = False  # all of the answer is written, or there is no client to read it
 
@@ -51,7 +50,7 @@ class Exchange:
         except Exception:
             log.exception("internal error")
         finally:  # a callback of the task would take a turn of the loop
-            self._client.state.tasks.discard(self.task)
+            self._client.state.tasks.discard(asyncio.current_task())
         if not self._ended:
             self._client.refuse(FAILED)
 

@@ -144,8 +144,7 @@ class HttpProtocol(asyncio.Protocol):
         self._new = False
         self._deadline = self._loop.time() + limits.BODY_TIMEOUT
         exchange = self._exchange = Exchange(self, scope, keep_alive=keep_alive)
-        exchange.task = self._loop.create_task(exchange.run(self._app))
-        self.state.tasks.add(exchange.task)
+        self.state.tasks.add(self._loop.create_task(exchange.run(self._app)))
 
     def _count_head(self) -> None:
         if not self._head.grow(self._reader.head_size):

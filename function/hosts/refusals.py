@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import NamedTuple
 
+from function.http import memory
 from function.metrics import REFUSALS
 
 Header = tuple[bytes, bytes]
@@ -53,9 +54,7 @@ TOO_SLOW = Refusal(408, "REQUEST_TIMEOUT", "the headers did not come within 10 s
 TOO_LARGE = Refusal(431, "HEADERS_TOO_LARGE", "the headers are over 64 KiB, or more than 100")
 FAILED = Refusal(500, "INTERNAL_ERROR", "internal error")
 CODING = Refusal(501, "INVALID_REQUEST", "only the chunked transfer coding is supported")
-NO_ROOM = Refusal(
-    *(503, "UNAVAILABLE", "too many large requests are under way"), ((b"retry-after", b"2"),)
-)
+NO_ROOM = Refusal(503, "UNAVAILABLE", memory.NO_ROOM, ((b"retry-after", b"2"),))
 TOO_MANY = Refusal(503, "UNAVAILABLE", "too many connections are open", ((b"retry-after", b"2"),))
 VERSION = Refusal(505, "INVALID_REQUEST", "only versions 1.1 and 1.0 of HTTP are supported")
 

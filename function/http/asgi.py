@@ -19,7 +19,7 @@ from function.errors import ClientDisconnected, PayloadTooLarge, Unavailable
 from function.http import observation
 from function.http.access import make_access
 from function.http.handler import Handler
-from function.http.memory import Share
+from function.http.memory import NO_ROOM, Share
 from function.http.messages import Request, Response
 from function.http.traceparent import continue_trace
 from function.service import Service
@@ -193,7 +193,7 @@ async def _read(receive: Receive, content_length: str, share: Share) -> bytes:
         if len(body) > BODY_LIMIT:
             raise PayloadTooLarge(f"the body is over {BODY_LIMIT} bytes")
         if not share.grow(len(body)):
-            raise Unavailable("too many large requests are under way")
+            raise Unavailable(NO_ROOM)
         more = message.get("more_body", False)
     return body
 

@@ -1,6 +1,7 @@
 """The memory that the large heads and bodies of all requests under way take together."""
 
 LIMIT = 16 * 1024 * 1024  # bytes; thousands of clients could send 64 KiB each
+NO_ROOM = "too many large requests are under way"
 SMALL = 4 * 1024  # bytes; what is not larger does not count, and is always read
 
 

@@ -13,6 +13,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from ssl import SSLWantReadError, SSLWantWriteError
 
+from function.store.sockets import OTHER_PROTOCOL
+
 HEADER = struct.Struct("!cI")  # a message's type, and its length without the type
 READY_FOR_QUERY = b"Z"
 TERMINATE = b"X\0\0\0\4"
@@ -118,7 +120,7 @@ class Stream:
             kind, length = HEADER.unpack_from(self._received, self._walked)
             end = self._walked + 1 + length
             if length < 4 or end > ANSWER_LIMIT:
-                raise ConnectionError("the server's answer is not PostgreSQL's protocol")
+                raise ConnectionError(OTHER_PROTOCOL)
             if end > len(self._received):
                 return
             self._walked = end
