@@ -6,6 +6,7 @@ repaired is repaired, because the student gets a neutral strategy otherwise.
 
 import math
 from collections.abc import Iterator
+from itertools import chain
 
 from function.domain import Concern, Difficulty, ModelSnapshot, Strategy
 from function.llm.concerns import concern_in_words, gravest
@@ -13,7 +14,6 @@ from function.llm.json_text import find_objects
 from function.llm.outcome import Answer, NoAnswer, Reason, Usage
 from function.llm.prompt import PROMPT_VERSION
 from function.llm.repair import Values
-from function.llm.response import Completion
 from function.llm.wire import WireFormat
 
 DIGITS = 6  # of a weight, behind the point
@@ -31,7 +31,7 @@ def read_answer(wire_format: WireFormat, body: bytes, model: str) -> Answer:
         raise NoAnswer(Reason.NOT_THE_API) from None
     may_answer = completion.problem in {None, Reason.TRUNCATED}
     concern, answer = completion.concern, None
-    for values in _found(completion):
+    for values in chain.from_iterable(map(_answers, completion.texts)):
         concern = gravest([concern, values.concern])
         answer = answer or (values if may_answer and values.usable else None)
         if answer and concern is not Concern.UNASSESSED:
@@ -46,11 +46,6 @@ def read_answer(wire_format: WireFormat, body: bytes, model: str) -> Answer:
     if concern is not Concern.NONE:  # what can't be used does not tell that all is well
         failure.concern = concern
     raise failure
-
-
-def _found(completion: Completion) -> Iterator[Values]:
-    for text in completion.texts:
-        yield from _answers(text)
 
 
 def _answers(text: str) -> Iterator[Values]:

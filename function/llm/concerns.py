@@ -39,15 +39,14 @@ PROSE = re.compile(
 )
 THOUGHTS = re.compile(r"\A.*</think>|<think>.*", re.DOTALL)
 AFTER_KEY = re.compile(r"concern\W{1,9}(\w+(?:-\w+)?)", re.IGNORECASE)  # in JSON that can't be read
-ORDER = (
-    *(Concern.SELF_HARM, Concern.ABUSE, Concern.VIOLENCE, Concern.BULLYING, Concern.OTHER),
-    *(Concern.NONE, Concern.UNASSESSED),
-)
+NAMED = (Concern.SELF_HARM, Concern.ABUSE, Concern.VIOLENCE, Concern.BULLYING)
+ORDER = (*NAMED, Concern.OTHER, Concern.NONE, Concern.UNASSESSED)
 # In a text, into which some gateways put the error of the provider behind them.
 FILTERED = re.compile(
     r"""(?<![\w-])([\w-]{1,40})\\*["']\s*:\s*\{[^{}]{0,99}["']filtered\\*["']\s*:\s*[Tt]rue"""
 )
 BY_VALUE = {concern.value: concern for concern in Concern}
+FLAGS = {concern.value: concern for concern in NAMED}  # without `other`, which is a topic, too
 DEPTH = 8  # of a filter's results, or of what a model wrote
 
 
@@ -67,9 +66,7 @@ def _field(name: str, value: object, depth: int) -> Concern:
         return Concern.UNASSESSED if is_detail and concern is Concern.OTHER else concern
     if isinstance(value, dict) and depth:
         return concern_of_answer(value, depth - 1)
-    flag = BY_VALUE.get(key, Concern.OTHER) if value is True else Concern.OTHER
-    # `other` is a topic, too.
-    return flag if flag.is_danger and flag is not Concern.OTHER else Concern.UNASSESSED
+    return FLAGS.get(key, Concern.UNASSESSED) if value is True else Concern.UNASSESSED
 
 
 def read_concern(value: object, depth: int = DEPTH) -> Concern:
